@@ -32,7 +32,8 @@ KEY=$(tenant-api apikey create ...) contains only the key.
 
 Scopes: tenants:read; tenants:write, which includes reading; tenants:purge, which
 deletes archived tenants' data permanently; tenants:credentials, which opens database
-logins that reach a tenant's records; admin, which is all of them.`,
+logins that reach a tenant's records; blueprints:write, which publishes the SQL that makes
+tenants' tables; admin, which is all of them.`,
 		Example: `  tenant-api apikey create --name dashboard --scope tenants:read
   KEY=$(tenant-api apikey create --name ops --scope tenants:write --scope tenants:purge --expires 720h)`,
 		RunE: func(cmd *cobra.Command, _ []string) error {

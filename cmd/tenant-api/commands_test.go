@@ -158,7 +158,10 @@ func TestServe_Lifecycle(t *testing.T) {
 	w.mustRun("tenants", "list").want(t, 0, id, "St. Mary's Clinic", "ACTIVE", "1 of 1 tenants")
 	w.mustRun("tenants", "list", "--status", "failed").want(t, 0, "0 of 0 tenants")
 	w.run("tenants", "list", "--status", "lost").want(t, 2, `--status is "lost"`)
-	w.mustRun("tenants", "show", "name:st. mary's clinic").want(t, 0, id, "SEND_WELCOME_EMAIL", "COMPLETED")
+	w.mustRun("tenants", "list", "--blueprint", "standard").want(t, 0, "1 of 1 tenants")
+	w.mustRun("tenants", "list", "--blueprint", "clinic").want(t, 0, "0 of 0 tenants")
+	w.run("tenants", "list", "--blueprint", "").want(t, 2, `--blueprint is ""; write lower-case letters`)
+	w.mustRun("tenants", "show", "name:st. mary's clinic").want(t, 0, id, "SEND_WELCOME_EMAIL", "COMPLETED", "standard, schema version 1")
 	w.mustRun("tenants", "show", id, "--json").want(t, 0, `"status": "ACTIVE"`)
 	w.mustRun("tenants", "reconcile").want(t, 0, "Nothing was due.")
 
@@ -180,8 +183,8 @@ func TestServe_Lifecycle(t *testing.T) {
 	w.mustRun("tenants", "repair", id).want(t, 0, "repaired: the role", "on its table users instead of")
 	w.mustRun("tenants", "repair", id).want(t, 0, "nothing to repair")
 	w.mustRun("tenants", "verify", id, "--offline").want(t, 0, "1 tenants checked, 0 findings")
-	w.mustRun("tenants", "migrate").want(t, 0, "All tenant schemas are at version 1; nothing to migrate.")
-	w.mustRun("tenants", "migrate", "--tenant", id, "--dry-run").want(t, 0, "The tenant's schema is at version 1; nothing to migrate.")
+	w.mustRun("tenants", "migrate").want(t, 0, "All tenants are up to date; nothing to migrate.")
+	w.mustRun("tenants", "migrate", "--tenant", id, "--dry-run").want(t, 0, "The tenant is up to date; nothing to migrate.")
 	w.registry.ChangeEvent(id, 1)
 	w.run("tenants", "verify", "--offline").want(t, 3, "tenant "+id+": audit events:", "1 findings")
 	defer func() { // At the end: the server needs the table.

@@ -58,6 +58,7 @@ func setupLeastPrivilege(t *testing.T) *leastPrivilege {
 	key := w.createKey("admin")
 	w.env["DATABASE_URL"], w.env["DATABASE_ROLE"] = testenv.WithLogin(t, database, worker, "s3cret"), u.User.Username()
 	w.start("", "worker", "--retention", "0s")
+	w.mustRun("blueprints", "publish", writeBlueprint(t, map[string]string{"blueprint.yaml": clinicYAML, "migrations/0001_patients.sql": clinicPatients}), "--activate")
 	w.env["DATABASE_URL"] = testenv.WithLogin(t, database, server, "s3cret")
 	delete(w.env, "DATABASE_ROLE")
 	w.server = w.start(key, "serve", "--worker=false", "--migrate=false", "--retention", "0s", "--metrics-addr", "127.0.0.1:0")
@@ -117,7 +118,9 @@ func TestServe_LeastPrivilege(t *testing.T) {
 	for _, public := range []string{"get-health", "get-livez", "get-readyz"} {
 		w.do(public, http.StatusOK, nil)
 	}
-	created := w.do("create-tenant", http.StatusAccepted, clinic("Clinic"))
+	body := clinic("Clinic")
+	body["blueprint"] = "clinic"
+	created := w.do("create-tenant", http.StatusAccepted, body)
 	id := created.str("tenantId")
 	w.finish(created, "provision", "completed")
 	w.reads(id)
@@ -146,6 +149,10 @@ func TestServe_LeastPrivilege(t *testing.T) {
 func (w *leastPrivilege) reads(id string) {
 	w.t.Helper()
 	w.do("list-tenants", http.StatusOK, nil)
+	w.do("list-blueprints", http.StatusOK, nil)
+	if got := w.do("get-blueprint", http.StatusOK, nil, "{name}", "clinic"); got.body["tenants"] != 1.0 {
+		w.t.Errorf("%s", got.text)
+	}
 	for _, operation := range []string{"get-tenant", "get-provisioning-status", "list-audit-events", "stream-tenant-events"} {
 		w.do(operation, http.StatusOK, nil, "{id}", id)
 	}
@@ -177,8 +184,10 @@ func (w *leastPrivilege) refusals(id string) {
 	for operation, remedy := range map[string]string{
 		"provision-tenant": "POST /admin/tenants", "provision-existing-tenant": "/retry", "open-database-credentials": "a server with a worker",
 		"renew-database-credentials": "a server with a worker", "close-database-credentials": "a server with a worker",
+		"publish-blueprint": "a server with a worker", "validate-blueprint": "a server with a worker",
+		"activate-blueprint": "a server with a worker", "retire-blueprint": "a server with a worker",
 	} {
-		got := w.do(operation, http.StatusNotImplemented, nil, "{id}", id, "{credentialId}", id)
+		got := w.do(operation, http.StatusNotImplemented, nil, "{id}", id, "{credentialId}", id, "{name}", "clinic")
 		if detail := got.str("detail"); !strings.Contains(detail, "runs without a worker") || !strings.Contains(detail, remedy) ||
 			got.header.Get("Content-Type") != "application/problem+json" {
 			w.t.Errorf("%s: %s", operation, got.text)

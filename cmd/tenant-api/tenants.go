@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,13 +16,14 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 func (a *cli) tenants() *cobra.Command {
-	return commandGroup("tenants", "List, check, repair, migrate and purge tenants", "  tenant-api tenants list",
-		a.tenantsList(), a.tenantsShow(), a.tenantsMigrate(), a.tenantsVerify(), a.tenantsRepair(), a.tenantsPurge(), a.tenantsReconcile())
+	return commandGroup("tenants", "List, check, repair, migrate, adopt and purge tenants", "  tenant-api tenants list",
+		a.tenantsList(), a.tenantsShow(), a.tenantsMigrate(), a.tenantsAdopt(), a.tenantsVerify(), a.tenantsRepair(), a.tenantsPurge(), a.tenantsReconcile())
 }
 
 func (a *cli) tenantsList() *cobra.Command {
@@ -31,12 +34,17 @@ func (a *cli) tenantsList() *cobra.Command {
 		jsonOutput bool
 	)
 	cmd := &cobra.Command{
-		Use: "list [--status STATUS] [--search TEXT]", Short: "List tenants, newest first", Args: noArgs,
-		Example: "  tenant-api tenants list --status failed\n  tenant-api tenants list --search clinic --limit 0 --json",
+		Use: "list [--status STATUS] [--search TEXT] [--blueprint NAME]", Short: "List tenants, newest first", Args: noArgs,
+		Example: "  tenant-api tenants list --status failed\n  tenant-api tenants list --search clinic --limit 0 --json\n  tenant-api tenants list --blueprint standard",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			q.Status = tenant.Status(strings.ToUpper(status))
 			if q.Status != "" && !q.Status.Known() {
 				return usageErrorf(cmd, "--status is %q; give PENDING, PROVISIONING, ACTIVE, SUSPENDED, FAILED or ARCHIVED", status)
+			}
+			if cmd.Flags().Changed("blueprint") {
+				if err := tenant.CheckBlueprint(q.Blueprint); err != nil {
+					return usageErrorf(cmd, "--blueprint %s", err)
+				}
 			}
 			if limit < 0 {
 				return usageErrorf(cmd, "--limit is %d; give 0 for all, or more", limit)
@@ -70,6 +78,7 @@ func (a *cli) tenantsList() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&status, "status", "", "only tenants with this status")
 	cmd.Flags().StringVar(&q.Text, "search", "", "only tenants with this text in the name or the admin's address")
+	cmd.Flags().StringVar(&q.Blueprint, "blueprint", "", "only tenants that were made from this blueprint")
 	cmd.Flags().IntVar(&limit, "limit", 100, "maximum number to list; 0 for all")
 	cmd.Flags().BoolVar(&jsonOutput, "json", false, "print JSON")
 	return cmd
@@ -147,7 +156,8 @@ func printTenant(t tenant.Tenant, node string, entries []tenant.LogEntry) error 
 	for _, row := range [][2]string{
 		{"Name", t.Name}, {"Status", string(t.Status)}, {"Error", t.ProvisioningError},
 		{"Administrator", t.AdminFirstName + " " + t.AdminLastName + " <" + t.AdminEmail + ">"},
-		{"Welcome mail", string(t.WelcomeEmail)}, {"External id", t.ExternalID}, {"Managed by", t.ManagedBy},
+		{"Welcome mail", string(t.WelcomeEmail)}, {"External id", t.ExternalID}, {"Managed by", t.ManagedBy}, {"Locale", t.Locale},
+		{"Blueprint", blueprintOf(t)}, {"Variables", formatVariables(t.Variables)},
 		{"Schema", t.SchemaName}, {"Database role", t.DatabaseRole}, {"Database node", node}, {"Contract", t.ContractID},
 		{"Created", formatTime(t.CreatedAt)}, {"First live", formatTime(t.ActivatedAt)}, {"Archived", formatTime(t.ArchivedAt)}, {"Purged", formatTime(t.PurgedAt)},
 	} {
@@ -168,6 +178,30 @@ func printTenant(t tenant.Tenant, node string, entries []tenant.LogEntry) error 
 		rows = append(rows, []string{strconv.Itoa(e.Attempt), string(e.Step), string(e.Status), duration, e.Error})
 	}
 	return printTable([]string{"ATTEMPT", "STEP", "STATUS", "DURATION", "ERROR"}, rows)
+}
+
+// blueprintOf is what a tenant was made from, with what its schema was last brought to.
+func blueprintOf(t tenant.Tenant) string {
+	text := t.Blueprint
+	if t.BlueprintRevision != 0 {
+		text += fmt.Sprintf(", revision %d", t.BlueprintRevision)
+	}
+	if t.SchemaVersion != 0 {
+		text += fmt.Sprintf(", schema version %d", t.SchemaVersion)
+	}
+	return text
+}
+
+// maxVariableText is how much is printed of a variable's value, in characters.
+const maxVariableText = 60
+
+// formatVariables is one line with all variables.
+func formatVariables(variables map[string]string) string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(variables)) {
+		all = append(all, fmt.Sprintf("%s=%q", name, errs.Truncate(variables[name], maxVariableText)))
+	}
+	return strings.Join(all, " ")
 }
 
 func (a *cli) tenantsPurge() *cobra.Command {

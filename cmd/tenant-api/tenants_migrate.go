@@ -20,17 +20,19 @@ type migrationFlags struct {
 func (a *cli) tenantsMigrate() *cobra.Command {
 	var f migrationFlags
 	cmd := &cobra.Command{
-		Use: "migrate [--tenant TENANT]", Short: "Migrate the schemas of tenants to the newest version", Args: noArgs,
-		Long: `Migrates the schemas of all tenants that have one to the newest version, each in a
-separate transaction: canaries first, one by one, and when one of them fails no other
-schema is changed. It can be interrupted and repeated at any time, and several can run
-at once.`,
-		Example: "  tenant-api tenants migrate --dry-run\n  tenant-api tenants migrate --canary 5 --concurrency 8",
+		Use: "migrate [--blueprint NAME] [--tenant TENANT]", Short: "Bring tenants to the active revisions of their blueprints", Args: noArgs,
+		Long: `Brings the schemas of all tenants that have one to the active revisions of their
+blueprints: migrations and privileges, each tenant in a separate transaction. Canaries come
+first, one by one, and when one of them fails no other schema is changed. It can be
+interrupted and repeated at any time, and several can run at once.`,
+		Example: "  tenant-api tenants migrate --dry-run\n  tenant-api tenants migrate --blueprint clinic --canary 5 --parallel 8",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.migrateTenants(cmd, f) },
 	}
+	cmd.Flags().StringVar(&f.Blueprint, "blueprint", "", "only the tenants of this blueprint")
 	cmd.Flags().StringVar(&f.tenant, "tenant", "", "only this tenant: an id, or name:NAME")
 	cmd.Flags().IntVar(&f.Canary, "canary", tenantschema.DefaultCanary, "how many tenants are migrated first, one by one; -1 for none")
-	cmd.Flags().IntVar(&f.Concurrency, "concurrency", tenantschema.DefaultMigrationConcurrency, "how many tenants are migrated at once after that")
+	cmd.Flags().BoolVar(&f.EndSessions, "end-sessions", false, "end sessions that hold a tenant's tables, after the usual wait; the audit log names them")
+	cmd.Flags().IntVar(&f.Concurrency, "parallel", tenantschema.DefaultMigrationConcurrency, "how many tenants are migrated at once after that")
 	cmd.Flags().BoolVar(&f.DryRun, "dry-run", false, "count only; change nothing")
 	cmd.Flags().BoolVar(&f.printed, "json", false, "print JSON")
 	return cmd
@@ -41,7 +43,7 @@ func (a *cli) migrateTenants(cmd *cobra.Command, f migrationFlags) error {
 		return err
 	}
 	if f.Concurrency < 1 {
-		return usageErrorf(cmd, "--concurrency is %d; give 1 or more", f.Concurrency)
+		return usageErrorf(cmd, "--parallel is %d; give 1 or more", f.Concurrency)
 	}
 	var named tenantArg
 	if f.tenant != "" {
@@ -83,18 +85,45 @@ func (a *cli) migrateTenants(cmd *cobra.Command, f migrationFlags) error {
 // printMigration prints the result of a migration, as JSON or as text.
 func printMigration(r tenantschema.MigrationReport, f migrationFlags) error {
 	if f.printed {
-		return printJSON(dto.TenantMigration{Version: r.Version, DryRun: f.DryRun, Pending: r.Pending, Migrated: r.Migrated, Failed: len(r.Failed)})
+		v := dto.TenantMigration{Targets: []dto.MigrationTarget{}, DryRun: f.DryRun, Pending: r.Pending, Migrated: r.Migrated, Failed: len(r.Failed)}
+		for _, t := range r.Targets {
+			target := dto.MigrationTarget{Blueprint: t.Blueprint, Version: t.Version, Pending: t.Pending}
+			if t.Revision != 0 {
+				target.Revision = &t.Revision
+			}
+			v.Targets = append(v.Targets, target)
+		}
+		return printJSON(v)
+	}
+	for _, t := range r.Targets {
+		if err := printTarget(t, r); err != nil {
+			return err
+		}
 	}
 	var err error
 	switch {
 	case r.Pending == 0 && f.TenantID != nil:
-		_, err = fmt.Printf("The tenant's schema is at version %d; nothing to migrate.\n", r.Version)
+		_, err = fmt.Println("The tenant is up to date; nothing to migrate.")
 	case r.Pending == 0:
-		_, err = fmt.Printf("All tenant schemas are at version %d; nothing to migrate.\n", r.Version)
+		_, err = fmt.Println("All tenants are up to date; nothing to migrate.")
 	case f.DryRun:
-		_, err = fmt.Printf("Version %d: %s to migrate; nothing was changed.\n", r.Version, pluralize(r.Pending, "tenant"))
+		_, err = fmt.Printf("%s to migrate; nothing was changed.\n", pluralize(r.Pending, "tenant"))
 	default:
-		_, err = fmt.Printf("Version %d: %d of %d tenants migrated, %d failed.\n", r.Version, r.Migrated, r.Pending, len(r.Failed))
+		_, err = fmt.Printf("%d of %d tenants migrated, %d failed.\n", r.Migrated, r.Pending, len(r.Failed))
 	}
+	return err
+}
+
+// printTarget prints what the tenants of a blueprint are brought to; one of several without a
+// tenant to migrate is left out.
+func printTarget(t tenantschema.MigrationTarget, r tenantschema.MigrationReport) error {
+	if t.Pending == 0 && len(r.Targets) > 1 {
+		return nil
+	}
+	revision := ""
+	if t.Revision != 0 {
+		revision = fmt.Sprintf(", revision %d", t.Revision)
+	}
+	_, err := fmt.Printf("Blueprint %s%s, schema version %d: %s to migrate.\n", t.Blueprint, revision, t.Version, pluralize(t.Pending, "tenant"))
 	return err
 }

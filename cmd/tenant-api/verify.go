@@ -134,12 +134,17 @@ func (v *verifyCommand) addFindings(id uuid.UUID, findings []verification.Findin
 		}
 	}
 	for _, f := range findings {
-		v.findings++
+		kind := string(f.Subject)
+		if f.Unmanaged {
+			kind = "unmanaged"
+		} else {
+			v.findings++
+		}
 		if v.printed {
-			v.report.Findings = append(v.report.Findings, dto.Finding{TenantID: dto.ID(id), Subject: string(f.Subject), Message: f.Message})
+			v.report.Findings = append(v.report.Findings, dto.Finding{TenantID: dto.ID(id), Subject: string(f.Subject), Message: f.Message, Unmanaged: f.Unmanaged})
 			continue
 		}
-		fmt.Printf("%s: %s: %s\n", subject, f.Subject, singleLine(f.Message))
+		fmt.Printf("%s: %s: %s\n", subject, kind, singleLine(f.Message))
 	}
 	if err != nil {
 		v.failedChecks++

@@ -18,18 +18,21 @@ const (
 	// ScopeCredentials permits database logins that reach a tenant's records; it includes
 	// nothing else.
 	ScopeCredentials Scope = "tenants:credentials" //nolint:gosec // a scope's name
-	ScopeAdmin       Scope = "admin"               // Everything.
+	// ScopeBlueprints permits to try, publish, activate and retire blueprints, whose SQL makes the
+	// tables of all tenants; it includes nothing else.
+	ScopeBlueprints Scope = "blueprints:write"
+	ScopeAdmin      Scope = "admin" // Everything.
 )
 
 // impliedScopes lists the scopes that a scope includes besides itself.
 var impliedScopes = map[Scope][]Scope{
 	ScopeWrite: {ScopeRead},
-	ScopeAdmin: {ScopeRead, ScopeWrite, ScopePurge, ScopeCredentials},
+	ScopeAdmin: {ScopeRead, ScopeWrite, ScopePurge, ScopeCredentials, ScopeBlueprints},
 }
 
 // Scopes lists all scopes, the weakest first.
 func Scopes() []Scope {
-	return []Scope{ScopeRead, ScopeWrite, ScopePurge, ScopeCredentials, ScopeAdmin}
+	return []Scope{ScopeRead, ScopeWrite, ScopePurge, ScopeCredentials, ScopeBlueprints, ScopeAdmin}
 }
 
 // IsValid reports whether s is a known scope.

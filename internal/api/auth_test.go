@@ -54,6 +54,9 @@ func authenticatedCalls() map[string]access.Scope {
 		"POST /admin/tenants/" + id + "/database-credentials":                  access.ScopeCredentials,
 		"POST /admin/tenants/" + id + "/database-credentials/" + id + "/renew": access.ScopeCredentials,
 		"DELETE /admin/tenants/" + id + "/database-credentials/" + id:          access.ScopeCredentials,
+		"POST /admin/blueprints":                                               access.ScopeBlueprints, "POST /admin/blueprints/validate": access.ScopeBlueprints,
+		"GET /admin/blueprints": access.ScopeRead, "GET /admin/blueprints/clinic": access.ScopeRead,
+		"POST /admin/blueprints/clinic/activate": access.ScopeBlueprints, "DELETE /admin/blueprints/clinic": access.ScopeBlueprints,
 	}
 }
 

@@ -26,6 +26,9 @@ type createBody struct {
 	ExternalID      string            `json:"externalId,omitempty" nullable:"true" doc:"The caller's own key, unique over all tenants: a second request with the same external id and the same inputs returns the first tenant." example:"crm-4711"`
 	Metadata        map[string]string `json:"metadata,omitempty" nullable:"true" doc:"At most 64 entries; keys of up to 63 and values of up to 1024 characters."`
 	ManagedBy       string            `json:"managedBy,omitempty" nullable:"true" doc:"Who manages the tenant." example:"terraform/production"`
+	Locale          string            `json:"locale,omitempty" nullable:"true" doc:"Language of the mails to the administrator, a BCP 47 tag. Default: the blueprint's." example:"de-AT"`
+	Blueprint       string            `json:"blueprint,omitempty" nullable:"true" doc:"The blueprint that the tenant is made from; it never changes. Default: the server's DEFAULT_BLUEPRINT, which is standard unless set." example:"clinic"`
+	Variables       map[string]string `json:"variables,omitempty" nullable:"true" doc:"The blueprint's variables for this tenant. Those that are left out have the blueprint's defaults."`
 	validate.Errors `json:"-"`
 }
 
@@ -40,6 +43,9 @@ func (b *createBody) FieldReaders() map[string]validate.FieldReader {
 		"externalId":     validate.Nullable(func() {}, validate.String(&b.ExternalID)),
 		"metadata":       validate.Nullable(func() {}, validate.StringMap(&b.Metadata)),
 		"managedBy":      validate.Nullable(func() {}, validate.String(&b.ManagedBy)),
+		"locale":         validate.Nullable(func() {}, validate.String(&b.Locale)),
+		"blueprint":      validate.Nullable(func() {}, validate.String(&b.Blueprint)),
+		"variables":      validate.Nullable(func() {}, validate.StringMap(&b.Variables)),
 	}
 }
 
@@ -48,7 +54,9 @@ func (b *createBody) inputs() (tenant.Inputs, error) {
 	in, err := tenant.Inputs{
 		Name: b.Name, AdminEmail: b.AdminEmail, AdminFirstName: b.AdminFirstName, AdminLastName: b.AdminLastName,
 		ExternalID: b.ExternalID, Metadata: b.Metadata, ManagedBy: b.ManagedBy, AdminPassword: passwordFrom(b.AdminPassword),
+		Locale: b.Locale, Blueprint: b.Blueprint, Variables: b.Variables,
 	}.Normalize()
+	in.Blueprint = b.Blueprint // Normalize does not know the service's default.
 	fieldErrs := b.Errors
 	if err != nil {
 		fieldErrs = b.Merge(problem.From(err).Errors)
@@ -76,12 +84,15 @@ type patchBody struct {
 	ExternalID      *string            `json:"externalId,omitempty" nullable:"true" doc:"Null or an empty string removes it."`
 	Metadata        *map[string]string `json:"metadata,omitempty" nullable:"true" doc:"Replaces the whole map; null empties it."`
 	ManagedBy       *string            `json:"managedBy,omitempty" nullable:"true" doc:"Null or an empty string removes it."`
+	Locale          *string            `json:"locale,omitempty" nullable:"true" doc:"Null or an empty string removes it: the blueprint's is used."`
+	Blueprint       *string            `json:"blueprint,omitempty" doc:"Can only be the tenant's: it never changes."`
+	Variables       *map[string]string `json:"variables,omitempty" nullable:"true" doc:"Replaces the whole map; null empties it. Migrations that run from then on read the new values."`
 	validate.Errors `json:"-"`
 }
 
 // FieldReaders implements the interface of package validate.
 func (b *patchBody) FieldReaders() map[string]validate.FieldReader {
-	var metadata map[string]string
+	var metadata, variables map[string]string
 	return map[string]validate.FieldReader{
 		"name":           validate.OptionalString(&b.Name),
 		"adminEmail":     validate.OptionalString(&b.AdminEmail),
@@ -94,6 +105,12 @@ func (b *patchBody) FieldReaders() map[string]validate.FieldReader {
 			return validate.StringMap(&metadata)(field, raw)
 		}),
 		"managedBy": validate.Nullable(func() { b.ManagedBy = new(string) }, validate.OptionalString(&b.ManagedBy)),
+		"locale":    validate.Nullable(func() { b.Locale = new(string) }, validate.OptionalString(&b.Locale)),
+		"blueprint": validate.OptionalString(&b.Blueprint),
+		"variables": validate.Nullable(func() { b.Variables = new(map[string]string) }, func(field string, raw json.RawMessage) []problem.FieldError {
+			b.Variables = &variables
+			return validate.StringMap(&variables)(field, raw)
+		}),
 	}
 }
 
@@ -114,12 +131,18 @@ func (b *patchBody) patch() (provisioning.Patch, error) {
 	validate("adminPassword", b.AdminPassword, func(s string) error { return tenant.CheckPassword(s, "") }, false)
 	validate("externalId", b.ExternalID, tenant.CheckExternalID, true)
 	validate("managedBy", b.ManagedBy, tenant.CheckManagedBy, true)
+	validate("locale", b.Locale, tenant.CheckLocale, true)
+	validate("blueprint", b.Blueprint, tenant.CheckBlueprint, false)
+	if b.Variables != nil {
+		fieldErrs = fieldErrs.Check("variables", tenant.CheckVariables(*b.Variables))
+	}
 	if b.Metadata != nil {
 		fieldErrs = fieldErrs.Check("metadata", tenant.CheckMetadata(*b.Metadata))
 	}
 	return provisioning.Patch{
 		Name: b.Name, AdminEmail: b.AdminEmail, AdminFirstName: b.AdminFirstName, AdminLastName: b.AdminLastName,
 		ExternalID: b.ExternalID, Metadata: b.Metadata, ManagedBy: b.ManagedBy, AdminPassword: passwordFrom(b.AdminPassword),
+		Locale: b.Locale, Blueprint: b.Blueprint, Variables: b.Variables,
 	}, fieldErrs.Problem()
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/limits"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/validate"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/blueprint"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
@@ -26,6 +27,7 @@ type endpoint struct {
 	mutating             bool         // Its rejections are audited.
 	timeout              time.Duration
 	workerRemedy         string                                        // What to do instead where no worker runs, which refuses the operation; empty: it works.
+	trial                bool                                          // It tries a blueprint: its body is a tar, and one runs at a time.
 	streaming            bool                                          // The response is a stream of events, never JSON.
 	contentTypes         []string                                      // Content types of the request body; empty: no body.
 	status               int                                           // Success status. Default 200.
@@ -74,11 +76,23 @@ func (s *Server) preHandle(e *endpoint, ctx huma.Context, next func(huma.Context
 		s.writeProblem(c, p)
 		return
 	}
-	body, p := limits.ReadBody(c.response, r, s.opts.MaxBody, e.contentTypes)
+	accepted := limits.Body{MaxBytes: s.opts.MaxBody, ContentTypes: e.contentTypes, Form: "JSON in UTF-8"}
+	if e.trial {
+		leave, p := s.takeTrial() // Before the body is read, which is large.
+		if p != nil {
+			s.writeProblem(c, p)
+			return
+		}
+		defer leave()
+		accepted.MaxBytes, accepted.Form = blueprint.MaxBytes, "a tar of the blueprint's folder"
+		c.response.ExtendReadDeadline(trialReadTimeout)
+	}
+	body, p := limits.ReadBody(c.response, r, accepted)
 	if p != nil {
 		s.writeProblem(c, p)
 		return
 	}
+	c.body = body
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	workCtx := audit.WithCaller(s.opts.RequestContext(r.Context()), c.caller)
 	if e.streaming {

@@ -110,6 +110,7 @@ type serverOptions struct {
 	noNotifications bool // No change notifications.
 	wrapService     func(api.Service) api.Service
 	wrapKeys        func(access.Store) access.Store
+	wrapBlueprints  func(api.Blueprints) api.Blueprints
 }
 
 // testServer is a server with its callers.
@@ -185,6 +186,10 @@ func setupWith(t *testing.T, o serverOptions) *testServer {
 	}
 
 	o.Service, o.Jobs, o.Notifier, o.Keys, o.Logger, o.Clock = service, jobs, notifier, b.db.APIKeys, logger, b.clock
+	o.Blueprints = b.db.Blueprints
+	if o.wrapBlueprints != nil {
+		o.Blueprints = o.wrapBlueprints(b.db.Blueprints)
+	}
 	if o.noNotifications {
 		o.Notifier = noopNotifier{}
 	}

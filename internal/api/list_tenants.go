@@ -20,6 +20,7 @@ type listTenantsInput struct {
 	Q          string `query:"q" maxLength:"255" doc:"A part of the name or of the admin's e-mail, ignoring case." example:"mary"`
 	Name       string `query:"name" minLength:"1" maxLength:"255" doc:"The tenant with exactly this name, ignoring case: the one that is not archived, else the one archived last." example:"St. Mary's Clinic"`
 	ExternalID string `query:"externalId" minLength:"1" maxLength:"255" doc:"The tenant with this external id, in any status." example:"crm-4711"`
+	Blueprint  string `query:"blueprint" minLength:"1" maxLength:"63" pattern:"^[a-z][a-z0-9_-]*$" patternDescription:"the name of a blueprint" doc:"Only tenants that were made from this blueprint." example:"clinic"`
 	View       string `query:"view" enum:"summary,full" default:"summary" doc:"summary returns the main fields of each tenant, full returns all fields."`
 	Limit      int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Maximum number of tenants."`
 	Cursor     string `query:"cursor" minLength:"1" maxLength:"128" doc:"The nextCursor of the previous page, with the same filters."`
@@ -52,8 +53,8 @@ func (listedTenant) Schema(r huma.Registry) *huma.Schema {
 }
 
 func (s *Server) listTenants(ctx context.Context, in *listTenantsInput) (*bodyOutput[tenantPage], error) {
-	key := dto.TenantList(in.Status, in.Q, in.Name, in.ExternalID)
-	q := tenant.ListQuery{Status: tenant.Status(in.Status), Text: in.Q, Limit: in.Limit}
+	key := dto.TenantList(in.Status, in.Q, in.Blueprint, in.Name, in.ExternalID)
+	q := tenant.ListQuery{Status: tenant.Status(in.Status), Text: in.Q, Blueprint: in.Blueprint, Limit: in.Limit}
 	if in.Cursor != "" {
 		after, ok := dto.OpenTenantCursor(key, in.Cursor)
 		if !ok {
@@ -96,7 +97,7 @@ func (s *Server) findTenant(ctx context.Context, in *listTenantsInput) (*bodyOut
 		return empty, nil
 	case err != nil:
 		return nil, err
-	case in.Status != "" && in.Status != string(t.Status), in.Q != "" && !matchesText(t, in.Q),
+	case in.Status != "" && in.Status != string(t.Status), in.Q != "" && !matchesText(t, in.Q), in.Blueprint != "" && in.Blueprint != t.Blueprint,
 		in.Name != "" && tenant.NameKey(in.Name) != tenant.NameKey(t.Name):
 		return empty, nil
 	}

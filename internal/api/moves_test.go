@@ -62,6 +62,8 @@ func TestServer_WithoutWorker(t *testing.T) {
 			"POST " + path + "/database-credentials":                                "a server with a worker",
 			"POST " + path + "/database-credentials/" + uuid.NewString() + "/renew": "a server with a worker",
 			"DELETE " + path + "/database-credentials/" + uuid.NewString():          "a server with a worker",
+			"POST /admin/blueprints":                                                "a server with a worker", "POST /admin/blueprints/validate": "a server with a worker",
+			"POST /admin/blueprints/clinic/activate": "a server with a worker", "DELETE /admin/blueprints/clinic": "a server with a worker",
 		} {
 			method, target, _ := strings.Cut(call, " ")
 			got := b.do(method, target, nil).want(http.StatusNotImplemented)

@@ -82,6 +82,9 @@ func TestOpenAPI(t *testing.T) {
 				if child(op, "requestBody") != nil {
 					wanted = append(wanted, "413", "415")
 					for media, body := range as[map[string]any](child(op, "requestBody", "content")) {
+						if !strings.HasSuffix(media, "json") {
+							continue // A tar has no example.
+						}
 						example, _ := json.Marshal(child(body, "example"))
 						if err := loadSpec().validate(example, "paths", path, method, "requestBody", "content", media, "schema"); err != nil {
 							t.Errorf("%s: the example does not fit: %v", call, err)

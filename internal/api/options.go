@@ -43,6 +43,8 @@ type Options struct {
 	Keys     auth.KeyStore         // Required.
 	OIDC     auth.OIDC             // Tokens of an issuer, in addition to keys. Default: not accepted.
 
+	Blueprints Blueprints // Required.
+
 	RateLimit           int   // Requests per minute and caller. 0: DefaultRateLimit.
 	AuthFailureLimit    int   // Rejected callers per minute and address. 0: DefaultAuthFailureLimit.
 	MaxBody             int64 // Size of a request body, in bytes. 0: DefaultMaxBody.
@@ -113,6 +115,8 @@ func (o Options) validate() error {
 		return fail("Notifier is missing")
 	case o.Keys == nil:
 		return fail("Keys is missing; give a key store, without which no caller can be authenticated")
+	case o.Blueprints == nil:
+		return fail("Blueprints is missing")
 	case o.RateLimit < 0 || o.AuthFailureLimit < 0 || o.MaxBody < 0 || o.MaxProvisionStreams < 0 || o.MaxEventStreams < 0 || o.MaxConnections < 0 || o.Retention < 0:
 		return fail("a limit is negative; use 0 for the default")
 	case o.maxRequests() <= o.MaxProvisionStreams+o.MaxEventStreams:

@@ -24,6 +24,7 @@ type requestContext struct {
 	identity      auth.Identity
 	authenticated bool      // The caller has a valid key or token.
 	tenantID      uuid.UUID // From the path; zero if it is not a UUID.
+	body          []byte
 }
 
 // callerKey names the caller in limits.

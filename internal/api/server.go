@@ -37,6 +37,7 @@ type Server struct {
 	requestSlots       chan struct{}  // One slot per request, without those of health and documents.
 	provisionPlaces    *limits.Places // One per run inside a request.
 	eventStreamPlaces  *limits.Places
+	trialSlot          chan struct{}      // Of the only trial of a blueprint.
 	runs               sync.WaitGroup     // Runs inside requests.
 	readiness          singleflight.Group // Concurrent callers share the checks.
 
@@ -56,7 +57,7 @@ func New(o Options) (*Server, error) {
 		authFailureLimiter: limits.NewRateLimiter(o.AuthFailureLimit, o.Clock),
 		auth:               auth.New(o.Keys, o.OIDC, o.Clock, o.Logger),
 		recorder:           rejections.NewRecorder(o.Service.Record, o.Logger),
-		requestSlots:       make(chan struct{}, o.maxRequests()),
+		requestSlots:       make(chan struct{}, o.maxRequests()), trialSlot: make(chan struct{}, 1),
 		provisionPlaces: limits.NewPlaces("provisionings inside requests", "queue the tenant with POST /admin/tenants",
 			o.MaxProvisionStreams, provisionShare),
 		eventStreamPlaces: limits.NewPlaces("event streams", "poll the provisioning status", o.MaxEventStreams, eventStreamShare),
@@ -96,6 +97,7 @@ func (s *Server) buildRoutes() {
 	s.registerLifecycleRoutes()
 	s.registerCredentialRoutes()
 	s.registerTenantHealthRoutes()
+	s.registerBlueprintRoutes()
 	s.registerAuditRoutes()
 	s.registerJobRoutes()
 	s.registerHealthRoutes()

@@ -26,7 +26,7 @@ type archivedView struct {
 
 type invitedView struct {
 	Status             string   `json:"status" enum:"sent,pending,failed" doc:"pending: the mail server has not answered yet."`
-	WelcomeEmailStatus string   `json:"welcomeEmailStatus" enum:"PENDING,SENT,FAILED" doc:"PENDING: the mail is on its way, or is tried again."`
+	WelcomeEmailStatus string   `json:"welcomeEmailStatus" enum:"PENDING,SENT,FAILED,SKIPPED" doc:"PENDING: the mail is on its way, or is tried again."`
 	Message            string   `json:"message"`
 	Warnings           []string `json:"warnings" nullable:"false" doc:"Why the mail was not sent, or is not confirmed."`
 }

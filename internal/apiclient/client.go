@@ -33,6 +33,7 @@ type Client struct {
 	baseURL     *url.URL
 	options     Options
 	httpClient  *http.Client
+	trialClient *http.Client // For requests that try a blueprint, whose answer takes long.
 	idleTimeout time.Duration
 }
 
@@ -62,21 +63,34 @@ func New(o Options) (*Client, error) {
 	if o.Observer == nil {
 		o.Observer = func(context.Context, provisioning.Event) {}
 	}
-	c := &Client{baseURL: base, options: o, httpClient: o.HTTPClient, idleTimeout: streamIdleTimeout}
-	if c.httpClient == nil {
-		c.httpClient = &http.Client{Transport: newTransport()}
+	c := &Client{baseURL: base, options: o, idleTimeout: streamIdleTimeout}
+	if o.HTTPClient == nil {
+		c.httpClient = withoutRedirects(&http.Client{Transport: newTransport(answerTimeout)})
+		c.trialClient = withoutRedirects(&http.Client{Transport: newTransport(trialTimeout)})
+	} else {
+		c.httpClient = withoutRedirects(o.HTTPClient)
+		c.trialClient = c.httpClient
 	}
-	// No redirects: the token is only sent to the configured server.
-	c.httpClient = &http.Client{Transport: c.httpClient.Transport, Timeout: c.httpClient.Timeout, Jar: c.httpClient.Jar,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return c, nil
 }
 
-func newTransport() *http.Transport {
+// withoutRedirects follows none: the token is only sent to the configured server.
+func withoutRedirects(c *http.Client) *http.Client {
+	return &http.Client{Transport: c.Transport, Timeout: c.Timeout, Jar: c.Jar,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+// How long the client waits for the header of a response. A server ends a trial before.
+const (
+	answerTimeout = 60 * time.Second
+	trialTimeout  = 12 * time.Minute
+)
+
+func newTransport(answerTimeout time.Duration) *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		TLSHandshakeTimeout:   10 * time.Second,
-		ResponseHeaderTimeout: 60 * time.Second,
+		ResponseHeaderTimeout: answerTimeout,
 		IdleConnTimeout:       30 * time.Second,
 		MaxIdleConnsPerHost:   16,
 		ForceAttemptHTTP2:     true,

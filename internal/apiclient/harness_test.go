@@ -205,7 +205,7 @@ func newTestServer(t *testing.T, grace time.Duration) *testServer {
 		t.Fatal(err)
 	}
 	w.service = service.WithCancelOnDisconnect()
-	key, token, err := access.NewKey("test", []access.Scope{access.ScopeWrite, access.ScopePurge, access.ScopeCredentials}, 0, time.Now())
+	key, token, err := access.NewKey("test", []access.Scope{access.ScopeWrite, access.ScopePurge, access.ScopeCredentials, access.ScopeBlueprints}, 0, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +215,7 @@ func newTestServer(t *testing.T, grace time.Duration) *testServer {
 	w.token = token.Reveal()
 	serve := func(withoutWorker bool) (*api.Server, *httptest.Server) {
 		handler, err := api.New(api.Options{
-			Service: w.service, Jobs: q, Notifier: notify.New(w.db.DB), Keys: w.db.APIKeys, RateLimit: 1_000_000,
+			Service: w.service, Jobs: q, Notifier: notify.New(w.db.DB), Keys: w.db.APIKeys, Blueprints: w.db.Blueprints, RateLimit: 1_000_000,
 			WithoutWorker: withoutWorker, Logger: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {

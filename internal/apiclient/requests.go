@@ -16,12 +16,16 @@ type createRequest struct {
 	ExternalID     string            `json:"externalId,omitempty"`
 	ManagedBy      string            `json:"managedBy,omitempty"`
 	Metadata       map[string]string `json:"metadata,omitempty"`
+	Locale         string            `json:"locale,omitempty"`
+	Blueprint      string            `json:"blueprint,omitempty"`
+	Variables      map[string]string `json:"variables,omitempty"`
 }
 
 func newCreateRequest(in tenant.Inputs) createRequest {
 	return createRequest{
 		Name: in.Name, AdminEmail: in.AdminEmail, AdminFirstName: in.AdminFirstName, AdminLastName: in.AdminLastName,
 		AdminPassword: in.AdminPassword.Reveal(), ExternalID: in.ExternalID, ManagedBy: in.ManagedBy, Metadata: in.Metadata,
+		Locale: in.Locale, Blueprint: in.Blueprint, Variables: in.Variables,
 	}
 }
 
@@ -35,15 +39,22 @@ type updateRequest struct {
 	ExternalID     string            `json:"externalId"` // An empty string removes it.
 	ManagedBy      string            `json:"managedBy"`
 	Metadata       map[string]string `json:"metadata"` // Never null: an empty map empties it.
+	Locale         string            `json:"locale"`
+	Blueprint      string            `json:"blueprint,omitempty"`
+	Variables      map[string]string `json:"variables"` // As metadata.
 }
 
 func newUpdateRequest(in tenant.Inputs) updateRequest {
 	c := updateRequest{
 		Name: in.Name, AdminEmail: in.AdminEmail, AdminFirstName: in.AdminFirstName, AdminLastName: in.AdminLastName,
 		AdminPassword: in.AdminPassword.Reveal(), ExternalID: in.ExternalID, ManagedBy: in.ManagedBy, Metadata: in.Metadata,
+		Locale: in.Locale, Blueprint: in.Blueprint, Variables: in.Variables,
 	}
 	if c.Metadata == nil {
 		c.Metadata = map[string]string{}
+	}
+	if c.Variables == nil {
+		c.Variables = map[string]string{}
 	}
 	return c
 }

@@ -60,12 +60,12 @@ func build(db *postgres.DB, o Options) (*App, error) {
 	if a.Deployer, err = NewDeployer(o.Soroban); err != nil {
 		return nil, err
 	}
-	if a.Mailer, err = mail.New(mail.Options{Mail: o.Mail}); err != nil {
+	if a.Mailer, err = mail.New(mail.Options{Mail: o.Mail, Blueprints: db.Blueprints}); err != nil {
 		return nil, err
 	}
 	a.Pipeline, err = provisioning.NewPipeline(db, a.Deployer, a.Mailer, provisioning.PipelineOptions{
 		MailFailure: provisioning.MailFailurePolicy(o.Mail.FailurePolicy), Observer: notifyAll(o.Observers),
-		OpaqueSchemaNames: o.Database.OpaqueSchemaNames,
+		OpaqueSchemaNames: o.Database.OpaqueSchemaNames, DefaultBlueprint: o.Database.DefaultBlueprint,
 	})
 	if err != nil {
 		return nil, err

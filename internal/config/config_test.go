@@ -63,6 +63,7 @@ func TestReadDatabase(t *testing.T) {
 		"RoleNone":      {in: map[string]string{"DATABASE_ROLE": "None", "DATABASE_URL": "postgres://h/d"}, fault: "DATABASE_ROLE is none, which is no role"},
 		"RoleTooLong":   {in: map[string]string{"DATABASE_ROLE": strings.Repeat("é", 32), "DATABASE_URL": "postgres://h/d"}, fault: "DATABASE_ROLE has 64 bytes"},
 		"OnlyDirectURL": {in: map[string]string{"DATABASE_DIRECT_URL": "postgres://h/d"}, url: ""},
+		"Blueprint":     {in: map[string]string{"DATABASE_URL": "postgres://h/d", "DEFAULT_BLUEPRINT": "Clinic"}, fault: `DEFAULT_BLUEPRINT is "Clinic"; write lower-case letters`},
 		"NoConnections": {in: map[string]string{"DATABASE_URL": "postgres://h/d", "DB_MAX_CONNECTIONS": "0"}, fault: "DB_MAX_CONNECTIONS"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -80,6 +81,16 @@ func TestReadDatabase(t *testing.T) {
 				t.Errorf("session URL %s, want %s", got.SessionURL().Reveal(), want)
 			}
 		})
+	}
+}
+
+func TestReadDatabase_DefaultBlueprint(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{"": "standard", " ": "standard", " clinic ": "clinic"} {
+		got, err := config.ReadDatabase(sourceOf(map[string]string{"DATABASE_URL": "postgres://h/d", "DEFAULT_BLUEPRINT": text}))
+		if err != nil || got.DefaultBlueprint != want {
+			t.Errorf("%q: %q, %v", text, got.DefaultBlueprint, err)
+		}
 	}
 }
 

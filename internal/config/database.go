@@ -4,6 +4,8 @@ import (
 	"net"
 	"net/url"
 	"strings"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // The variables of the registry database.
@@ -19,6 +21,7 @@ const (
 	DatabaseMaxConnections = "DB_MAX_CONNECTIONS"
 	DatabaseRole           = "DATABASE_ROLE"
 	SchemaNames            = "SCHEMA_NAMES"
+	DefaultBlueprint       = "DEFAULT_BLUEPRINT"
 
 	// PostgreSQL's own, which pgx reads.
 	pgHost    = "PGHOST"
@@ -32,7 +35,8 @@ type Database struct {
 	MaxConnections int
 	Role           string // The role that each session sets; "": the user's own.
 
-	OpaqueSchemaNames bool // New tenants get schema names that do not tell theirs.
+	OpaqueSchemaNames bool   // New tenants get schema names that do not tell theirs.
+	DefaultBlueprint  string // Of new tenants for which none is named.
 }
 
 // The values of SchemaNames.
@@ -56,6 +60,10 @@ func ReadDatabase(source Source) (Database, error) {
 	d := Database{MaxConnections: int(r.integer(DatabaseMaxConnections, 8, 1, 1000))}
 	d.OpaqueSchemaNames = r.oneOf(SchemaNames, schemaNamesReadable, schemaNamesReadable, schemaNamesOpaque) == schemaNamesOpaque
 	d.Role = readRole(r)
+	d.DefaultBlueprint = r.text(DefaultBlueprint, tenant.StandardBlueprint)
+	if err := tenant.CheckBlueprint(d.DefaultBlueprint); err != nil {
+		r.addError(DefaultBlueprint, "%s", err)
+	}
 	rawURL, host := readURL(r, DatabaseURL), r.text(DatabaseHost, "")
 	d.DirectURL = Secret(readURL(r, DatabaseDirectURL))
 	switch {

@@ -1,5 +1,7 @@
 package config
 
+import "github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+
 // Setting describes one environment variable, for help texts and documents.
 type Setting struct {
 	Variable string
@@ -31,6 +33,7 @@ var settings = []Setting{
 	{DatabaseMaxConnections, groupDatabase, "most connections of one process", "8"},
 	{DatabaseRole, groupDatabase, "role that each session sets, if the database user is only a member of the registry's owner", "the user's own"},
 	{SchemaNames, groupDatabase, "readable, made from the names of tenants, or opaque: random, for new tenants", "readable"},
+	{DefaultBlueprint, groupDatabase, "blueprint of new tenants for which none is named", tenant.StandardBlueprint},
 	{pgHost, groupDatabase, "host, with the other PG variables of PostgreSQL, if neither DATABASE_URL nor DB_HOST is set", ""},
 	{pgService, groupDatabase, "a service of PostgreSQL's pg_service.conf, instead of PGHOST", ""},
 

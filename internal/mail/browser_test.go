@@ -6,9 +6,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/mailcatcher"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
@@ -47,6 +49,88 @@ func TestMailer_FitsEachWidth(t *testing.T) {
 		}
 	}
 }
+
+// TestMailer_ReadableInLightAndDark: each text of the product's mails stands out from what is
+// behind it, also in a dark mail program, at each width (WCAG 2.2, 1.4.3).
+func TestMailer_ReadableInLightAndDark(t *testing.T) {
+	t.Parallel()
+	b := setup(t, mailcatcher.Options{})
+	b.options.Blueprints = blueprints{"clinic": parseBlueprint(t, clinicCloud, map[string]string{"mail/logo.png": string(logo(t))})}
+	to := testTenant()
+	to.Blueprint = "clinic"
+	m := b.mailer(t)
+	if err := m.SendWelcome(t.Context(), welcomeMail(to), patient); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.SendFailure(t.Context(), provisioning.FailureMail{Tenant: to}, patient); err != nil {
+		t.Fatal(err)
+	}
+	pages := b.catcher.Messages()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = w.Write([]byte(pages[len(r.URL.Path)%2].HTML))
+	}))
+	t.Cleanup(server.Close)
+	for _, width := range testenv.BrowserWidths {
+		ctx := testenv.Browser(t, width)
+		backgrounds := map[string]bool{}
+		for _, scheme := range []string{"light", "dark"} {
+			media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
+			if _, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, media); err != nil {
+				t.Fatal(err)
+			}
+			for _, path := range []string{"/", "/2"} {
+				if err := chromedp.Do(ctx, chromedp.Navigate(server.URL+path)); err != nil {
+					t.Fatal(err)
+				}
+				page, err := chromedp.Run(ctx, chromedp.Evaluate[contrast](measureContrast))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if page.Lowest < 4.5 || page.Texts < 5 || page.Width > float64(width) {
+					t.Errorf("%s%s at %d px: %+v", scheme, path, width, page)
+				}
+				backgrounds[scheme+page.Background] = true
+			}
+		}
+		if len(backgrounds) != 2 || backgrounds["dark"+"rgb(244, 246, 248)"] {
+			t.Errorf("the page does not follow the scheme: %v", backgrounds)
+		}
+	}
+}
+
+// contrast is what measureContrast finds.
+type contrast struct {
+	Lowest     float64 // Contrast of the text that stands out least.
+	Text       string  // That text.
+	Texts      int
+	Background string
+	Width      float64
+}
+
+const measureContrast = `(() => {
+	const rgb = css => css.match(/[\d.]+/g).map(Number)
+	const luminance = c => c.slice(0, 3).map(v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+		.reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0)
+	const behind = e => {
+		for (; e; e = e.parentElement) {
+			const c = rgb(getComputedStyle(e).backgroundColor)
+			if (c.length < 4 || c[3] > 0) return c
+		}
+		return [255, 255, 255]
+	}
+	const found = {Lowest: 99, Text: "", Texts: 0, Background: getComputedStyle(document.body).backgroundColor, Width: document.documentElement.scrollWidth}
+	const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+	while (walker.nextNode()) {
+		const node = walker.currentNode
+		if (!node.textContent.trim()) continue
+		const [a, b] = [luminance(rgb(getComputedStyle(node.parentElement).color)), luminance(behind(node.parentElement))]
+		const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)
+		found.Texts++
+		if (ratio < found.Lowest) { found.Lowest = ratio; found.Text = node.textContent }
+	}
+	return found
+})()`
 
 // layout is where things are on a page, in CSS pixels: the page's width, and the sides and
 // the height of the link to choose a password.

@@ -33,16 +33,17 @@ type Options struct {
 	MaxConversations int            // At once. Default 8.
 	RootCAs          *x509.CertPool // Default: the system's.
 	Implicit         bool           // TLS from the first byte, as always on port 465.
+	Blueprints       Blueprints     // Default: every tenant gets the product's mails.
 }
 
 // Mailer sends mail through one SMTP server. It is safe for concurrent use.
 type Mailer struct {
 	options   Options
-	from      string        // The sender, its domain in ASCII.
-	domain    string        // Of the sender, for Message-IDs.
-	localName string        // Of this host, for EHLO.
-	tokens    *tokenSource  // Of OAuth; nil without.
-	senders   chan struct{} // Has a place for each conversation.
+	from      netmail.Address // The sender, its domain in ASCII.
+	domain    string          // Of the sender, for Message-IDs.
+	localName string          // Of this host, for EHLO.
+	tokens    *tokenSource    // Of OAuth; nil without.
+	senders   chan struct{}   // Has a place for each conversation.
 
 	mu      sync.Mutex
 	closed  bool
@@ -75,7 +76,7 @@ func New(o Options) (*Mailer, error) {
 	}
 	o.Implicit = o.Implicit || o.Port == 465
 	m := &Mailer{
-		options: o, from: from.String(), domain: from.Address[strings.LastIndexByte(from.Address, '@')+1:], localName: "localhost",
+		options: o, from: *from, domain: from.Address[strings.LastIndexByte(from.Address, '@')+1:], localName: "localhost",
 		senders: make(chan struct{}, o.MaxConversations), running: map[*delivery]struct{}{}, idle: make(chan struct{}),
 	}
 	if o.OAuth.TokenURL != "" {
@@ -120,7 +121,7 @@ func (o Options) authorities() (*x509.CertPool, error) {
 
 // SendWelcome sends the welcome mail with the admin's invitation.
 func (m *Mailer) SendWelcome(ctx context.Context, w provisioning.WelcomeMail, wait provisioning.MailWait) error {
-	msg, err := m.welcomeMessage(w)
+	msg, err := m.welcomeMessage(ctx, w)
 	if err != nil {
 		return err
 	}
@@ -129,7 +130,7 @@ func (m *Mailer) SendWelcome(ctx context.Context, w provisioning.WelcomeMail, wa
 
 // SendFailure informs the admin that the set-up failed.
 func (m *Mailer) SendFailure(ctx context.Context, f provisioning.FailureMail, wait provisioning.MailWait) error {
-	msg, err := m.failureMessage(f)
+	msg, err := m.failureMessage(ctx, f)
 	if err != nil {
 		return err
 	}

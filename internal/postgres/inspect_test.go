@@ -65,6 +65,45 @@ func TestDB_Inspect(t *testing.T) {
 	})
 }
 
+// TestRepair_LeavesOthersObjectsAlone: what a platform adds to the schema of a tenant is neither
+// drift nor touched by a repair, whatever role owns it.
+func TestRepair_LeavesOthersObjectsAlone(t *testing.T) {
+	b := setup(t)
+	target := b.ActiveTenant(postgrestest.Inputs("Clinic"))
+	names := b.names(target, b.ActiveTenant(postgrestest.Inputs("Other")))
+	b.run(names.Replace(asDBA + `CREATE ROLE backend_{{role}} NOLOGIN; GRANT CREATE ON SCHEMA {{schema}} TO {{role}}`))
+	b.run(names.Replace(`CREATE TABLE {{schema}}.patients (id int); GRANT SELECT, TRUNCATE ON {{schema}}.patients TO {{role}};
+		GRANT USAGE ON SCHEMA {{schema}} TO backend_{{role}}; GRANT ALL ON {{schema}}.users, {{schema}}.patients TO backend_{{role}};
+		CREATE FUNCTION {{schema}}.f() RETURNS int LANGUAGE sql AS 'SELECT 1'; GRANT EXECUTE ON FUNCTION {{schema}}.f() TO {{role}};
+		CREATE SEQUENCE {{schema}}.numbers; GRANT USAGE ON SEQUENCE {{schema}}.numbers TO {{role}}`))
+	b.run(names.Replace(asDBA + `SET ROLE {{role}}; CREATE TABLE {{schema}}.own (id int); CREATE VIEW {{schema}}.own_view AS SELECT id FROM {{schema}}.own;
+		RESET ROLE; REVOKE CREATE ON SCHEMA {{schema}} FROM {{role}}`))
+	others := func() string {
+		return value[string](b, names.Replace(`SELECT string_agg(concat_ws(' ', relname, relowner::regrole, relacl), ';' ORDER BY relname) || (SELECT proacl::text FROM pg_proc WHERE oid = '{{schema}}.f()'::regprocedure)
+			FROM pg_class WHERE relnamespace = '{{schema}}'::regnamespace AND relname IN ('patients', 'own', 'own_view', 'numbers')`))
+	}
+	before := others()
+	if i := b.inspect(target.ID); i.Database != inspection.DatabaseInSync || len(i.DatabaseDrift) > 0 {
+		t.Errorf("%+v", i)
+	}
+	if drift := b.verify(target.ID); len(drift) > 0 {
+		t.Errorf("%+v", drift)
+	}
+	b.run(names.Replace(`REVOKE SELECT ON {{schema}}.users FROM {{role}}`))
+	_, repaired, err := b.Repair(t.Context(), target.ID)
+	if err != nil || len(repaired) != 1 {
+		t.Errorf("%v, %v", repaired, err)
+	}
+	if after := others(); after != before {
+		t.Errorf("the repair changed what is not the blueprint's:\n%s\nbefore\n%s", after, before)
+	}
+	if !value[bool](b, names.Replace(`SELECT has_table_privilege('backend_{{role}}', '{{schema}}.users', 'SELECT')`)) {
+		t.Error("the repair took a privilege from the platform's own role")
+	}
+	b.archiveAndPurge(target) // Schema and role can be dropped.
+	b.run(names.Replace(asDBA + `DROP ROLE backend_{{role}}`))
+}
+
 func TestDB_Repair(t *testing.T) {
 	t.Parallel()
 	// {{...}} are names of the tenant.
@@ -81,9 +120,8 @@ func TestDB_Repair(t *testing.T) {
 		{"Less", `REVOKE ALL ON ALL TABLES IN SCHEMA {{schema}} FROM {{role}}; REVOKE USAGE ON SCHEMA {{schema}} FROM {{role}}`, ""},
 		{"Columns", `GRANT UPDATE (changes) ON {{schema}}.audit_logs TO {{role}}`, ""},
 		{"GrantOption", `GRANT SELECT ON {{schema}}.roles TO {{role}} WITH GRANT OPTION`, ""},
-		{"Function", `CREATE FUNCTION {{schema}}.f() RETURNS int LANGUAGE sql AS 'SELECT 1'; GRANT EXECUTE ON FUNCTION {{schema}}.f() TO {{role}}`, ""},
-		{"OwnTables", `CREATE TABLE {{schema}}.notes (id int); GRANT SELECT ON {{schema}}.notes TO {{role}}`, ""},
-		{"Owner", asDBA + `ALTER TABLE {{schema}}.users OWNER TO {{role}}; REVOKE SELECT ON {{schema}}.roles FROM {{role}}`, "owns table {{schema}}.users"},
+		{"Function", `GRANT EXECUTE ON FUNCTION {{schema}}.audit_chain() TO {{role}}`, ""},
+		{"Owner", asDBA + `ALTER TABLE {{schema}}.users OWNER TO {{role}}; REVOKE SELECT ON {{schema}}.roles FROM {{role}}`, "owns its table users"},
 		{"Neighbour", `GRANT USAGE ON SCHEMA {{other}} TO {{role}}`, "has privileges on schema {{other}}"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -48,6 +48,7 @@ func TestDB_List(t *testing.T) {
 	special := postgrestest.Inputs(`100%_Søn\Clinic`)
 	special.AdminEmail = "Grace@Other.example"
 	b.ActiveTenant(special)
+	b.Exec(`UPDATE tenants SET blueprint = 'clinic' WHERE name IN ('Clinic 1', 'Clinic 2')`)
 	b.Exec(`UPDATE tenants SET created_at = '2026-01-01'`) // Then the ID decides the order, and no tenant appears twice.
 
 	for _, limit := range []int{1, 2, 3, 100} {
@@ -70,6 +71,12 @@ func TestDB_List(t *testing.T) {
 		{Text: "clinic _"}:                                  "",
 		{Text: "'; DROP TABLE tenants; --"}:                 "",
 		{Text: "clinic", Status: tenant.StatusProvisioning}: "Clinic 4,Clinic 2,Clinic 0",
+		{Blueprint: "clinic"}:                               "Clinic 2,Clinic 1",
+		{Blueprint: "standard"}:                             `100%_Søn\Clinic,Clinic 4,Clinic 3,Clinic 0`,
+		{Blueprint: "other"}:                                "",
+		{Blueprint: "clinic", Status: tenant.StatusFailed}:  "Clinic 1",
+		{Blueprint: "clinic", Text: "clinic 2"}:             "Clinic 2",
+		{Blueprint: "clinic", Text: "søn"}:                  "",
 	} {
 		q.Limit = 2
 		names, total := b.listNames(q)
@@ -144,9 +151,9 @@ func TestDB_List_HostileStatus(t *testing.T) {
 // the plan reads it from an index.
 func TestDB_List_UsesIndex(t *testing.T) {
 	b := setup(t)
-	b.Exec(`INSERT INTO tenants (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name, soroban_contract_id, activated_at, created_at)
+	b.Exec(`INSERT INTO tenants (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name, soroban_contract_id, activated_at, created_at, blueprint)
 		SELECT gen_random_uuid(), 'T' || n, 't' || n, 't_' || n, CASE WHEN n % 100 = 0 THEN 'FAILED' ELSE 'ACTIVE' END, 'a@b.example', 'A', 'B',
-		       repeat('C', 56), now(), now() - n * interval '1 second' FROM generate_series(1, 20000) n`)
+		       repeat('C', 56), now(), now() - n * interval '1 second', CASE WHEN n % 10 = 0 THEN 'clinic' ELSE 'standard' END FROM generate_series(1, 20000) n`)
 	b.Exec(`ANALYZE tenants`)
 	traced := &batchTracer{}
 	db, err := postgres.Open(t.Context(), pgdb.Options{URL: b.Pool().Config().ConnString(), Tracer: traced})
@@ -169,6 +176,9 @@ func TestDB_List_UsesIndex(t *testing.T) {
 		{tenant.ListQuery{Status: tenant.StatusSuspended}, "tenants_status_page", false},
 		{tenant.ListQuery{Status: tenant.StatusPending}, "tenants_status_page", false},
 		{tenant.ListQuery{Status: tenant.StatusProvisioning}, "tenants_unfinished", true},
+		{tenant.ListQuery{Blueprint: "standard"}, "tenants_page", false},
+		{tenant.ListQuery{Blueprint: "clinic"}, "tenants_blueprint_page", false},
+		{tenant.ListQuery{Blueprint: "clinic", After: deep}, "tenants_blueprint_page", false},
 	} {
 		c.query.Limit = 20
 		if _, err := db.List(t.Context(), c.query); err != nil {

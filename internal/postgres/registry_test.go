@@ -31,6 +31,7 @@ func TestDB_Create(t *testing.T) {
 				target.Set(reflect.ValueOf(changed).FieldByName(field))
 			}
 		}
+		in.Blueprint = "clinic"
 		created := b.ClaimNew(in).Tenant
 		got, err := b.Get(t.Context(), created.ID)
 		if err != nil {

@@ -84,7 +84,7 @@ func TestDB_PrepareSchema(t *testing.T) {
 			`SELECT count(*) FROM public.tenant_invitations`:                                               false,
 			`CREATE TABLE public.mischief (id int)`:                                                        false,
 			`CREATE TABLE ` + own.SchemaName + `.mischief (id int)`:                                        false,
-			`SELECT tenant_fence(null, 0, 'CREATE_SCHEMA', 'CREATE_SCHEMA', null)`:                         false,
+			`SELECT tenant_fence(null, 0, 'CREATE_SCHEMA', 'CREATE_SCHEMA', null, 0, 0)`:                   false,
 		} {
 			err := pgx.BeginFunc(t.Context(), superuser, func(tx pgx.Tx) error {
 				if _, err := tx.Exec(t.Context(), `SET LOCAL ROLE `+role); err != nil {

@@ -53,12 +53,12 @@ func TestDB_ServerLogin(t *testing.T) {
 		`CREATE ROLE made`, `CREATE SCHEMA made`, `CREATE TABLE public.made ()`, `CREATE TEMPORARY TABLE made ()`, `SET ROLE ` + o.owner,
 		`INSERT INTO tenants SELECT * FROM tenants`, insertTenant("activated_at", `now()`), insertTenant("archived_at", `'2000-01-01'`), insertTenant("checkpoint", `'SEED_ROLES_AND_USER'`),
 		insertTenant("admin_user_id", `gen_random_uuid()`), insertTenant("rollback_target", `'FAILED'`), insertTenant("purged_at", `now()`), insertTenant("version", `2`),
-		`UPDATE tenants SET archived_at = '2000-01-01'`, `UPDATE tenants SET rollback_target = 'FAILED'`, `INSERT INTO tenant_migrations VALUES (gen_random_uuid(), 1, '')`,
+		`UPDATE tenants SET archived_at = '2000-01-01'`, `UPDATE tenants SET rollback_target = 'FAILED'`, `INSERT INTO tenant_migrations VALUES (gen_random_uuid(), 'standard', 1, '')`,
 		`ALTER TABLE tenants ADD made integer`, `DROP TABLE tenants`, `TRUNCATE tenants`, `DELETE FROM tenants`,
 		`UPDATE tenants SET schema_name = 'public'`, `UPDATE tenants SET activated_at = now()`, `UPDATE tenants SET admin_user_id = NULL`,
 		`UPDATE audit_events SET actor = '{}'`, `DELETE FROM audit_events`, `UPDATE api_keys SET scopes = '{admin}'`, `INSERT INTO api_keys SELECT * FROM api_keys`,
 		`UPDATE tenant_credentials SET closed_at = NULL`, `DELETE FROM purge_certificates`, `DELETE FROM stellar_transactions`, `UPDATE registry SET id = id`,
-		`UPDATE river_job SET state = 'available'`, `DELETE FROM river_job`, `SELECT tenant_fence(null, 0, '', '', null)`, `SELECT revoke_defaults('public', '{%}')`,
+		`UPDATE river_job SET state = 'available'`, `DELETE FROM river_job`, `SELECT tenant_fence(null, 0, '', '', null, 0, 0)`, `SELECT revoke_defaults('public', '{%}')`,
 	} {
 		if _, err := login.Exec(t.Context(), statement); err == nil || !strings.Contains(err.Error(), "42501") {
 			t.Errorf("%s: %v", statement, err)

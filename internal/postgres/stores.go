@@ -5,17 +5,21 @@ import (
 	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/blueprint"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/credentials"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/adopt"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/apikeys"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/auditlog"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/blueprintstore"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/checks"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/lifecycle"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/logins"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/orphans"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/platform"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/publish"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/registry"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/runs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/stellarstore"
@@ -36,13 +40,15 @@ type DB struct {
 	*welcome.Mails
 	*orphans.Orphans
 	*tenantschema.Schemas
+	*adopt.Adoptions
 	*logins.Logins
 	*checks.Checks
 	*stellarstore.Transactions
 	*stellarstore.Contracts
 	*auditlog.AuditLog
-	APIKeys  *apikeys.Store
-	Platform *platform.Platform
+	APIKeys    *apikeys.Store
+	Blueprints *publish.Blueprints
+	Platform   *platform.Platform
 }
 
 var (
@@ -64,13 +70,26 @@ func Open(ctx context.Context, o pgdb.Options) (*DB, error) {
 		return nil, err
 	}
 	uncertain := runs.NewUncertainLeases(time.Now)
-	logins, schemas := logins.New(db), tenantschema.New(db)
+	blueprints := blueprintstore.New(db)
+	logins, schemas := logins.New(db), tenantschema.New(db, blueprints)
+	published := publish.New(db, blueprints, schemas)
 	return &DB{
 		DB: db, Registry: registry.New(db), Creations: registry.NewCreations(db), Lifecycle: lifecycle.New(db, logins),
-		Runs: runs.New(db, uncertain), Mails: welcome.New(db), Orphans: orphans.New(db), Schemas: schemas,
-		Logins: logins, Checks: checks.New(db), Transactions: stellarstore.NewTransactions(db, uncertain), Contracts: stellarstore.NewContracts(db),
-		AuditLog: auditlog.New(db), APIKeys: apikeys.New(db), Platform: platform.New(db, schemas, logins),
+		Runs: runs.New(db, uncertain), Mails: welcome.New(db), Orphans: orphans.New(db), Schemas: schemas, Adoptions: adopt.New(db, schemas, published),
+		Logins: logins, Checks: checks.New(db, schemas, published), Transactions: stellarstore.NewTransactions(db, uncertain), Contracts: stellarstore.NewContracts(db),
+		AuditLog: auditlog.New(db), APIKeys: apikeys.New(db), Blueprints: published, Platform: platform.New(db, schemas, logins),
 	}, nil
+}
+
+// ActiveBlueprint is the revision of a blueprint that new tenants get. See
+// provisioning.BlueprintStore.
+func (d *DB) ActiveBlueprint(ctx context.Context, name string) (blueprint.Active, error) {
+	return d.Blueprints.Active(ctx, name)
+}
+
+// UsedBlueprint is ActiveBlueprint for tenants that exist. See provisioning.BlueprintStore.
+func (d *DB) UsedBlueprint(ctx context.Context, name string) (blueprint.Active, error) {
+	return d.Blueprints.Used(ctx, name)
 }
 
 // Queue adds jobs in transactions of the registry, and replaces those that were lost.

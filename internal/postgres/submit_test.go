@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -83,6 +84,28 @@ func TestDB_Submit(t *testing.T) {
 		}
 		if n := value[int](b, `SELECT (SELECT count(*) FROM tenants) + (SELECT count(*) FROM idempotency_keys) + (SELECT count(*) FROM audit_events)`); n != 0 {
 			t.Errorf("%d rows remain", n)
+		}
+	})
+	t.Run("RejectsAnotherBlueprint", func(t *testing.T) {
+		b := setupQueue(t)
+		failed := b.ClaimNew(postgrestest.Inputs("Clinic"))
+		b.FailTenant(failed)
+		before, err := b.Get(t.Context(), failed.Tenant.ID)
+		b.Must(err)
+		in := postgrestest.Inputs("Clinic")
+		in.Blueprint = "clinic"
+		for range 2 { // The second answer is the stored one.
+			_, err = b.submit(in, idempotencyKey("k", "a"))
+			if fields := errs.FieldsOf(err); errs.KindOf(err) != errs.KindConflict || len(fields) != 1 || fields[0].Field != "blueprint" {
+				t.Errorf("%v", err)
+			}
+		}
+		if got, err := b.Get(t.Context(), before.ID); err != nil || !reflect.DeepEqual(got, before) || b.jobCount() != 0 {
+			t.Errorf("%+v, %v", got, err)
+		}
+		in.Blueprint, in.Variables = "standard", map[string]string{"region": "us"}
+		if s := b.mustSubmit(in, nil); !s.Continued || s.Tenant.ID != before.ID || s.Tenant.Variables["region"] != "us" {
+			t.Errorf("%+v", s)
 		}
 	})
 	t.Run("RejectsNameOfLiveTenant", func(t *testing.T) {

@@ -58,7 +58,7 @@ func TestAccTenant_DatabaseDrift(t *testing.T) {
 				}
 			}),
 			after(func() { w.execAsDBA(w.stored(), `ALTER TABLE {{schema}}.users OWNER TO {{role}}`) },
-				w.refusedAtApply(clinic, "Could not repair the database role of tenant", "the role st_marys_clinic_", "owns table st_marys_clinic_", ".users", "remove it manually", "its role stays as it is")),
+				w.refusedAtApply(clinic, "Could not repair the database role of tenant", "the role st_marys_clinic_", "owns its table users", "remove it manually", "its role stays as it is")),
 			between(func() {
 				if s := w.stored(); s["database_state"] != "DRIFTED" || s["tainted"] == true {
 					t.Errorf("%v", s)

@@ -62,8 +62,11 @@ func TestAccTenant_ImportGeneratesConfiguration(t *testing.T) {
 		same := func(attribute, value string) plancheck.PlanCheck {
 			return plancheck.ExpectKnownValue(generated, tfjsonpath.New(attribute), knownvalue.StringExact(value))
 		}
+		w.tenantAPI("blueprints", "publish", w.writeFiles("clinic", clinicBlueprint), "--activate")
 		w.test(
 			applied(clinicWith(`  external_id = "crm-7"
+  blueprint   = "clinic"
+  variables   = { region = "us" }
   metadata    = { note = "a \"b\" $${c} %%{d}\n\\ é" }`)),
 			between(func() { id = w.registry.Tenant().ID }),
 			resource.TestStep{
@@ -73,7 +76,8 @@ func TestAccTenant_ImportGeneratesConfiguration(t *testing.T) {
 					plancheck.ExpectResourceAction(generated, plancheck.ResourceActionNoop),
 					plancheck.ExpectKnownValue(generated, tfjsonpath.New("metadata"),
 						knownvalue.MapExact(map[string]knownvalue.Check{"note": knownvalue.StringExact("a \"b\" ${c} %{d}\n\\ é")})),
-					same("name", "St. Mary's Clinic"), same("admin_email", "ada@st-marys.example"), same("external_id", "crm-7"),
+					same("name", "St. Mary's Clinic"), same("admin_email", "ada@st-marys.example"), same("external_id", "crm-7"), same("blueprint", "clinic"),
+					plancheck.ExpectKnownValue(generated, tfjsonpath.New("variables"), knownvalue.MapExact(map[string]knownvalue.Check{"region": knownvalue.StringExact("us")})),
 					plancheck.ExpectKnownValue(generated, tfjsonpath.New("schema_name"), knownvalue.StringFunc(func(name string) error { return sameAs(w.registry.Tenant().SchemaName, name) })),
 					plancheck.ExpectKnownValue(generated, tfjsonpath.New("id"), knownvalue.StringFunc(func(got string) error { return sameAs(id, got) })),
 				}},

@@ -50,6 +50,8 @@ func TestAccList(t *testing.T) {
 				}),
 			),
 			query("  limit = 1", querycheck.ExpectLength(listAddress, 1)),
+			query("  config { blueprint = \"standard\" }", querycheck.ExpectLength(listAddress, 2)),
+			query("  config { blueprint = \"clinic\" }", querycheck.ExpectLength(listAddress, 0)),
 			query("  config { search = \"clinic 2\" }", querycheck.ExpectLength(listAddress, 1),
 				querycheck.ExpectResourceDisplayName(listAddress, queryfilter.ByResourceIdentity(map[string]knownvalue.Check{"id": knownvalue.NotNull()}), knownvalue.StringExact("Clinic 2"))),
 		)
@@ -62,6 +64,7 @@ func TestAccList_Rules(t *testing.T) {
 	w.env["DATABASE_URL"] = "postgres://u@127.0.0.1:1/d?connect_timeout=1"
 	for lines, want := range map[string]string{
 		`  config { status = "ARCHIVED" }`: `value\s+must\s+be\s+one\s+of`,
+		`  config { blueprint = "A" }`:     `The\s+blueprint\s+is\s+"A";\s+write`,
 		`  config { search = "" }`:         `string\s+length\s+must\s+be\s+between`,
 		``:                                 `the\s+database\s+does\s+not\s+answer`,
 	} {

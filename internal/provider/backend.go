@@ -69,6 +69,18 @@ func (b *backend) open(ctx context.Context) (tenantService, error) {
 	return service, nil
 }
 
+// blueprints returns the blueprints of the registry and connects on the first call.
+func (b *backend) blueprints(ctx context.Context) (blueprintService, error) {
+	service, err := b.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if client, ok := service.(*apiclient.Client); ok {
+		return client.Blueprints(), nil
+	}
+	return b.local.DB.Blueprints, nil
+}
+
 // newAPIClient returns a client of a running tenant-api.
 func (b *backend) newAPIClient() (tenantService, error) {
 	return apiclient.New(apiclient.Options{

@@ -34,11 +34,19 @@ var exampleRuns = map[string]exampleRun{
 	"Provider":    {files: []string{"provider/provider.tf"}, modes: []mode{databaseMode}, run: runProvider},
 	"ProviderAPI": {files: []string{"provider/api.tf"}, modes: []mode{apiMode}, run: runProviderAPI},
 
-	"Resource": {files: []string{"resources/healthcare_tenant/resource.tf"}, modes: []mode{databaseMode}, run: runResource},
-	"Password": {files: []string{"resources/healthcare_tenant/password.tf"}, modes: []mode{databaseMode}, run: runPassword},
+	"Resource":  {files: []string{"resources/healthcare_tenant/resource.tf"}, modes: []mode{databaseMode}, run: runResource},
+	"Password":  {files: []string{"resources/healthcare_tenant/password.tf"}, modes: []mode{databaseMode}, run: runPassword},
+	"Blueprint": {files: []string{"resources/healthcare_tenant/blueprint.tf"}, modes: bothModes, run: runBlueprint},
 	"Import": {files: []string{"resources/healthcare_tenant/import-by-string-id.tf", "resources/healthcare_tenant/import.sh"},
 		modes: []mode{databaseMode}, run: runImport},
 	"ImportByIdentity": {files: []string{"resources/healthcare_tenant/identity-import.tf"}, modes: []mode{databaseMode}, run: runImportByIdentity},
+
+	"BlueprintResource": {files: []string{"resources/healthcare_blueprint/resource.tf", "resources/healthcare_blueprint/files.tf", "resources/healthcare_blueprint/clinic/blueprint.yaml",
+		"resources/healthcare_blueprint/clinic/migrations/0001_patients.sql", "resources/healthcare_blueprint/clinic/migrations/0002_phone.sql",
+		"resources/healthcare_blueprint/import.sh", "resources/healthcare_blueprint/import-by-string-id.tf", "data-sources/healthcare_blueprint/data-source.tf"},
+		modes: bothModes, run: runBlueprintResource},
+	"BlueprintByIdentity": {files: []string{"resources/healthcare_blueprint/identity-import.tf"}, coveredBy: "TestAccBlueprint_List"},
+	"ListBlueprints":      {files: []string{"list-resources/healthcare_blueprint/list-resource.tfquery.hcl"}, coveredBy: "TestAccBlueprint_List"},
 
 	"DataSources": {files: []string{"data-sources/healthcare_tenant/data-source.tf", "data-sources/healthcare_tenants/data-source.tf",
 		"data-sources/healthcare_tenant_provisioning_status/data-source.tf"}, modes: []mode{databaseMode}, run: runDataSources},
@@ -69,6 +77,10 @@ var exampleRuns = map[string]exampleRun{
 	"Users": {files: []string{"guides/postgresql/owner.sql", "guides/postgresql/nologin-owner.sql", "guides/postgresql/nologin-owner.sh",
 		"guides/postgresql/rotate.sql", "guides/postgresql/retire.sql", "guides/postgresql/set-role.sql", "guides/postgresql/server.sql", "guides/postgresql/server.sh"},
 		modes: []mode{databaseMode}, run: runUsers},
+	"Blueprints": {files: []string{"guides/blueprints/first.sh", "guides/blueprints/main.tf", "guides/blueprints/second.sh", "guides/blueprints/back.sh",
+		"guides/blueprints/adopt.sh", "guides/blueprints/clinics.csv", "blueprints/clinic/blueprint.yaml", "blueprints/clinic/migrations/0001_patients.sql",
+		"blueprints/clinic/migrations/0002_dispensations.sql", "blueprints/clinic/migrations/0003_diagnosis_codes.sql", "blueprints/clinic/migrations/0004_notes.sql",
+		"blueprints/clinic/samples/0001_patients.sql"}, modes: []mode{databaseMode}, run: runBlueprints},
 	"Troubleshooting": {files: []string{"guides/troubleshooting/log.sh", "guides/troubleshooting/look.sh"}, modes: bothModes, run: runTroubleshooting},
 }
 

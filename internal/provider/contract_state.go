@@ -46,10 +46,11 @@ func (b *backend) setFoundContractState(ctx context.Context, m *tenantModel, fou
 	}
 }
 
-// setVerifiedContractState sets the contract state after a run, which has verified it.
+// setVerifiedContractState sets the contract state after a run, which has verified it. A blueprint
+// can do without contracts.
 func (r *tenantResource) setVerifiedContractState(m *tenantModel, t tenant.Tenant) {
 	m.SorobanContractState = types.StringNull()
-	if t.Status == tenant.StatusActive {
+	if t.Status == tenant.StatusActive && t.ContractID != "" {
 		m.SorobanContractState = types.StringValue(string(contracts.StateLive))
 	}
 }

@@ -29,6 +29,10 @@ type tenantDataModel struct {
 	AdminFirstName     types.String `tfsdk:"admin_first_name"`
 	AdminLastName      types.String `tfsdk:"admin_last_name"`
 	Metadata           types.Map    `tfsdk:"metadata"`
+	Blueprint          types.String `tfsdk:"blueprint"`
+	Variables          types.Map    `tfsdk:"variables"`
+	Locale             types.String `tfsdk:"locale"`
+	BlueprintVersion   types.Int64  `tfsdk:"blueprint_schema_version"`
 	ManagedBy          types.String `tfsdk:"managed_by"`
 	SchemaName         types.String `tfsdk:"schema_name"`
 	DatabaseRole       types.String `tfsdk:"database_role"`
@@ -57,24 +61,28 @@ func (d *tenantDataSource) Schema(_ context.Context, _ datasource.SchemaRequest,
 		MarkdownDescription: "One tenant of any status, found by its `id`, its `name` or its `external_id`. " +
 			"Among tenants of the same name the live one is returned, otherwise the one that was archived last.",
 		Attributes: map[string]schema.Attribute{
-			"id":                   key("UUID of the tenant.", fieldValidator{"id", checkUUID}),
-			"name":                 key("Name, without regard to case.", fieldValidator{"name", tenant.CheckName}),
-			"external_id":          key("Your own key for the tenant.", fieldValidator{"external_id", tenant.CheckExternalID}),
-			"admin_email":          computed("Address of the first administrator."),
-			"admin_first_name":     computed("First name of the administrator."),
-			"admin_last_name":      computed("Last name of the administrator."),
-			"metadata":             schema.MapAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: "Additional data about the tenant."},
-			"managed_by":           computed("Who manages the tenant: the `managed_by` of the provider that created it."),
-			"schema_name":          computed("PostgreSQL schema with the tenant's data."),
-			"database_role":        computed("PostgreSQL role with access to this schema only."),
-			"status":               computed("`PENDING`, `PROVISIONING`, `ACTIVE`, `SUSPENDED`, `FAILED` or `ARCHIVED`."),
-			"provisioning_error":   computed("Why the last attempt failed; null if it did not fail."),
-			"soroban_contract_id":  computed("Address (`C...`) of the tenant's contract; null until it is verified."),
-			"welcome_email_status": computed("`SENT`, `PENDING` or `FAILED`."),
-			"created_at":           computed("When the tenant was recorded (RFC 3339, UTC)."),
-			"updated_at":           computed("When the tenant last changed."),
-			"activated_at":         computed("When the tenant first went live; null before."),
-			"archived_at":          computed("When the tenant was archived; null otherwise."),
+			"id":                       key("UUID of the tenant.", fieldValidator{"id", checkUUID}),
+			"name":                     key("Name, without regard to case.", fieldValidator{"name", tenant.CheckName}),
+			"external_id":              key("Your own key for the tenant.", fieldValidator{"external_id", tenant.CheckExternalID}),
+			"admin_email":              computed("Address of the first administrator."),
+			"admin_first_name":         computed("First name of the administrator."),
+			"admin_last_name":          computed("Last name of the administrator."),
+			"metadata":                 schema.MapAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: "Additional data about the tenant."},
+			"blueprint":                computed("Name of the blueprint that the tenant is made from."),
+			"locale":                   schema.StringAttribute{Computed: true, MarkdownDescription: "Language of the mails to the administrator; null: the blueprint's."},
+			"variables":                schema.MapAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: "The blueprint's variables as they were given for this tenant."},
+			"blueprint_schema_version": schema.Int64Attribute{Computed: true, MarkdownDescription: "Number of the blueprint's last migration in the tenant's schema; null until the tenant has one."},
+			"managed_by":               computed("Who manages the tenant: the `managed_by` of the provider that created it."),
+			"schema_name":              computed("PostgreSQL schema with the tenant's data."),
+			"database_role":            computed("PostgreSQL role with access to this schema only."),
+			"status":                   computed("`PENDING`, `PROVISIONING`, `ACTIVE`, `SUSPENDED`, `FAILED` or `ARCHIVED`."),
+			"provisioning_error":       computed("Why the last attempt failed; null if it did not fail."),
+			"soroban_contract_id":      computed("Address (`C...`) of the tenant's contract; null until it is verified."),
+			"welcome_email_status":     computed("`SENT`, `PENDING`, `FAILED`, or `SKIPPED` for a tenant that was adopted without a mail."),
+			"created_at":               computed("When the tenant was recorded (RFC 3339, UTC)."),
+			"updated_at":               computed("When the tenant last changed."),
+			"activated_at":             computed("When the tenant first went live; null before."),
+			"archived_at":              computed("When the tenant was archived; null otherwise."),
 		},
 	}
 }
@@ -144,17 +152,25 @@ func notFoundRemedy(err error) string {
 
 func tenantDataModelOf(ctx context.Context, t tenant.Tenant) (m tenantDataModel, diags diagnostics) {
 	m = tenantDataModel{
-		ID: types.StringValue(t.ID.String()), Name: types.StringValue(t.Name), ExternalID: nullableString(t.ExternalID),
+		ID: types.StringValue(t.ID.String()), Name: types.StringValue(t.Name), ExternalID: nullableString(t.ExternalID), Locale: nullableString(t.Locale),
 		AdminEmail: types.StringValue(t.AdminEmail), AdminFirstName: types.StringValue(t.AdminFirstName), AdminLastName: types.StringValue(t.AdminLastName),
 		ManagedBy: nullableString(t.ManagedBy), SchemaName: types.StringValue(t.SchemaName), DatabaseRole: types.StringValue(t.DatabaseRole),
 		Status: types.StringValue(string(t.Status)), ProvisioningError: nullableString(t.ProvisioningError), SorobanContractID: nullableString(t.ContractID),
 		WelcomeEmailStatus: types.StringValue(string(t.WelcomeEmail)), CreatedAt: timestamp(t.CreatedAt), UpdatedAt: timestamp(t.UpdatedAt),
 		ActivatedAt: nullableTime(t.ActivatedAt), ArchivedAt: nullableTime(t.ArchivedAt),
 	}
-	metadata := t.Metadata
-	if metadata == nil {
-		metadata = map[string]string{}
-	}
-	m.Metadata, diags = types.MapValueFrom(ctx, types.StringType, metadata)
+	m.Blueprint, m.BlueprintVersion = types.StringValue(t.Blueprint), nullableInt64(t.SchemaVersion)
+	m.Metadata, diags = mapOf(ctx, t.Metadata)
+	variables, more := mapOf(ctx, t.Variables)
+	m.Variables = variables
+	diags.Append(more...)
 	return m, diags
+}
+
+// mapOf converts a map; nil is an empty one.
+func mapOf(ctx context.Context, values map[string]string) (types.Map, diagnostics) {
+	if values == nil {
+		values = map[string]string{}
+	}
+	return types.MapValueFrom(ctx, types.StringType, values)
 }

@@ -19,10 +19,11 @@ type tenantsDataSource struct{ baseResource }
 func newTenantsDataSource() datasource.DataSource { return &tenantsDataSource{} }
 
 type tenantsDataModel struct {
-	Status  types.String    `tfsdk:"status"`
-	Search  types.String    `tfsdk:"search"`
-	Limit   types.Int64     `tfsdk:"limit"`
-	Tenants []tenantSummary `tfsdk:"tenants"`
+	Status    types.String    `tfsdk:"status"`
+	Search    types.String    `tfsdk:"search"`
+	Blueprint types.String    `tfsdk:"blueprint"`
+	Limit     types.Int64     `tfsdk:"limit"`
+	Tenants   []tenantSummary `tfsdk:"tenants"`
 }
 
 type tenantSummary struct {
@@ -31,6 +32,10 @@ type tenantSummary struct {
 	Status     types.String `tfsdk:"status"`
 	AdminEmail types.String `tfsdk:"admin_email"`
 	CreatedAt  types.String `tfsdk:"created_at"`
+
+	Blueprint        types.String `tfsdk:"blueprint"`
+	Variables        types.Map    `tfsdk:"variables"`
+	BlueprintVersion types.Int64  `tfsdk:"blueprint_schema_version"`
 }
 
 // statusNames returns all statuses, for validators.
@@ -56,15 +61,20 @@ func (d *tenantsDataSource) Schema(_ context.Context, _ datasource.SchemaRequest
 				MarkdownDescription: "Only tenants of this status: `PENDING`, `PROVISIONING`, `ACTIVE`, `SUSPENDED`, `FAILED` or `ARCHIVED`."},
 			"search": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.LengthBetween(1, 255)},
 				MarkdownDescription: "Only tenants with this text in their name or their administrator's address, without regard to case."},
+			"blueprint": schema.StringAttribute{Optional: true, Validators: []validator.String{fieldValidator{"blueprint", tenant.CheckBlueprint}},
+				MarkdownDescription: "Only tenants that were made from this blueprint."},
 			"limit": schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.AtLeast(1)},
 				MarkdownDescription: "Maximum number of tenants to read. Default: all."},
 			"tenants": schema.ListNestedAttribute{Computed: true, MarkdownDescription: "The tenants.",
 				NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
-					"id":          computed("UUID of the tenant."),
-					"name":        computed("Name of the organisation."),
-					"status":      computed("Status."),
-					"admin_email": computed("Address of the first administrator."),
-					"created_at":  computed("When the tenant was recorded (RFC 3339, UTC)."),
+					"id":                       computed("UUID of the tenant."),
+					"name":                     computed("Name of the organisation."),
+					"status":                   computed("Status."),
+					"admin_email":              computed("Address of the first administrator."),
+					"created_at":               computed("When the tenant was recorded (RFC 3339, UTC)."),
+					"blueprint":                computed("Name of the blueprint that the tenant is made from."),
+					"variables":                schema.MapAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: "The blueprint's variables as they were given for this tenant."},
+					"blueprint_schema_version": schema.Int64Attribute{Computed: true, MarkdownDescription: "Number of the blueprint's last migration in the tenant's schema; null until the tenant has one."},
 				}}},
 		},
 	}
@@ -89,15 +99,18 @@ func (d *tenantsDataSource) Read(ctx context.Context, req datasource.ReadRequest
 		return
 	}
 	model.Tenants = []tenantSummary{}
-	query := tenant.ListQuery{Status: tenant.Status(model.Status.ValueString()), Text: model.Search.ValueString()}
+	query := tenant.ListQuery{Status: tenant.Status(model.Status.ValueString()), Text: model.Search.ValueString(), Blueprint: model.Blueprint.ValueString()}
 	for t, err := range service.All(ctx, query) {
 		if err != nil {
 			diagnostic{operation: "list"}.add(ctx, &resp.Diagnostics, err)
 			return
 		}
+		variables, diags := mapOf(ctx, t.Variables)
+		resp.Diagnostics.Append(diags...)
 		model.Tenants = append(model.Tenants, tenantSummary{
 			ID: types.StringValue(t.ID.String()), Name: types.StringValue(t.Name), Status: types.StringValue(string(t.Status)),
 			AdminEmail: types.StringValue(t.AdminEmail), CreatedAt: timestamp(t.CreatedAt),
+			Blueprint: types.StringValue(t.Blueprint), Variables: variables, BlueprintVersion: nullableInt64(t.SchemaVersion),
 		})
 		if !model.Limit.IsNull() && int64(len(model.Tenants)) >= model.Limit.ValueInt64() {
 			break

@@ -1,9 +1,11 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -19,13 +21,25 @@ var attributePaths = map[string]path.Path{
 	"adminFirstName": path.Root("admin_first_name"), "adminLastName": path.Root("admin_last_name"),
 	"adminPassword": passwordPath,
 	"externalId":    path.Root("external_id"), "metadata": path.Root("metadata"),
+	"blueprint": path.Root("blueprint"), "variables": path.Root("variables"), "locale": path.Root("locale"),
 }
 
-// diagnostic holds the parts of one diagnostic: the operation, the tenant, the state
-// after the error, and what to do next.
+// attributePath returns the attribute of a field, for "variables.region" the key of the map.
+func attributePath(field string) (path.Path, bool) {
+	name, key, isKey := strings.Cut(field, ".")
+	at, ok := attributePaths[name]
+	if isKey {
+		at = at.AtMapKey(key)
+	}
+	return at, ok
+}
+
+// diagnostic holds the parts of one diagnostic: the operation, the tenant or other object, the
+// state after the error, and what to do next.
 type diagnostic struct {
 	operation string // "create", as in "Could not create tenant".
-	name      string // Of the tenant.
+	object    string // Empty: "tenant".
+	name      string // Of the object.
 	state     string // What is true now; empty: nothing was changed.
 	remedy    string // What to do; empty: what the error's kind suggests.
 }
@@ -33,15 +47,16 @@ type diagnostic struct {
 // add appends an error as a diagnostic, on the attribute that caused it if there is one.
 // It logs the full error, because the diagnostic has only its safe message.
 func (d diagnostic) add(ctx context.Context, diags *diag.Diagnostics, err error) {
-	tflog.Debug(ctx, "cause of the diagnostic", map[string]any{"tenant_name": d.name, "error": err.Error()})
-	summary, prefix := "Could not "+d.operation+" tenant", fmt.Sprintf("Tenant %q: ", d.name)
-	if d.name == "" { // It is about all tenants.
+	object := cmp.Or(d.object, "tenant")
+	tflog.Debug(ctx, "cause of the diagnostic", map[string]any{object + "_name": d.name, "error": err.Error()})
+	summary, prefix := "Could not "+d.operation+" "+object, fmt.Sprintf("%s%s %q: ", strings.ToUpper(object[:1]), object[1:], d.name)
+	if d.name == "" { // It is about all objects.
 		summary, prefix = summary+"s", ""
 	}
 	var timeout timeoutError
 	timedOut := errors.As(context.Cause(ctx), &timeout) && errs.KindOf(err) == errs.KindTransient
 	if timedOut {
-		err = errs.Wrap(err, errs.KindTransient, d.operation+" tenant", "%s", timeout)
+		err = errs.Wrap(err, errs.KindTransient, d.operation+" "+object, "%s", timeout)
 	}
 	state, remedy := d.state, d.remedy
 	if state == "" {
@@ -53,7 +68,7 @@ func (d diagnostic) add(ctx context.Context, diags *diag.Diagnostics, err error)
 	detail := fmt.Sprintf("%s%s.\n\n%s\n\n%s", prefix, errs.SafeMessage(err), state, remedy)
 	fields := errs.FieldsOf(err)
 	for _, f := range fields {
-		if at, ok := attributePaths[f.Field]; ok {
+		if at, ok := attributePath(f.Field); ok {
 			diags.AddAttributeError(at, summary, detail)
 			return
 		}
@@ -71,7 +86,7 @@ func remedyFor(kind errs.Kind) string {
 	case errs.KindTransient:
 		return "Once the cause is gone, run terraform apply again. TF_LOG_PROVIDER=DEBUG shows the cause in detail."
 	case errs.KindConflict:
-		return "Run terraform plan to see the tenant's current state, and apply again."
+		return "Run terraform plan to see the current state, and apply again."
 	case errs.KindCancelled:
 		return "Run terraform apply again to continue."
 	case errs.KindFenced:

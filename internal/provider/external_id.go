@@ -35,5 +35,5 @@ func (r *tenantResource) checkExternalIDAvailable(ctx context.Context, plan tena
 		d.remedy += " If this plan is to replace it (-replace, or a tainted resource): an external_id stays with the archived tenant, " +
 			"so choose another one, or keep the tenant with terraform untaint ADDRESS."
 	}
-	d.add(ctx, diags, provisioning.ErrTenantExists(t, plan.ExternalID.ValueString()))
+	d.add(ctx, diags, provisioning.ErrTenantExists(t, tenant.Inputs{ExternalID: plan.ExternalID.ValueString()}))
 }

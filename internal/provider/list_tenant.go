@@ -26,8 +26,9 @@ type tenantListResource struct{ baseResource }
 func newTenantListResource() list.ListResource { return &tenantListResource{} }
 
 type tenantListModel struct {
-	Status types.String `tfsdk:"status"`
-	Search types.String `tfsdk:"search"`
+	Status    types.String `tfsdk:"status"`
+	Search    types.String `tfsdk:"search"`
+	Blueprint types.String `tfsdk:"blueprint"`
 }
 
 func (l *tenantListResource) Metadata(_ context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse) {
@@ -42,6 +43,8 @@ func (l *tenantListResource) ListResourceConfigSchema(_ context.Context, _ list.
 				MarkdownDescription: "Only tenants of this status."},
 			"search": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.LengthBetween(1, 255)},
 				MarkdownDescription: "Only tenants with this text in their name or their administrator's address, without regard to case."},
+			"blueprint": schema.StringAttribute{Optional: true, Validators: []validator.String{fieldValidator{"blueprint", tenant.CheckBlueprint}},
+				MarkdownDescription: "Only tenants that were made from this blueprint."},
 		},
 	}
 }
@@ -64,7 +67,7 @@ func (l *tenantListResource) List(ctx context.Context, req list.ListRequest, str
 			left = math.MaxInt64
 		}
 		query := tenant.ListQuery{
-			Status: tenant.Status(model.Status.ValueString()), Text: model.Search.ValueString(), Limit: tenant.MaxPage,
+			Status: tenant.Status(model.Status.ValueString()), Text: model.Search.ValueString(), Blueprint: model.Blueprint.ValueString(), Limit: tenant.MaxPage,
 		}
 		for {
 			results, next := l.page(ctx, req, query, left)
@@ -152,9 +155,14 @@ func (l *tenantListResource) listResult(ctx context.Context, req list.ListReques
 // nullModel returns a model with every configurable attribute null.
 func nullModel() tenantModel {
 	return tenantModel{
-		Metadata: types.MapNull(types.StringType),
-		Timeouts: timeouts.Value{Object: types.ObjectNull(map[string]attr.Type{
-			"create": types.StringType, "read": types.StringType, "update": types.StringType, "delete": types.StringType,
-		})},
+		Metadata: types.MapNull(types.StringType), Variables: types.MapNull(types.StringType),
+		Timeouts: nullTimeouts(),
 	}
+}
+
+// nullTimeouts is an attribute timeouts that is not set.
+func nullTimeouts() timeouts.Value {
+	return timeouts.Value{Object: types.ObjectNull(map[string]attr.Type{
+		"create": types.StringType, "read": types.StringType, "update": types.StringType, "delete": types.StringType,
+	})}
 }

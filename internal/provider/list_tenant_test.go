@@ -63,6 +63,7 @@ func TestList_FewQueries(t *testing.T) {
 		if n := reader.reads.Load(); n > pages {
 			t.Errorf("%d reads of contracts", n)
 		}
+		p.listBlueprints()
 	})
 	t.Run("API", func(t *testing.T) {
 		t.Parallel()
@@ -79,6 +80,7 @@ func TestList_FewQueries(t *testing.T) {
 		if n := requests.Load(); n != 4 {
 			t.Errorf("%d requests for two pages", n)
 		}
+		p.listBlueprints()
 	})
 	t.Run("TimeoutIsPerPage", func(t *testing.T) {
 		t.Parallel()
@@ -154,6 +156,20 @@ func databaseSettings(url string) map[string]string {
 // list lists full tenants, and checks their number and their contract states.
 func (p *startedProvider) list(limit int64, want int, contracts string) {
 	p.t.Helper()
+	p.listWith(nil, limit, want, contracts)
+}
+
+// listBlueprints lists tenants by blueprint; all are of the standard one.
+func (p *startedProvider) listBlueprints() {
+	p.t.Helper()
+	for name, want := range map[string]int{"standard": 150, "clinic": 0} {
+		p.listWith(map[string]any{"blueprint": name}, 150, want, "")
+	}
+}
+
+// listWith lists the tenants that a configuration selects.
+func (p *startedProvider) listWith(config map[string]any, limit int64, want int, contracts string) {
+	p.t.Helper()
 	lists, ok := p.server.(tfprotov6.ProviderServerWithListResource) //nolint:staticcheck // it has no other name yet
 	if !ok {
 		p.t.Fatal("the server knows no lists")
@@ -163,7 +179,7 @@ func (p *startedProvider) list(limit int64, want int, contracts string) {
 		p.t.Fatal(err)
 	}
 	stream, err := lists.ListResource(p.t.Context(), &tfprotov6.ListResourceRequest{
-		TypeName: "healthcare_tenant", Config: object(p.t, schemas.ListResourceSchemas["healthcare_tenant"], nil), Limit: limit, IncludeResource: true,
+		TypeName: "healthcare_tenant", Config: object(p.t, schemas.ListResourceSchemas["healthcare_tenant"], config), Limit: limit, IncludeResource: true,
 	})
 	if err != nil {
 		p.t.Fatal(err)
@@ -213,7 +229,7 @@ func serveTenants(t *testing.T, database string) (url, token string, requests *a
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler, err := api.New(api.Options{Service: service, Jobs: jobs, Notifier: notify.New(db.DB), Keys: db.APIKeys, Logger: slog.New(slog.DiscardHandler)})
+	handler, err := api.New(api.Options{Service: service, Jobs: jobs, Notifier: notify.New(db.DB), Keys: db.APIKeys, Blueprints: db.Blueprints, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

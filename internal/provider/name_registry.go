@@ -163,7 +163,7 @@ func (r *tenantResource) checkNameNotInUse(ctx context.Context, plan tenantModel
 	}
 	diagn.remedy += " If this same configuration renames or archives that tenant, make this one depend on it (depends_on)."
 	var found diag.Diagnostics
-	diagn.add(ctx, &found, provisioning.ErrTenantExists(t, ""))
+	diagn.add(ctx, &found, provisioning.ErrTenantExists(t, tenant.Inputs{}))
 	if create && plan.ExternalID.ValueString() != t.ExternalID {
 		// It may be the apply of a replacement with create_before_destroy: an error at
 		// plan would leave the old object deposed. After an error of Create, Terraform

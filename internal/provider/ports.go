@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"io/fs"
 	"iter"
 	"time"
 
@@ -9,8 +10,10 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/apiclient"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/blueprint"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/credentials"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/publish"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
@@ -64,7 +67,17 @@ type credentialService interface {
 	CloseCredential(ctx context.Context, tenant, id uuid.UUID) error
 }
 
+// blueprintService publishes and reads blueprints: in the registry, or through a tenant-api.
+type blueprintService interface {
+	Publish(ctx context.Context, files fs.FS, activate bool) (blueprint.Revision, error)
+	Retire(ctx context.Context, name string) error
+	List(ctx context.Context) ([]blueprint.Status, error)
+	Get(ctx context.Context, name string) (blueprint.Status, error)
+}
+
 var (
-	_ tenantService = (*app.Services)(nil)
-	_ tenantService = (*apiclient.Client)(nil)
+	_ tenantService    = (*app.Services)(nil)
+	_ tenantService    = (*apiclient.Client)(nil)
+	_ blueprintService = (*publish.Blueprints)(nil)
+	_ blueprintService = (*apiclient.Blueprints)(nil)
 )

@@ -37,12 +37,13 @@ func newProvider(version string, source config.Source) *healthcareProvider {
 }
 
 type databaseModel struct {
-	URL            types.String `tfsdk:"url"`
-	DirectURL      types.String `tfsdk:"direct_url"`
-	Role           types.String `tfsdk:"role"`
-	MaxConnections types.Int64  `tfsdk:"max_connections"`
-	SchemaNames    types.String `tfsdk:"schema_names"`
-	AutoMigrate    types.Bool   `tfsdk:"auto_migrate"`
+	URL              types.String `tfsdk:"url"`
+	DirectURL        types.String `tfsdk:"direct_url"`
+	Role             types.String `tfsdk:"role"`
+	MaxConnections   types.Int64  `tfsdk:"max_connections"`
+	SchemaNames      types.String `tfsdk:"schema_names"`
+	DefaultBlueprint types.String `tfsdk:"default_blueprint"`
+	AutoMigrate      types.Bool   `tfsdk:"auto_migrate"`
 }
 
 type sorobanModel struct {
@@ -115,7 +116,7 @@ func (p *healthcareProvider) Configure(ctx context.Context, req provider.Configu
 }
 
 func (p *healthcareProvider) Resources(context.Context) []func() resource.Resource {
-	return []func() resource.Resource{newTenantResource}
+	return []func() resource.Resource{newTenantResource, newBlueprintResource}
 }
 
 // Functions returns the provider functions; they need no configuration.
@@ -124,7 +125,7 @@ func (p *healthcareProvider) Functions(context.Context) []func() function.Functi
 }
 
 func (p *healthcareProvider) DataSources(context.Context) []func() datasource.DataSource {
-	return []func() datasource.DataSource{newTenantDataSource, newTenantsDataSource, newStatusDataSource}
+	return []func() datasource.DataSource{newTenantDataSource, newTenantsDataSource, newStatusDataSource, newBlueprintDataSource}
 }
 
 // Actions returns the actions on tenants.
@@ -139,5 +140,5 @@ func (p *healthcareProvider) EphemeralResources(context.Context) []func() epheme
 
 // ListResources returns the lists for terraform query.
 func (p *healthcareProvider) ListResources(context.Context) []func() list.ListResource {
-	return []func() list.ListResource{newTenantListResource}
+	return []func() list.ListResource{newTenantListResource, newBlueprintListResource}
 }

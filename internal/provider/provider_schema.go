@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 func (p *healthcareProvider) Schema(_ context.Context, _ provider.SchemaRequest, resp *provider.SchemaResponse) {
@@ -26,7 +27,7 @@ func (p *healthcareProvider) Schema(_ context.Context, _ provider.SchemaRequest,
 					"Resources behave the same. The variables of this block count only if none of those four is in the configuration.",
 				Attributes: map[string]schema.Attribute{
 					"url":   schema.StringAttribute{Optional: true, MarkdownDescription: "Base address of the server, `https://tenants.platform.example`; `http` only on loopback. Also `TENANT_API_URL`."},
-					"token": schema.StringAttribute{Optional: true, Sensitive: true, MarkdownDescription: "API key with the scope `tenants:write` (`tenant-api apikey create`), also `tenants:purge` and `tenants:credentials` where needed, or a token of the issuer that the server trusts. Also `TENANT_API_TOKEN`."},
+					"token": schema.StringAttribute{Optional: true, Sensitive: true, MarkdownDescription: "API key with the scope `tenants:write` (`tenant-api apikey create`), also `tenants:purge`, `tenants:credentials` and `blueprints:write` where needed, or a token of the issuer that the server trusts. Also `TENANT_API_TOKEN`."},
 				},
 			},
 			"database": databaseSchema(),
@@ -65,6 +66,8 @@ func databaseSchema() schema.SingleNestedAttribute {
 			"schema_names": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.OneOf("readable", "opaque")},
 				MarkdownDescription: "How the schemas of new tenants are named: `readable`, from the tenant's name and the time, or `opaque`, at random. " +
 					"Every login of a PostgreSQL server can read the names of all schemas and roles. Default `readable`. Also `SCHEMA_NAMES`."},
+			"default_blueprint": schema.StringAttribute{Optional: true, Validators: []validator.String{fieldValidator{"default_blueprint", tenant.CheckBlueprint}},
+				MarkdownDescription: "Blueprint of new tenants whose `blueprint` is not set. Default `standard`. Also `DEFAULT_BLUEPRINT`."},
 			"auto_migrate": schema.BoolAttribute{Optional: true,
 				MarkdownDescription: "Whether to migrate the registry's tables to the version that this provider needs, on first use and under a lock. Default `true`."},
 		},

@@ -183,6 +183,7 @@ func (c *settingsCollector) database(ctx context.Context, m providerModel, s *se
 		c.add(config.DatabaseRole, at.AtName("role"), model.Role)
 		c.add(config.DatabaseMaxConnections, at.AtName("max_connections"), model.MaxConnections)
 		c.add(config.SchemaNames, at.AtName("schema_names"), model.SchemaNames)
+		c.add(config.DefaultBlueprint, at.AtName("default_blueprint"), model.DefaultBlueprint)
 		if model.AutoMigrate.IsUnknown() {
 			c.unknown = append(c.unknown, "database.auto_migrate")
 		} else if !model.AutoMigrate.IsNull() {

@@ -23,6 +23,10 @@ type tenantModel struct {
 	AdminPasswordVersion types.Int64    `tfsdk:"admin_password_wo_version"`
 	ExternalID           types.String   `tfsdk:"external_id"`
 	Metadata             types.Map      `tfsdk:"metadata"`
+	Blueprint            types.String   `tfsdk:"blueprint"`
+	Variables            types.Map      `tfsdk:"variables"`
+	Locale               types.String   `tfsdk:"locale"`
+	BlueprintVersion     types.Int64    `tfsdk:"blueprint_schema_version"`
 	DeletionProtection   types.Bool     `tfsdk:"deletion_protection"`
 	Timeouts             timeouts.Value `tfsdk:"timeouts"`
 	SchemaName           types.String   `tfsdk:"schema_name"`
@@ -44,10 +48,12 @@ type identityModel struct {
 // inputs returns the configured inputs without the password.
 func (m tenantModel) inputs(managedBy string) tenant.Inputs {
 	metadata, _ := knownMap(m.Metadata) // At apply all values are known.
+	variables, _ := knownMap(m.Variables)
 	return tenant.Inputs{
 		Name: m.Name.ValueString(), AdminEmail: m.AdminEmail.ValueString(),
 		AdminFirstName: m.AdminFirstName.ValueString(), AdminLastName: m.AdminLastName.ValueString(),
 		ExternalID: m.ExternalID.ValueString(), Metadata: metadata, ManagedBy: managedBy,
+		Blueprint: m.Blueprint.ValueString(), Variables: variables, Locale: m.Locale.ValueString(),
 	}
 }
 
@@ -61,7 +67,7 @@ func (m *tenantModel) fill(ctx context.Context, t tenant.Tenant) diag.Diagnostic
 	m.Name, m.AdminEmail = newNameValue(t.Name), types.StringValue(t.AdminEmail)
 	m.AdminFirstName, m.AdminLastName = newNameValue(t.AdminFirstName), newNameValue(t.AdminLastName)
 	m.AdminPassword = types.StringNull() // Terraform rejects a state with a write-only value.
-	m.ExternalID = nullableString(t.ExternalID)
+	m.ExternalID, m.Locale = nullableString(t.ExternalID), nullableString(t.Locale)
 	m.SchemaName, m.DatabaseRole = types.StringValue(t.SchemaName), types.StringValue(t.DatabaseRole)
 	m.Status, m.WelcomeEmailStatus = types.StringValue(string(t.Status)), types.StringValue(string(t.WelcomeEmail))
 	m.SorobanContractID = nullableString(t.ContractID)
@@ -75,12 +81,26 @@ func (m *tenantModel) fill(ctx context.Context, t tenant.Tenant) diag.Diagnostic
 	if m.DeletionProtection.IsNull() || m.DeletionProtection.IsUnknown() {
 		m.DeletionProtection = types.BoolValue(false)
 	}
-	if len(t.Metadata) == 0 && len(m.Metadata.Elements()) == 0 && !m.Metadata.IsUnknown() {
-		return nil
-	}
-	values, diags := types.MapValueFrom(ctx, types.StringType, t.Metadata)
-	m.Metadata = values
+	m.Blueprint, m.BlueprintVersion = types.StringValue(t.Blueprint), nullableInt64(t.SchemaVersion)
+	diags := fillMap(ctx, &m.Metadata, t.Metadata)
+	diags.Append(fillMap(ctx, &m.Variables, t.Variables)...)
 	return diags
+}
+
+// fillMap copies values into a map, but keeps null or empty as it is if there are none.
+func fillMap(ctx context.Context, m *types.Map, values map[string]string) (diags diag.Diagnostics) {
+	if len(values) > 0 || len(m.Elements()) > 0 || m.IsUnknown() {
+		*m, diags = types.MapValueFrom(ctx, types.StringType, values)
+	}
+	return diags
+}
+
+// nullableInt64 returns null for 0.
+func nullableInt64(n int) types.Int64 {
+	if n == 0 {
+		return types.Int64Null()
+	}
+	return types.Int64Value(int64(n))
 }
 
 func nullableString(s string) types.String {

@@ -83,8 +83,13 @@ func (r *tenantResource) Schema(ctx context.Context, _ resource.SchemaRequest, r
 			"external_id": schema.StringAttribute{Optional: true, Validators: []validator.String{fieldValidator{"external_id", tenant.CheckExternalID}},
 				PlanModifiers:       []planmodifier.String{stringplanmodifier.RequiresReplace()},
 				MarkdownDescription: "Your own key for the tenant, unique over all tenants, archived ones too. A new value replaces the tenant."},
-			"metadata": schema.MapAttribute{Optional: true, ElementType: types.StringType, Validators: []validator.Map{metadataValidator{}},
+			"metadata": schema.MapAttribute{Optional: true, ElementType: types.StringType, Validators: []validator.Map{mapValidator{"metadata", "metadata", tenant.CheckMetadata}},
 				MarkdownDescription: "Additional data about the tenant: at most 64 keys of 63 and values of 1024 characters. No secrets, no patients' data."},
+			"blueprint": blueprintAttribute(),
+			"variables": variablesAttribute(),
+			"locale": schema.StringAttribute{Optional: true, Validators: []validator.String{fieldValidator{"locale", tenant.CheckLocale}},
+				MarkdownDescription: "Language of the mails to the administrator, a BCP 47 tag such as `de-AT`. Default: the blueprint's."},
+			"blueprint_schema_version": blueprintVersionAttribute(),
 			"deletion_protection": schema.BoolAttribute{Optional: true, Computed: true, Default: booldefault.StaticBool(false),
 				MarkdownDescription: "Refuse to archive or replace the tenant while this is `true`. Default `false`."},
 			"admin_password_wo":         passwordAttribute(),
@@ -99,7 +104,7 @@ func (r *tenantResource) Schema(ctx context.Context, _ resource.SchemaRequest, r
 			"soroban_contract_state": schema.StringAttribute{Computed: true, MarkdownDescription: "State of the contract on the ledger: `LIVE`, `EXPIRING` (its time to live ends within 86,400 ledgers, five days of the public network), `EXPIRED` (its time to live is over), `MISSING` (the network was reset) or `MISMATCH` (it is not the contract that was deployed). The next apply extends, restores or deploys it; a `MISMATCH` one is an error at plan. Null if the network did not answer. In `api` mode the server reads and reconciles it."},
 			"database_state":         schema.StringAttribute{Computed: true, MarkdownDescription: "State of the tenant's schema and role in the database: `IN_SYNC`, `DRIFTED` (its role is missing, or its privileges were changed; the next apply repairs it) or `MISSING` (its schema or a table is missing; an error at plan, because only a backup can restore it). Null while the tenant is not live."},
 			"status":                 schema.StringAttribute{Computed: true, MarkdownDescription: "`PENDING`, `PROVISIONING`, `ACTIVE` or `FAILED`. The next apply continues a tenant that is not `ACTIVE`."},
-			"welcome_email_status":   schema.StringAttribute{Computed: true, MarkdownDescription: "`SENT`, `PENDING` or `FAILED`. The next apply sends the mail again unless it is `SENT`."},
+			"welcome_email_status":   schema.StringAttribute{Computed: true, MarkdownDescription: "`SENT`, `PENDING`, `FAILED`, or `SKIPPED` for a tenant that was adopted without one. The next apply sends a mail that is `PENDING` or `FAILED`."},
 			"updated_at":             schema.StringAttribute{Computed: true, MarkdownDescription: "When the tenant last changed (RFC 3339, UTC)."},
 		},
 	}
@@ -115,6 +120,7 @@ func (r *tenantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 		if !resp.Diagnostics.HasError() {
 			r.checkNameAvailable(ctx, req, plan, nil, &resp.Diagnostics)
 		}
+		r.planDefaultBlueprint(ctx, req, resp)
 		return
 	}
 	var state tenantModel
@@ -134,6 +140,7 @@ func (r *tenantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	}
 	resp.Diagnostics.Append(resp.Private.SetKey(ctx, replacedTenantKey, []byte(strconv.Quote(state.ID.ValueString())))...)
 	r.checkNameAvailable(ctx, req, plan, &state, &resp.Diagnostics)
+	checkBlueprintUnchanged(plan, state, &resp.Diagnostics)
 	if !plan.ExternalID.Equal(state.ExternalID) && !plan.ExternalID.IsUnknown() {
 		r.checkDeletionProtection(state, &resp.Diagnostics)
 		r.checkExternalIDAvailable(ctx, plan, state.ID.ValueString(), &resp.Diagnostics)
@@ -145,7 +152,7 @@ func (r *tenantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("database_state"), types.StringValue(string(inspection.DatabaseInSync)))...)
 	}
 	active := state.Status.ValueString() == string(tenant.StatusActive)
-	if active && state.WelcomeEmailStatus.ValueString() == string(tenant.WelcomeEmailSent) {
+	if active && !tenant.WelcomeEmailStatus(state.WelcomeEmailStatus.ValueString()).Due() {
 		return
 	}
 	unknown := types.StringUnknown()
@@ -156,5 +163,6 @@ func (r *tenantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("soroban_contract_id"), unknown)...)
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("soroban_contract_state"), unknown)...)
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("database_state"), unknown)...)
+		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("blueprint_schema_version"), types.Int64Unknown())...)
 	}
 }

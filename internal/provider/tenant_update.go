@@ -49,7 +49,7 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 	}
 	t, err := service.Update(ctx, id, inputs, 0)
 	if err != nil {
-		if errs.KindOf(err) == errs.KindConflict && len(errs.FieldsOf(err)) > 0 {
+		if fields := errs.FieldsOf(err); errs.KindOf(err) == errs.KindConflict && len(fields) > 0 && fields[0].Field != "blueprint" {
 			d.remedy = "Choose another value. To swap the names of two tenants, give one of them a third name first, in a separate apply."
 		}
 		d.add(ctx, &resp.Diagnostics, err)
@@ -58,6 +58,7 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 	tflog.Info(ctx, "changed the tenant", map[string]any{"tenant_id": t.ID.String(), "tenant_name": t.Name, "status": string(t.Status)})
 	model := plan
 	model.SorobanContractState, model.DatabaseState = state.SorobanContractState, state.DatabaseState
+	keepPlannedVersion(plan, &t)
 	saveState(ctx, &resp.Diagnostics, &resp.State, resp.Identity, model, t)
 	repaired := r.repairDrift(ctx, &model, plan, t, &resp.Diagnostics)
 	saveState(ctx, &resp.Diagnostics, &resp.State, resp.Identity, model, t)
@@ -76,13 +77,14 @@ func (r *tenantResource) continueUpdated(ctx context.Context, service tenantServ
 	switch {
 	case t.Status != tenant.StatusActive:
 		out, err = service.Retry(ctx, t.ID)
-	case t.WelcomeEmail != tenant.WelcomeEmailSent:
+	case t.WelcomeEmail.Due():
 		out, err = service.Invite(ctx, t.ID)
 	default:
 		return
 	}
 	if out.Tenant.ID == t.ID {
 		t = out.Tenant
+		keepPlannedVersion(planned, &t)
 		if planned.SorobanContractState.IsUnknown() {
 			r.setVerifiedContractState(&model, t)
 		}

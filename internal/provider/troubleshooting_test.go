@@ -112,7 +112,7 @@ func (s *summaryCollector) collectWords(n ast.Node) bool {
 		}
 	case *ast.CompositeLit:
 		switch exprName(n.Type) {
-		case "fieldValidator":
+		case "fieldValidator", "mapValidator":
 			s.addWord("r.field", n.Elts[0])
 		case "tenantAction":
 			if tried := literalField(n, "operation"); tried != nil {
@@ -149,6 +149,9 @@ func (s *summaryCollector) collectSummaries(n ast.Node) bool {
 	case *ast.CompositeLit:
 		if exprName(n.Type) == "diagnostic" {
 			suffix := " tenant"
+			if object, ok := stringLiteral(literalField(n, "object")); ok {
+				suffix = " " + object
+			}
 			if literalField(n, "name") == nil {
 				suffix += "s"
 			}

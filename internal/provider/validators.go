@@ -6,8 +6,6 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
-
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // fieldValidator applies a rule of package tenant to one attribute, so that plan rejects
@@ -29,28 +27,30 @@ func (r fieldValidator) ValidateString(_ context.Context, req validator.StringRe
 	}
 }
 
-// metadataValidator checks the map once all of it is known.
-type metadataValidator struct{}
-
-func (metadataValidator) Description(context.Context) string {
-	return "has at most 64 keys of 63 and values of 1024 characters"
+// mapValidator applies a rule of package tenant to a map once all of it is known.
+type mapValidator struct {
+	field string // The attribute.
+	noun  string // What messages call it: "map of variables".
+	check func(map[string]string) error
 }
-func (r metadataValidator) MarkdownDescription(c context.Context) string { return r.Description(c) }
 
-func (metadataValidator) ValidateMap(ctx context.Context, req validator.MapRequest, resp *validator.MapResponse) {
+func (r mapValidator) Description(context.Context) string           { return "follows the rule for " + r.field }
+func (r mapValidator) MarkdownDescription(c context.Context) string { return r.Description(c) }
+
+func (r mapValidator) ValidateMap(ctx context.Context, req validator.MapRequest, resp *validator.MapResponse) {
 	values, known := knownMap(req.ConfigValue)
 	if !known {
 		return
 	}
 	for key, element := range req.ConfigValue.Elements() {
 		if element.IsNull() {
-			resp.Diagnostics.AddAttributeError(req.Path.AtMapKey(key), "Invalid metadata",
-				fmt.Sprintf("The metadata has no value under key %q; give one, or remove the key.", key))
+			resp.Diagnostics.AddAttributeError(req.Path.AtMapKey(key), "Invalid "+r.field,
+				fmt.Sprintf("The %s has no value under key %q; give one, or remove the key.", r.noun, key))
 			return
 		}
 	}
-	if err := tenant.CheckMetadata(values); err != nil {
-		resp.Diagnostics.AddAttributeError(req.Path, "Invalid metadata", "The metadata "+err.Error()+".")
+	if err := r.check(values); err != nil {
+		resp.Diagnostics.AddAttributeError(req.Path, "Invalid "+r.field, "The "+r.noun+" "+err.Error()+".")
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 // Submit records a tenant and queues its provisioning for a worker. KindInvalid
 // for broken rules; other errors as of CreationStore.Submit.
 func (s *Service) Submit(ctx context.Context, in tenant.Inputs, idem *Idempotency) (Submission, error) {
-	draft, err := s.newDraft(in)
+	draft, err := s.newDraft(ctx, in)
 	if err != nil {
 		return Submission{}, err
 	}
@@ -29,8 +29,8 @@ func (s *Service) SubmitRetry(ctx context.Context, id uuid.UUID) (Submission, er
 	return s.creations.Requeue(ctx, id)
 }
 
-// List returns a page of tenants. KindInvalid for a limit out of range or an unknown
-// status.
+// List returns a page of tenants. KindInvalid for a limit out of range, an unknown status, or
+// what is no name of a blueprint.
 func (s *Service) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error) {
 	var broken []errs.FieldError
 	if q.Limit == 0 {
@@ -44,6 +44,11 @@ func (s *Service) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, er
 	}
 	if err := tenant.CheckLength(q.Text, 0, tenant.MaxNameLength); err != nil {
 		broken = append(broken, errs.FieldError{Field: "q", Message: err.Error()})
+	}
+	if q.Blueprint != "" {
+		if err := tenant.CheckBlueprint(q.Blueprint); err != nil {
+			broken = append(broken, errs.FieldError{Field: "blueprint", Message: err.Error()})
+		}
 	}
 	if len(broken) > 0 {
 		return tenant.Page{}, &errs.Error{Kind: errs.KindInvalid, Op: "list tenants", Fields: broken}
@@ -60,7 +65,10 @@ type Patch struct {
 	ExternalID     *string
 	Metadata       *map[string]string // Replaces the whole map.
 	ManagedBy      *string
-	AdminPassword  tenant.Password // Empty keeps the password.
+	Locale         *string
+	Blueprint      *string            // Must be the tenant's: it never changes.
+	Variables      *map[string]string // Replaces the whole map.
+	AdminPassword  tenant.Password    // Empty keeps the password.
 }
 
 func (p Patch) apply(in tenant.Inputs) tenant.Inputs {
@@ -75,6 +83,11 @@ func (p Patch) apply(in tenant.Inputs) tenant.Inputs {
 	set(&in.AdminLastName, p.AdminLastName)
 	set(&in.ExternalID, p.ExternalID)
 	set(&in.ManagedBy, p.ManagedBy)
+	set(&in.Locale, p.Locale)
+	set(&in.Blueprint, p.Blueprint)
+	if p.Variables != nil {
+		in.Variables = *p.Variables
+	}
 	if p.Metadata != nil {
 		in.Metadata = *p.Metadata
 	}

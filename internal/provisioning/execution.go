@@ -66,6 +66,10 @@ func (x *execution) runSteps() (tenant.Tenant, error) {
 		if x.callerCtx.Err() != nil {
 			return x.release(step)
 		}
+		if step == tenant.StepDeploySorobanContract && x.run.Tenant.WithoutContract {
+			x.skipContract()
+			continue
+		}
 		x.notify(step, tenant.StepInProgress, 0, nil)
 		started := x.opts.Clock.Now()
 		var err error

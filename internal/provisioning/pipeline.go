@@ -51,6 +51,9 @@ type PipelineOptions struct {
 
 	// OpaqueSchemaNames gives new tenants schema names that do not tell theirs.
 	OpaqueSchemaNames bool
+	// DefaultBlueprint is that of new tenants whose inputs name none. Default
+	// tenant.StandardBlueprint.
+	DefaultBlueprint string
 }
 
 // Pipeline runs the seven steps of tenants. It keeps no state between calls and may be

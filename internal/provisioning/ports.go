@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/blueprint"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/events"
@@ -20,8 +21,8 @@ type CreationStore interface {
 	// Create records and claims the draft, or returns the existing tenant with its name or
 	// external id. Record, first log row and claim commit together. See Creation for
 	// the outcomes. KindConflict when a run holds the existing tenant (then Error.Lease is
-	// set), when it is queued, or when name and external id belong to two different
-	// tenants. A continued tenant gets the draft's password, or none if the draft has
+	// set), when it is queued, when name and external id belong to two different
+	// tenants, or when one that was never live is made from another blueprint. A continued tenant gets the draft's password, or none if the draft has
 	// none.
 	Create(ctx context.Context, d tenant.Draft, lease LeaseRequest) (Creation, error)
 	// Submit records the draft and queues its provisioning, in one transaction. A
@@ -57,8 +58,8 @@ type TenantStore interface {
 type MoveStore interface {
 	// Update changes the inputs of a tenant, also those of the admin user in the tenant's
 	// schema. With a password it invalidates a live tenant's open invitations, which would
-	// allow to replace it. KindConflict for a name or e-mail that is taken, KindStale when
-	// version is neither 0 nor the stored one.
+	// allow to replace it. KindConflict for a name or e-mail that is taken, and for another
+	// blueprint (empty: the tenant's); KindStale when version is neither 0 nor the stored one.
 	Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, version int64) (tenant.Tenant, error)
 	// Archive takes an ACTIVE tenant out of service and does not change an ARCHIVED one.
 	// KindConflict for any other status: use Abort.
@@ -78,6 +79,16 @@ type MoveStore interface {
 	// an earlier request that has not ended is returned; KindConflict when it is of
 	// another move, or when the tenant does not permit the move.
 	QueueMove(ctx context.Context, id uuid.UUID, r MoveRequest) (Submission, error)
+}
+
+// BlueprintStore has what new tenants are made from.
+type BlueprintStore interface {
+	// ActiveBlueprint returns the active revision of a blueprint. The blueprint standard needs
+	// no database. KindInvalid for a name that is not published, has no active revision or is
+	// retired; the error says which.
+	ActiveBlueprint(ctx context.Context, name string) (blueprint.Active, error)
+	// UsedBlueprint is ActiveBlueprint for tenants that exist: the blueprint may be retired.
+	UsedBlueprint(ctx context.Context, name string) (blueprint.Active, error)
 }
 
 // InvitationStore invites the administrators of live tenants.
@@ -230,23 +241,8 @@ type RollbackStore interface {
 // Seed is what SEED_ROLES_AND_USER inserts into a new schema.
 type Seed struct {
 	AdminUser  uuid.UUID
-	Roles      []Role
 	Invitation invitation.Invitation
 	Next       tenant.Step // The next step; its log row becomes IN_PROGRESS in the same commit.
-}
-
-// Role is an application role in a tenant's schema.
-type Role struct {
-	Name, Description string
-}
-
-// DefaultRoles are the roles that each tenant starts with; the first is the admin's.
-func DefaultRoles() []Role {
-	return []Role{
-		{"admin", "Manages the organisation, its users and their roles"},
-		{"user", "Works with the organisation's records"},
-		{"viewer", "Reads the organisation's records"},
-	}
 }
 
 // Progress is what one commit of a run writes to the registry. Zero values keep the

@@ -20,6 +20,8 @@ type Service struct {
 	tenants     TenantStore
 	moves       MoveStore
 	invitations InvitationStore
+	blueprints  BlueprintStore
+	adoptions   AdoptionStore
 	pipeline    *Pipeline
 	// cancelOnDisconnect is RunOptions.CancelOnDisconnect of the runs of this service.
 	cancelOnDisconnect bool
@@ -31,6 +33,8 @@ type Store interface {
 	TenantStore
 	MoveStore
 	InvitationStore
+	BlueprintStore
+	AdoptionStore
 }
 
 // NewService makes a service. KindInvalid when a part is nil.
@@ -38,7 +42,7 @@ func NewService(store Store, pipeline *Pipeline) (*Service, error) {
 	if store == nil || pipeline == nil {
 		return nil, errs.Errorf(errs.KindInvalid, "set up service", "Store or Pipeline is missing")
 	}
-	return &Service{creations: store, tenants: store, moves: store, invitations: store, pipeline: pipeline}, nil
+	return &Service{creations: store, tenants: store, moves: store, invitations: store, blueprints: store, adoptions: store, pipeline: pipeline}, nil
 }
 
 // WithCancelOnDisconnect returns the same service for callers that may disconnect, such as
@@ -53,15 +57,6 @@ func (s *Service) runOptions() RunOptions {
 	return RunOptions{Mode: ClaimRetry, CancelOnDisconnect: s.cancelOnDisconnect, Foreground: true}
 }
 
-// newDraft makes the draft of a new tenant. KindInvalid for broken rules.
-func (s *Service) newDraft(in tenant.Inputs) (tenant.Draft, error) {
-	draft, err := tenant.NewDraft(in, s.pipeline.opts.Clock.Now())
-	if err == nil && s.pipeline.opts.OpaqueSchemaNames {
-		draft.HideName()
-	}
-	return draft, err
-}
-
 // Provision records a tenant and runs its steps in the foreground. It is safe to repeat:
 // it continues a tenant of that name or external id that never went live and that no run
 // holds. Besides the errors of Pipeline.Run: KindInvalid for broken rules; KindConflict,
@@ -69,7 +64,7 @@ func (s *Service) newDraft(in tenant.Inputs) (tenant.Draft, error) {
 func (s *Service) Provision(ctx context.Context, in tenant.Inputs) (Outcome, error) {
 	var creation Creation
 	err := s.withLeaseRetry(ctx, func(ctx context.Context) error {
-		draft, err := s.newDraft(in)
+		draft, err := s.newDraft(ctx, in)
 		if err == nil {
 			creation, err = s.creations.Create(ctx, draft, s.pipeline.Lease())
 		}
@@ -79,7 +74,7 @@ func (s *Service) Provision(ctx context.Context, in tenant.Inputs) (Outcome, err
 		return Outcome{}, err
 	}
 	if creation.Run == nil {
-		return s.takeOverExisting(ctx, creation.Tenant, in)
+		return s.takeOverExisting(ctx, creation.Tenant, s.withDefaultBlueprint(in))
 	}
 	out, err := s.pipeline.Continue(ctx, *creation.Run, s.runOptions())
 	out, err = s.goOn(ctx, creation.Run.Tenant.ID, out, err)
@@ -173,21 +168,7 @@ func (s *Service) takeOverExisting(ctx context.Context, t tenant.Tenant, in tena
 		}
 		return Outcome{Tenant: t, Adopted: true}, nil
 	}
-	return Outcome{ConflictingTenant: &t}, ErrTenantExists(t, in.ExternalID)
-}
-
-// ErrTenantExists returns the KindConflict of an existing tenant that has the requested
-// external id or name. The error names the external id if that is equal, else the name.
-func ErrTenantExists(t tenant.Tenant, wantedExternalID string) *errs.Error {
-	field, words, value := "name", "name", t.Name
-	if wantedExternalID != "" && wantedExternalID == t.ExternalID {
-		field, words, value = "externalId", "external id", t.ExternalID
-	}
-	return &errs.Error{
-		Kind: errs.KindConflict, Op: "create tenant",
-		Message: "a tenant with this " + words + " exists already: " + t.Name + " (" + t.ID.String() + "), " + string(t.Status),
-		Fields:  []errs.FieldError{{Field: field, Message: "is taken: " + value}},
-	}
+	return Outcome{ConflictingTenant: &t}, ErrTenantExists(t, in)
 }
 
 // Get returns KindNotFound for an unknown id.
@@ -205,11 +186,16 @@ func (s *Service) FindByExternalID(ctx context.Context, externalID string) (tena
 	return s.tenants.FindByExternalID(ctx, externalID)
 }
 
-// Update changes the inputs of a tenant. KindInvalid for broken rules; other errors as of
-// MoveStore.Update.
+// Update changes the inputs of a tenant; an empty blueprint is the tenant's. KindInvalid for
+// broken rules; other errors as of MoveStore.Update.
 func (s *Service) Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, version int64) (tenant.Tenant, error) {
+	named := in.Blueprint
 	in, err := in.Normalize()
 	if err != nil {
+		return tenant.Tenant{}, err
+	}
+	in.Blueprint = named
+	if err := s.checkUpdate(ctx, id, in); err != nil {
 		return tenant.Tenant{}, err
 	}
 	return s.moves.Update(ctx, id, in, version)
@@ -265,7 +251,10 @@ func (s *Service) Invite(ctx context.Context, id uuid.UUID) (Outcome, error) {
 	}
 	mail := p.followMail(ctx, t, ref, started)
 	defer func() { mail.release(false) }()
-	m := WelcomeMail{Tenant: t, Invitation: invitation.Token(), ExpiresAt: invitation.ExpiresAt, Serial: ref.Serial}
+	m := WelcomeMail{Tenant: t, Serial: ref.Serial}
+	if !t.WithoutUsers {
+		m.Invitation, m.ExpiresAt = invitation.Token(), invitation.ExpiresAt
+	}
 	sent := mail.send(ctx, ctx, m, false, func(stop context.Context, err *error) iter.Seq[int] {
 		return p.opts.Retry.Tries(stop, p.opts.Clock, err, nil)
 	})

@@ -22,7 +22,14 @@ func (x *execution) prepareSchema() error {
 		return errs.Wrap(err, errs.KindPermanent, "choose user id", "the system returned no random numbers")
 	}
 	invitation := invitation.NewInvitation(x.opts.Clock.Now())
-	seed := Seed{AdminUser: user, Roles: DefaultRoles(), Invitation: invitation, Next: tenant.StepDeploySorobanContract}
+	seed := Seed{AdminUser: user, Invitation: invitation, Next: tenant.StepDeploySorobanContract}
+	if x.run.Tenant.WithoutContract {
+		seed.Next = tenant.StepSendWelcomeEmail
+	}
+	seeded := tenant.StepCompleted
+	if x.run.Tenant.WithoutUsers {
+		seed.AdminUser, seeded = uuid.Nil, tenant.StepSkipped
+	}
 	var took tenant.Durations
 	for range x.tries(tenant.StepCreateSchema, &err) {
 		took, err = x.steps.PrepareSchema(x.workCtx, x.run, seed)
@@ -30,11 +37,22 @@ func (x *execution) prepareSchema() error {
 	if err != nil {
 		return err
 	}
-	x.run.Checkpoint, x.run.AdminUser, x.invitation = tenant.StepSeedRolesAndUser, user, invitation
-	for _, step := range []tenant.Step{tenant.StepCreateSchema, tenant.StepRunMigrations, tenant.StepSeedRolesAndUser} {
+	x.run.Checkpoint, x.run.AdminUser, x.invitation = tenant.StepSeedRolesAndUser, seed.AdminUser, invitation
+	for _, step := range []tenant.Step{tenant.StepCreateSchema, tenant.StepRunMigrations} {
 		x.notify(step, tenant.StepCompleted, took[step], nil)
 	}
+	x.notify(tenant.StepSeedRolesAndUser, seeded, took[tenant.StepSeedRolesAndUser], nil)
 	return nil
+}
+
+// skipContract records that the tenant does without a contract. The next commit writes it.
+func (x *execution) skipContract() {
+	for _, step := range []tenant.Step{tenant.StepDeploySorobanContract, tenant.StepStoreContractAddress} {
+		x.pending.Checkpoint = step
+		x.pending.Records = append(x.pending.Records, tenant.StepRecord{Step: step, Status: tenant.StepSkipped})
+		x.run.Checkpoint = step
+		x.notify(step, tenant.StepSkipped, 0, nil)
+	}
 }
 
 // deployContract deploys the contract and buffers the result for the next commit.
@@ -91,6 +109,9 @@ func (x *execution) storeContract() error {
 
 // sendWelcome sends the welcome mail, then commits its outcome and activates the tenant.
 func (x *execution) sendWelcome(started time.Time) error {
+	if x.run.Tenant.WelcomeEmail == tenant.WelcomeEmailSkipped {
+		return x.activateWithoutMail()
+	}
 	mail := x.followMail(x.callerCtx, x.run.Tenant, MailRef{x.run.Tenant.ID, x.run.Tenant.Attempt, x.run.MailSerial, x.run.MailClaim}, started)
 	defer func() { mail.release(false) }()
 	sent := error(ErrMailUnconfirmed) // Of an earlier run, which ended without its outcome.
@@ -127,13 +148,27 @@ func (x *execution) sendWelcome(started time.Time) error {
 	return nil
 }
 
+// activateWithoutMail ends the run of a tenant that was adopted: its people know it.
+func (x *execution) activateWithoutMail() error {
+	x.pending.Records = append(x.pending.Records, tenant.StepRecord{Step: tenant.StepSendWelcomeEmail, Status: tenant.StepSkipped})
+	x.pending.Checkpoint, x.pending.Activate = tenant.StepSendWelcomeEmail, true
+	if err := x.activate(); err != nil {
+		return err
+	}
+	x.notify(tenant.StepSendWelcomeEmail, tenant.StepSkipped, 0, nil)
+	return nil
+}
+
 // sendMail sends the welcome mail, within the time that the policy allows.
 func (x *execution) sendMail(follower *welcomeFollower) error {
 	t := x.run.Tenant
 	if x.pending.ContractID != "" {
 		t.ContractID = x.pending.ContractID
 	}
-	m := WelcomeMail{Tenant: t, Invitation: x.invitation.Token(), ExpiresAt: x.invitation.ExpiresAt, Serial: x.run.MailSerial}
+	m := WelcomeMail{Tenant: t, Serial: x.run.MailSerial}
+	if !t.WithoutUsers {
+		m.Invitation, m.ExpiresAt = x.invitation.Token(), x.invitation.ExpiresAt
+	}
 	return follower.send(x.workCtx, x.callerCtx, m, x.opts.MailFailure == MailFailureFail, func(stop context.Context, err *error) iter.Seq[int] {
 		return x.triesUntil(stop, tenant.StepSendWelcomeEmail, err)
 	})
@@ -142,7 +177,7 @@ func (x *execution) sendMail(follower *welcomeFollower) error {
 // ensureInvitation stores a new invitation when this run did not draw the tenant's: only
 // the hash of another run's token is stored.
 func (x *execution) ensureInvitation() (err error) {
-	if x.invitation.Token() != "" {
+	if x.invitation.Token() != "" || x.run.Tenant.WithoutUsers {
 		return nil
 	}
 	invitation := invitation.NewInvitation(x.opts.Clock.Now())

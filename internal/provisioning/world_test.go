@@ -208,8 +208,8 @@ func (p *process) SendWelcome(_ context.Context, m provisioning.WelcomeMail, _ p
 	return p.call(func() error {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if m.Invitation == "" || m.Tenant.ContractID == "" {
-			return fmt.Errorf("mail without invitation or contract")
+		if (m.Invitation == "") != m.Tenant.WithoutUsers || (m.Tenant.ContractID == "") != m.Tenant.WithoutContract {
+			return fmt.Errorf("mail with or without invitation or contract")
 		}
 		p.mails = append(p.mails, fmt.Sprintf("%s.%d", m.Tenant.ID, m.Serial))
 		return nil

@@ -14,10 +14,11 @@ const (
 
 // ListQuery selects a page of tenants, newest first. Zero values do not filter.
 type ListQuery struct {
-	Status Status
-	Text   string    // A part of the name or of the admin's e-mail, ignoring case.
-	Limit  int       // 1 to MaxPage; 0: DefaultPage.
-	After  *Position // The last tenant of the page before.
+	Status    Status
+	Text      string    // A part of the name or of the admin's e-mail, ignoring case.
+	Blueprint string    // That the tenant was made from.
+	Limit     int       // 1 to MaxPage; 0: DefaultPage.
+	After     *Position // The last tenant of the page before.
 }
 
 // Position is a position in the order of tenants.

@@ -68,4 +68,8 @@ const (
 	WelcomeEmailPending WelcomeEmailStatus = "PENDING" // Not sent yet, or to be retried.
 	WelcomeEmailSent    WelcomeEmailStatus = "SENT"    // Accepted by the mail server.
 	WelcomeEmailFailed  WelcomeEmailStatus = "FAILED"  // Refused permanently.
+	WelcomeEmailSkipped WelcomeEmailStatus = "SKIPPED" // None was wanted: the tenant was adopted.
 )
+
+// Due reports whether a welcome mail of a live tenant has to be sent, or sent again.
+func (s WelcomeEmailStatus) Due() bool { return s != WelcomeEmailSent && s != WelcomeEmailSkipped }

@@ -4,6 +4,7 @@
 package tenant
 
 import (
+	"cmp"
 	"maps"
 	"time"
 
@@ -23,6 +24,18 @@ type Tenant struct {
 	ExternalID     string
 	Metadata       map[string]string
 	ManagedBy      string // The manager, as in the provider's managed_by.
+	Locale         string // A BCP 47 tag, of the mails to its administrator. Empty: the blueprint's.
+
+	Blueprint         string            // What it is made from; never changes.
+	BlueprintRevision int               // That its schema was last brought to; 0: standard, or no schema yet.
+	Variables         map[string]string // The blueprint's variables for this tenant.
+	SchemaVersion     int               // Number of the blueprint's last migration in the schema; 0: no schema yet.
+
+	// WithoutContract and WithoutUsers say what its blueprint does without: DEPLOY_SOROBAN_CONTRACT
+	// and STORE_CONTRACT_ADDRESS are SKIPPED, or SEED_ROLES_AND_USER is and nobody is invited.
+	WithoutContract, WithoutUsers bool
+	// Adopted says that its schema was there before the tenant. No rollback drops it.
+	Adopted bool
 
 	Status       Status
 	SchemaName   string // Chosen once, at creation.
@@ -52,7 +65,8 @@ func (t Tenant) WasLive() bool { return !t.ActivatedAt.IsZero() }
 func (t Tenant) Inputs() Inputs {
 	return Inputs{
 		Name: t.Name, AdminEmail: t.AdminEmail, AdminFirstName: t.AdminFirstName,
-		AdminLastName: t.AdminLastName, ExternalID: t.ExternalID, Metadata: t.Metadata, ManagedBy: t.ManagedBy,
+		AdminLastName: t.AdminLastName, ExternalID: t.ExternalID, Metadata: t.Metadata, ManagedBy: t.ManagedBy, Locale: t.Locale,
+		Blueprint: t.Blueprint, Variables: t.Variables,
 	}
 }
 
@@ -65,6 +79,11 @@ type Inputs struct {
 	ExternalID     string // Optional: the caller's own key, unique over all tenants.
 	Metadata       map[string]string
 	ManagedBy      string // Optional: see Tenant.ManagedBy.
+	Locale         string // Optional: see Tenant.Locale.
+	// Blueprint is what the tenant is made from. It never changes. Empty: StandardBlueprint.
+	Blueprint string
+	// Variables are the blueprint's, as they were given: without its defaults.
+	Variables map[string]string
 
 	// AdminPassword is optional too. If empty, the admin of a new tenant chooses one
 	// through the invitation, and an update keeps the password. No encoding of the inputs
@@ -77,9 +96,12 @@ type Inputs struct {
 func (in Inputs) Equal(other Inputs) bool {
 	return in.Name == other.Name && in.AdminEmail == other.AdminEmail &&
 		in.AdminFirstName == other.AdminFirstName && in.AdminLastName == other.AdminLastName &&
-		in.ExternalID == other.ExternalID && in.ManagedBy == other.ManagedBy &&
-		maps.Equal(in.Metadata, other.Metadata)
+		in.ExternalID == other.ExternalID && in.ManagedBy == other.ManagedBy && in.Locale == other.Locale &&
+		maps.Equal(in.Metadata, other.Metadata) && cmp.Or(in.Blueprint, StandardBlueprint) == cmp.Or(other.Blueprint, StandardBlueprint) && maps.Equal(in.Variables, other.Variables)
 }
+
+// StandardBlueprint is the name of the blueprint that is part of the program.
+const StandardBlueprint = "standard"
 
 // Draft is a tenant before it is recorded: valid inputs and the names that are chosen
 // once.
@@ -87,6 +109,8 @@ type Draft struct {
 	Inputs
 	ID         uuid.UUID
 	SchemaName string
+	// See Tenant.
+	WithoutContract, WithoutUsers bool
 
 	opaque bool // The schema name is random.
 }

@@ -2,10 +2,14 @@ package tenant
 
 import (
 	"fmt"
+	"maps"
+	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/language"
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
@@ -18,9 +22,14 @@ const (
 	MaxPersonName       = 255
 	MaxExternalID       = 255
 	MaxManagedBy        = 255
+	MaxLocale           = 35 // Bytes; RFC 5646, 4.4.1.
 	MaxMetadataEntries  = 64
 	MaxMetadataKey      = 63
 	MaxMetadataValue    = 1024
+	MaxBlueprintName    = 63 // Bytes.
+	MaxVariables        = 64
+	MaxVariableName     = 63    // Bytes.
+	MaxVariableBytes    = 10000 // Of a value.
 	MaxEmailBytes       = 254
 	maxEmailLocalBytes  = 64
 	maxDomainLabelBytes = 63
@@ -54,6 +63,14 @@ func (in Inputs) Normalize() (Inputs, error) {
 	if in.ManagedBy != "" {
 		check("managedBy", CheckManagedBy(in.ManagedBy))
 	}
+	if in.Locale != "" {
+		check("locale", CheckLocale(in.Locale))
+	}
+	if in.Blueprint == "" {
+		in.Blueprint = StandardBlueprint
+	}
+	check("blueprint", CheckBlueprint(in.Blueprint))
+	check("variables", CheckVariables(in.Variables))
 	if len(broken) > 0 {
 		return in, &errs.Error{Kind: errs.KindInvalid, Op: "validate tenant", Fields: broken}
 	}
@@ -94,6 +111,64 @@ func CheckExternalID(id string) error {
 
 // CheckManagedBy does the same for the name of a tenant's manager.
 func CheckManagedBy(who string) error { return checkText(who, 1, MaxManagedBy) }
+
+// localeTag is the part of BCP 47 that chooses texts: language, script, region and variants.
+var localeTag = regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$`)
+
+// CheckLocale does the same for the language of a tenant's mails. It is stored as it was given.
+func CheckLocale(tag string) error {
+	if _, err := language.Parse(tag); err != nil || len(tag) > MaxLocale || !localeTag.MatchString(tag) {
+		return fmt.Errorf("is %q, which is no BCP 47 tag of a known language; give one like de or de-AT", errs.Truncate(tag, MaxLocale))
+	}
+	return nil
+}
+
+// CheckBlueprint does the same for the name of a blueprint.
+func CheckBlueprint(name string) error {
+	return checkIdentifier(name, MaxBlueprintName, blueprintName, "write lower-case letters, digits, _ and -, the first a letter")
+}
+
+// CheckVariableName does the same for the name of a blueprint's variable.
+func CheckVariableName(name string) error {
+	return checkIdentifier(name, MaxVariableName, variableName, "write lower-case letters, digits and _, the first no digit")
+}
+
+var (
+	blueprintName = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
+	variableName  = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
+)
+
+func checkIdentifier(name string, most int, pattern *regexp.Regexp, remedy string) error {
+	switch {
+	case len(name) > most:
+		return fmt.Errorf("has %d bytes; at most %d are possible", len(name), most)
+	case !pattern.MatchString(name):
+		return fmt.Errorf("is %q; %s", name, remedy)
+	}
+	return nil
+}
+
+// CheckVariables does the same for the variables of a tenant, as far as possible without its
+// blueprint.
+func CheckVariables(m map[string]string) error {
+	if len(m) > MaxVariables {
+		return fmt.Errorf("has %d keys; at most %d are possible", len(m), MaxVariables)
+	}
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		if err := CheckVariableName(key); err != nil {
+			return fmt.Errorf("has a key that %w", err)
+		}
+		switch value := m[key]; {
+		case len(value) > MaxVariableBytes:
+			return fmt.Errorf("has under key %q a value of %d bytes; at most %d are possible", key, len(value), MaxVariableBytes)
+		case !utf8.ValidString(value):
+			return fmt.Errorf("has under key %q a value that is not valid UTF-8", key)
+		case strings.ContainsRune(value, 0):
+			return fmt.Errorf("has under key %q a value with a NUL character; remove it", key)
+		}
+	}
+	return nil
+}
 
 // CheckMetadata does the same for a tenant's metadata.
 func CheckMetadata(m map[string]string) error {

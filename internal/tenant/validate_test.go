@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -64,6 +65,22 @@ func TestCheckEmail(t *testing.T) {
 	}
 }
 
+func TestCheckLocale(t *testing.T) {
+	t.Parallel()
+	for tag, fault := range map[string]string{
+		"de": "", "de-AT": "", "DE-at": "", "gsw": "", "zh-Hant-TW": "", "sl-rozaj-biske": "",
+		"":                                "is no BCP 47 tag",
+		"deutsch":                         `is "deutsch", which is no BCP 47 tag of a known language; give one like de or de-AT`,
+		"xx":                              "is no BCP 47 tag",
+		"de_AT":                           "is no BCP 47 tag",
+		"de-":                             "is no BCP 47 tag",
+		"de-AT\r\nBcc: x@y.example":       "is no BCP 47 tag",
+		"de" + strings.Repeat("-1996", 8): "is no BCP 47 tag",
+	} {
+		wantFault(t, tag, tenant.CheckLocale(tag), fault)
+	}
+}
+
 func TestCheckMetadata(t *testing.T) {
 	t.Parallel()
 	many := map[string]string{}
@@ -89,12 +106,12 @@ func TestCheckMetadata(t *testing.T) {
 
 func TestInputs_NormalizeReportsEveryError(t *testing.T) {
 	t.Parallel()
-	_, err := tenant.Inputs{Name: "x", AdminEmail: "nobody", ExternalID: " k"}.Normalize()
+	_, err := tenant.Inputs{Name: "x", AdminEmail: "nobody", ExternalID: " k", Locale: "xx"}.Normalize()
 	var fields []string
 	for _, f := range errs.FieldsOf(err) {
 		fields = append(fields, f.Field)
 	}
-	if got := strings.Join(fields, " "); got != "name adminEmail adminFirstName adminLastName externalId" {
+	if got := strings.Join(fields, " "); got != "name adminEmail adminFirstName adminLastName externalId locale" {
 		t.Errorf("fields %s", got)
 	}
 	if errs.KindOf(err) != errs.KindInvalid {
@@ -147,12 +164,57 @@ func TestInputs_Normalize_Rules(t *testing.T) {
 		"Joiner":    {func(in *tenant.Inputs) { in.Name = "می\u200cخواهم" }, ""},
 		"ManagedBy": {func(in *tenant.Inputs) { in.ManagedBy = strings.Repeat("x", 256) }, "managedBy has 256 characters; at most 255 are possible"},
 		"Control":   {func(in *tenant.Inputs) { in.ManagedBy = "a\nb" }, "managedBy has a control character (U+000A) at byte 1; remove it"},
+
+		"Blueprint":        {func(in *tenant.Inputs) { in.Blueprint = "Clinic" }, `blueprint is "Clinic"; write lower-case letters, digits, _ and -, the first a letter`},
+		"LongBlueprint":    {func(in *tenant.Inputs) { in.Blueprint = strings.Repeat("x", 64) }, "blueprint has 64 bytes; at most 63 are possible"},
+		"LongestBlueprint": {func(in *tenant.Inputs) { in.Blueprint = strings.Repeat("x", 61) + "_-" }, ""},
+		"Variables":        {func(in *tenant.Inputs) { in.Variables = map[string]string{"_a1": "", "b": strings.Repeat("é", 5000)} }, ""},
+		"VariableName":     {func(in *tenant.Inputs) { in.Variables = map[string]string{"1a": ""} }, `variables has a key that is "1a"; write lower-case letters, digits and _, the first no digit`},
+		"VariableEmpty":    {func(in *tenant.Inputs) { in.Variables = map[string]string{"": ""} }, `variables has a key that is ""; write lower-case letters, digits and _, the first no digit`},
+		"LongVariableName": {func(in *tenant.Inputs) { in.Variables = map[string]string{strings.Repeat("x", 64): ""} }, "variables has a key that has 64 bytes; at most 63 are possible"},
+		"LongVariable":     {func(in *tenant.Inputs) { in.Variables = map[string]string{"a": strings.Repeat("x", 10001)} }, `variables has under key "a" a value of 10001 bytes; at most 10000 are possible`},
+		"VariableUTF8":     {func(in *tenant.Inputs) { in.Variables = map[string]string{"a": "\xff"} }, `variables has under key "a" a value that is not valid UTF-8`},
+		"VariableNUL":      {func(in *tenant.Inputs) { in.Variables = map[string]string{"a": "\x00"} }, `variables has under key "a" a value with a NUL character; remove it`},
+		"ManyVariables":    {func(in *tenant.Inputs) { in.Variables = keys(65) }, "variables has 65 keys; at most 64 are possible"},
+		"MostVariables":    {func(in *tenant.Inputs) { in.Variables = keys(64) }, ""},
 	} {
 		in := good
 		c.change(&in)
 		_, err := in.Normalize()
 		if errs.SafeMessage(err) != c.message {
 			t.Errorf("%s: %q", name, errs.SafeMessage(err))
+		}
+	}
+}
+
+// keys is a map of that many variables.
+func keys(n int) map[string]string {
+	m := map[string]string{}
+	for i := range n {
+		m[fmt.Sprintf("v%d", i)] = "a"
+	}
+	return m
+}
+
+func TestInputs_Blueprint(t *testing.T) {
+	t.Parallel()
+	good := tenant.Inputs{Name: "Clinic", AdminEmail: "a@b.example", AdminFirstName: "A", AdminLastName: "B"}
+	in, err := good.Normalize()
+	if err != nil || in.Blueprint != tenant.StandardBlueprint || !in.Equal(good) {
+		t.Errorf("without a name: %q, %v", in.Blueprint, err)
+	}
+	for name, change := range map[string]func(in *tenant.Inputs){
+		"Blueprint": func(in *tenant.Inputs) { in.Blueprint = "clinic" },
+		"Variables": func(in *tenant.Inputs) { in.Variables = map[string]string{"region": ""} },
+	} {
+		other := good
+		change(&other)
+		if other.Equal(good) || good.Equal(other) {
+			t.Errorf("%s is not compared", name)
+		}
+		draft, err := tenant.NewDraft(other, time.Now())
+		if err != nil || !draft.Equal(other) {
+			t.Errorf("%s: %+v, %v", name, draft, err)
 		}
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/blueprint"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
@@ -142,7 +143,12 @@ func Migrate(ctx context.Context, url string) error {
 		return err
 	}
 	defer q.Close()
-	return q.Migrate(ctx)
+	if err := q.Migrate(ctx); err != nil {
+		return err
+	}
+	// Copies of the database have it then: it is made once, and not by the first check in each.
+	_, err = db.Blueprints.Fingerprint(ctx, blueprint.Standard(), blueprint.Standard().SchemaVersion())
+	return err
 }
 
 // PostgreSQL is the server of the databases.

@@ -23,6 +23,9 @@ type Finding struct {
 	TenantID uuid.UUID // uuid.Nil: the registry itself.
 	Subject  Subject
 	Message  string // What does not match, and where; for people.
+	// Unmanaged says that it is no fault: another program or a person added what the message names, and this
+	// program leaves it alone.
+	Unmanaged bool
 }
 
 // Subject is what a finding is about.

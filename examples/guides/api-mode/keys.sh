@@ -2,5 +2,5 @@
 tenant-api apikey create --name terraform --scope tenants:write --expires 2160h
 # For a pipeline that also opens logins and purges:
 tenant-api apikey create --name terraform-operations --expires 2160h \
-	--scope tenants:write --scope tenants:credentials --scope tenants:purge
+	--scope tenants:write --scope tenants:credentials --scope tenants:purge --scope blueprints:write
 tenant-api apikey list

@@ -38,7 +38,7 @@ type Certificate struct {
 	SorobanContractID *string          `json:"sorobanContractId"`
 	ArchivedAt        time.Time        `json:"archivedAt"`
 	PurgedAt          time.Time        `json:"purgedAt"`
-	Rows              map[string]int64 `json:"rows" nullable:"false" doc:"Rows deleted, by table."`
+	Rows              map[string]int64 `json:"rows" nullable:"false" doc:"Rows deleted, by table that the registry owner could read."`
 	AuditHead         *string          `json:"auditHead" doc:"The last hash of the tenant's audit log, hex."`
 	RedactedEvents    int64            `json:"redactedEvents" minimum:"0" doc:"Audit events whose caller and detail were deleted."`
 	Kept              []KeptData       `json:"kept" nullable:"false" doc:"What was not deleted, and why."`

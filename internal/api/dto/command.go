@@ -100,6 +100,8 @@ type Finding struct {
 	TenantID *uuid.UUID `json:"tenantId"` // Null: the registry itself.
 	Subject  string     `json:"subject"`
 	Message  string     `json:"message"`
+	// Unmanaged says that it is no fault: another program or a person added what the message names.
+	Unmanaged bool `json:"unmanaged"`
 }
 
 // Unchecked is a tenant that could not be checked.
@@ -163,9 +165,17 @@ type TenantSchemaVersion struct {
 
 // TenantMigration is the result of a migration of tenants' schemas.
 type TenantMigration struct {
-	Version  int  `json:"version"`
-	DryRun   bool `json:"dryRun"`
-	Pending  int  `json:"pending"` // Tenants whose schema was at an earlier version.
-	Migrated int  `json:"migrated"`
-	Failed   int  `json:"failed"`
+	Targets  []MigrationTarget `json:"targets"`
+	DryRun   bool              `json:"dryRun"`
+	Pending  int               `json:"pending"` // Tenants that were not at their target.
+	Migrated int               `json:"migrated"`
+	Failed   int               `json:"failed"`
+}
+
+// MigrationTarget is what the tenants of a blueprint are brought to.
+type MigrationTarget struct {
+	Blueprint string `json:"blueprint"`
+	Revision  *int   `json:"revision"` // Null: the blueprint standard.
+	Version   int    `json:"version"`
+	Pending   int    `json:"pending"`
 }

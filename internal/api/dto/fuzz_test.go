@@ -4,7 +4,7 @@ import "testing"
 
 // FuzzOpenCursor: only what this program wrote for this list is a cursor.
 func FuzzOpenCursor(f *testing.F) {
-	list := TenantList("ACTIVE", "clinic", "", "")
+	list := TenantList("ACTIVE", "clinic", "", "", "")
 	for _, seed := range []string{"", "AA", SeqCursor(list, 7), SeqCursor(list, -1), SeqCursor("other", 7), "====", SeqCursor(list, 7) + "A"} {
 		f.Add(seed)
 	}

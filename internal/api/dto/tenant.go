@@ -37,7 +37,12 @@ type Tenant struct {
 	ExternalID         *string           `json:"externalId" doc:"The caller's own key."`
 	ManagedBy          *string           `json:"managedBy" doc:"Who manages the tenant."`
 	Metadata           map[string]string `json:"metadata" nullable:"false"`
-	WelcomeEmailStatus string            `json:"welcomeEmailStatus" enum:"PENDING,SENT,FAILED"`
+	Locale             *string           `json:"locale" doc:"Language of the mails to the administrator, a BCP 47 tag. Null: the blueprint's."`
+	Blueprint          string            `json:"blueprint" doc:"What the tenant is made from." example:"standard"`
+	BlueprintRevision  *int              `json:"blueprintRevision" doc:"The revision that the tenant's schema was last brought to. Null: the blueprint standard, or no schema yet."`
+	SchemaVersion      *int              `json:"schemaVersion" doc:"The number of the blueprint's last migration in the tenant's schema. Null: no schema yet."`
+	Variables          map[string]string `json:"variables" nullable:"false" doc:"The blueprint's variables as they were given."`
+	WelcomeEmailStatus string            `json:"welcomeEmailStatus" enum:"PENDING,SENT,FAILED,SKIPPED"`
 	Attempt            int               `json:"attempt" minimum:"1" doc:"Provisioning attempts so far."`
 	Version            int64             `json:"version" minimum:"1" doc:"Increases with each change; the ETag."`
 	CreatedAt          time.Time         `json:"createdAt"`
@@ -58,10 +63,13 @@ func NewTenant(t tenant.Tenant) Tenant {
 		WelcomeEmailStatus: string(t.WelcomeEmail), Attempt: t.Attempt, Version: t.Version,
 		CreatedAt: t.CreatedAt.UTC(), UpdatedAt: t.UpdatedAt.UTC(),
 		ActivatedAt: Time(t.ActivatedAt), ArchivedAt: Time(t.ArchivedAt), PurgedAt: Time(t.PurgedAt),
-		Queued: t.Queued,
+		Queued: t.Queued, Locale: Text(t.Locale), Blueprint: t.Blueprint, BlueprintRevision: number(t.BlueprintRevision), SchemaVersion: number(t.SchemaVersion), Variables: t.Variables,
 	}
 	if v.Metadata == nil {
 		v.Metadata = map[string]string{}
+	}
+	if v.Variables == nil {
+		v.Variables = map[string]string{}
 	}
 	return v
 }
@@ -76,10 +84,13 @@ func (v Tenant) Tenant() tenant.Tenant {
 		WelcomeEmail: tenant.WelcomeEmailStatus(v.WelcomeEmailStatus), Attempt: v.Attempt, Version: v.Version,
 		CreatedAt: v.CreatedAt, UpdatedAt: v.UpdatedAt,
 		ActivatedAt: utc(v.ActivatedAt), ArchivedAt: utc(v.ArchivedAt), PurgedAt: utc(v.PurgedAt),
-		Queued: v.Queued,
+		Queued: v.Queued, Locale: value(v.Locale), Blueprint: v.Blueprint, BlueprintRevision: value(v.BlueprintRevision), SchemaVersion: value(v.SchemaVersion),
 	}
 	if len(v.Metadata) > 0 {
 		t.Metadata = v.Metadata
+	}
+	if len(v.Variables) > 0 {
+		t.Variables = v.Variables
 	}
 	return t
 }

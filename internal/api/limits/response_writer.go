@@ -67,6 +67,11 @@ func (w *ResponseWriter) Status() int { return w.status }
 // Flush sends the buffered data.
 func (w *ResponseWriter) Flush() error { return w.controller.Flush() }
 
+// ExtendReadDeadline gives the client time from now to send the request's body.
+func (w *ResponseWriter) ExtendReadDeadline(timeout time.Duration) {
+	_ = w.controller.SetReadDeadline(time.Now().Add(timeout)) // Fails only for a test recorder.
+}
+
 // ExtendWriteDeadline restarts the write timeout.
 func (w *ResponseWriter) ExtendWriteDeadline() {
 	w.mu.Lock()

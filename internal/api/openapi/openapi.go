@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 
@@ -65,6 +66,7 @@ func Config(version string, transform huma.Transformer) huma.Config {
 			},
 			Tags: []*huma.Tag{
 				{Name: "tenants", Description: "Tenants and their provisioning."},
+				{Name: "blueprints", Description: "What tenants are made from."},
 				{Name: "jobs", Description: "Queued work."},
 				{Name: "health", Description: "Health of the server."},
 			},
@@ -78,7 +80,7 @@ func Config(version string, transform huma.Transformer) huma.Config {
 // schemaName returns a type's name without its Go suffix.
 func schemaName(t reflect.Type, hint string) string {
 	name := strings.TrimSuffix(strings.TrimSuffix(huma.DefaultSchemaNamer(t, hint), "View"), "Body")
-	if name == "Create" || name == "Patch" || name == "Purge" {
+	if slices.Contains([]string{"Create", "Patch", "Purge", "Activate"}, name) {
 		return name + "Request"
 	}
 	return name
@@ -110,13 +112,13 @@ var statusDescriptions = map[int]string{
 	http.StatusBadRequest:            "The request breaks a rule; errors has one entry per invalid field.",
 	http.StatusUnauthorized:          "No key, or one that is unknown, expired or revoked.",
 	http.StatusForbidden:             "The key does not have the required scope.",
-	http.StatusNotFound:              "The tenant, job or login does not exist, or the id is not a UUID.",
+	http.StatusNotFound:              "The tenant, job, login or blueprint does not exist, or the id is not a UUID.",
 	http.StatusRequestTimeout:        "The body did not arrive in time.",
 	http.StatusConflict:              "The tenant's status, or another tenant, conflicts with the request; the detail lists the allowed operations.",
 	http.StatusNotImplemented:        "The server runs without a worker, and this operation needs one; the detail says what to do.",
 	http.StatusPreconditionFailed:    "The tenant's version differs from If-Match.",
 	http.StatusRequestEntityTooLarge: "The body exceeds the size limit.",
-	http.StatusUnsupportedMediaType:  "The Content-Type is not JSON in UTF-8.",
+	http.StatusUnsupportedMediaType:  "The operation takes no body of this Content-Type.",
 	http.StatusUnprocessableEntity:   "The Idempotency-Key was used for a different request.",
 	http.StatusTooManyRequests:       "Too many requests with this key, or without a key from this address.",
 	http.StatusInternalServerError:   "An internal error; the server's log has the cause.",

@@ -23,6 +23,9 @@ const (
 	emailPattern      = "^" + emailAtom + `(\.` + emailAtom + ")*@" + domainLabel + `(\.` + domainLabel + ")+$"
 	emailLocalPattern = "^[^@]{1,64}@"
 	keyPattern        = "^" + printableChar + "+$"
+	blueprintPattern  = "^([a-z][a-z0-9_-]*)?$"
+	localePattern     = "^([A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*)?$"
+	variablePattern   = "^[a-z_][a-z0-9_]*$"
 	valuePattern      = `^[^\x00]*$`
 )
 
@@ -51,6 +54,13 @@ func AddTenantRules(s *huma.Schema) *huma.Schema {
 	for _, field := range []string{"externalId", "managedBy"} {
 		limit(field, 0, tenant.MaxExternalID, optionalPattern)
 	}
+	limit("locale", 0, tenant.MaxLocale, localePattern)
+	limit("blueprint", 0, tenant.MaxBlueprintName, blueprintPattern)
+	maxVariables, maxVariable, maxVariableValue := tenant.MaxVariables, tenant.MaxVariableName, tenant.MaxVariableBytes
+	variables := s.Properties["variables"]
+	variables.MaxProperties = &maxVariables
+	variables.AdditionalProperties = &huma.Schema{Type: huma.TypeString, MaxLength: &maxVariableValue, Pattern: valuePattern}
+	variables.Extensions = map[string]any{"propertyNames": &huma.Schema{MaxLength: &maxVariable, Pattern: variablePattern}}
 	maxEntries, maxKey, maxValue := tenant.MaxMetadataEntries, tenant.MaxMetadataKey, tenant.MaxMetadataValue
 	minLength := 1
 	metadata := s.Properties["metadata"]

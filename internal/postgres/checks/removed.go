@@ -44,10 +44,10 @@ func removedTenantsSQL() string {
 	ORDER BY 1`
 }
 
-// removedSchemasSQL finds schemas that have what makes a tenant's, and roles with privileges in
+// removedSchemasSQL finds schemas that belong to the schema owner, and roles with privileges in
 // one, without a tenant. Roles of other databases have none here.
 const removedSchemasSQL = `WITH made AS (
-		SELECT n.oid, n.nspname, n.nspacl FROM pg_namespace n
+		SELECT n.oid, n.nspname, n.nspacl, n.nspowner FROM pg_namespace n
 		WHERE NOT EXISTS (SELECT FROM tenants t WHERE t.schema_name = n.nspname)
 	), roles AS (
 		SELECT m.oid, r.rolname::text AS role FROM made m, aclexplode(m.nspacl) a JOIN pg_roles r ON r.oid = a.grantee
@@ -55,8 +55,7 @@ const removedSchemasSQL = `WITH made AS (
 	)
 	SELECT m.nspname::text, array_remove(array_agg(DISTINCT r.role ORDER BY r.role), NULL)
 	FROM made m LEFT JOIN roles r ON r.oid = m.oid
-	WHERE r.role IS NOT NULL OR EXISTS (SELECT FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid
-		WHERE c.relnamespace = m.oid AND g.tgfoid = 'public.tenant_audit_chain()'::regprocedure)
+	WHERE r.role IS NOT NULL OR pg_get_userbyid(m.nspowner) = (SELECT schema_owner FROM registry)
 	GROUP BY m.nspname ORDER BY 1`
 
 // checkRemovedTenants finds what is left of tenants whose row was deleted.

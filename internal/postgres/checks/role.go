@@ -4,14 +4,13 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/logins"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantschema"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
 )
 
-// checkRole checks that the tenant's role has what the baseline gives it, and no more.
+// checkRole checks that the tenant's role has what the blueprint gives it, and no more.
 func (v *verifier) checkRole(t tenant.Tenant) error {
-	inspection, err := tenantschema.InspectRole(v.ctx, v.tx, t)
+	inspection, err := v.schemas.InspectRole(v.ctx, v.tx, t)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/publish"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantschema"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -20,10 +21,16 @@ import (
 )
 
 // Checks verifies audit chains, schemas and roles. It changes nothing.
-type Checks struct{ db *pgdb.DB }
+type Checks struct {
+	db         *pgdb.DB
+	schemas    *tenantschema.Schemas
+	blueprints *publish.Blueprints
+}
 
 // New returns the checks of a database.
-func New(db *pgdb.DB) *Checks { return &Checks{db} }
+func New(db *pgdb.DB, schemas *tenantschema.Schemas, blueprints *publish.Blueprints) *Checks {
+	return &Checks{db, schemas, blueprints}
+}
 
 // Verify checks a tenant's audit chains, schema, version and role; uuid.Nil is the
 // registry chain. It reads one snapshot in a read-only transaction and
@@ -34,7 +41,12 @@ func (s *Checks) Verify(ctx context.Context, tenantID uuid.UUID) ([]verification
 	if err != nil {
 		return nil, err
 	}
-	v := &verifier{ctx: ctx, tenantID: tenantID}
+	v := &verifier{ctx: ctx, schemas: s.schemas, tenantID: tenantID}
+	if tenantID != uuid.Nil {
+		if v.expected, err = s.expected(ctx, tenantID); err != nil {
+			return nil, err
+		}
+	}
 	err = pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		v.tx, v.drift = tx, nil
 		if tenantID == uuid.Nil {
@@ -80,6 +92,8 @@ func (s *Checks) VerifyAnchor(ctx context.Context, tenantID uuid.UUID, anchor co
 // verifier is one check of one tenant.
 type verifier struct {
 	ctx      context.Context
+	schemas  *tenantschema.Schemas
+	expected expectation
 	tx       pgx.Tx
 	tenantID uuid.UUID
 	purgedAt int64 // Number of the event of the last purge; events before it have no caller and detail. 0: none.
@@ -141,13 +155,21 @@ func (v *verifier) checkExisting(t tenant.Tenant) error {
 	if err != nil {
 		return err
 	}
-	if !exists {
+	switch {
+	case !exists:
 		v.addDrift(verification.SubjectSchema, "the schema %s does not exist", t.SchemaName)
-	} else if err := v.checkTenantLog(t); err != nil {
-		return err
+	case !t.WithoutUsers: // Else it has no audit_logs.
+		if err := v.checkTenantLog(t); err != nil {
+			return err
+		}
 	}
 	if err := v.checkSchemaVersion(); err != nil {
 		return err
+	}
+	if exists {
+		if err := v.checkStructure(t); err != nil {
+			return err
+		}
 	}
 	return v.checkRole(t)
 }
@@ -187,31 +209,35 @@ func (v *verifier) exists(query string, args ...any) (exists bool, err error) {
 
 // checkSchemaVersion checks the ledger of the tenant's schema.
 func (v *verifier) checkSchemaVersion() error {
-	rows, err := v.tx.Query(v.ctx, `SELECT version, checksum FROM tenant_migrations WHERE tenant_id = $1 ORDER BY version`, v.tenantID)
+	rows, err := v.tx.Query(v.ctx, `SELECT blueprint, version, checksum FROM tenant_migrations WHERE tenant_id = $1 ORDER BY blueprint, version`, v.tenantID)
 	if err != nil {
 		return err
 	}
 	var (
+		name     string
 		version  int
 		checksum string
-		last     int
+		last     = map[string]int{}
 	)
-	_, err = pgx.ForEachRow(rows, []any{&version, &checksum}, func() error {
-		if mismatch := tenantschema.CheckAppliedVersion(version, checksum); mismatch != nil {
+	_, err = pgx.ForEachRow(rows, []any{&name, &version, &checksum}, func() error {
+		if mismatch := tenantschema.CheckApplied(v.expected.template, name, version, checksum); mismatch != nil {
 			v.addDrift(verification.SubjectSchema, "%s", errs.SafeMessage(mismatch))
-		} else if last != 0 && version != last+1 {
-			v.addDrift(verification.SubjectSchema, "the record of version %d is missing", last+1)
+		} else if version != last[name]+1 {
+			v.addDrift(verification.SubjectSchema, "the record of version %d of the blueprint %s is missing", last[name]+1, name)
 		}
-		last = version
+		last[name] = version
 		return nil
 	})
 	switch {
 	case err != nil:
 		return err
-	case last == 0:
+	case len(last) == 0:
 		v.addDrift(verification.SubjectSchema, "the ledger has no version of the tenant's schema")
-	case last < tenantschema.Version:
-		v.addDrift(verification.SubjectSchema, "the tenant's schema is at version %d and the newest is %d; migrate it", last, tenantschema.Version)
+	}
+	for _, b := range v.expected.template.Blueprints {
+		if len(last) > 0 && last[b.Name] < b.SchemaVersion() {
+			v.addDrift(verification.SubjectSchema, "the tenant's schema is at version %d of the blueprint %s and the newest is %d; migrate it", last[b.Name], b.Name, b.SchemaVersion())
+		}
 	}
 	return nil
 }

@@ -95,6 +95,15 @@ func becomeMember(ctx context.Context, tx pgx.Tx, role string) (added bool, err 
 	return true, err
 }
 
+// Join gives the current user the privileges of a role, if it exists.
+func Join(ctx context.Context, tx pgx.Tx, role string) error {
+	exists, err := Exists(ctx, tx, role)
+	if err == nil && exists {
+		_, err = becomeMember(ctx, tx, role)
+	}
+	return err
+}
+
 // Exists reports whether there is a role of that name.
 func Exists(ctx context.Context, tx pgx.Tx, role string) (exists bool, err error) {
 	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`, role).Scan(&exists)

@@ -108,6 +108,10 @@ func purge(ctx context.Context, tx pgx.Tx, t tenant.Tenant, c *provisioning.Purg
 	case err != nil:
 		return err
 	case made && t.WasLive():
+		// It can own tables that somebody made as the role.
+		if err := dbroles.Join(ctx, tx, t.DatabaseRole); err != nil {
+			return err
+		}
 		if err := countRows(ctx, tx, t.SchemaName, c); err != nil {
 			return err
 		}
@@ -148,9 +152,11 @@ func checkNoSchema(ctx context.Context, tx pgx.Tx, t tenant.Tenant) error {
 		"tenant_migrations has no version of the schema %s, so it is not dropped; find out who made it: drop it if it is this tenant's, or rename it, and purge again", t.SchemaName)
 }
 
-// countRows counts the rows that are about to be deleted.
+// countRows counts the rows that are about to be deleted. Tables of roles whose privileges this
+// user lacks are not counted: they go with the schema.
 func countRows(ctx context.Context, tx pgx.Tx, schema string, c *provisioning.PurgeCertificate) error {
-	rows, _ := tx.Query(ctx, `SELECT tablename FROM pg_tables WHERE schemaname = $1 ORDER BY tablename`, schema)
+	rows, _ := tx.Query(ctx, `SELECT relname FROM pg_class WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1)
+		AND relkind IN ('r', 'p') AND NOT relispartition AND pg_has_role(relowner, 'USAGE') ORDER BY relname`, schema)
 	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
 		return err

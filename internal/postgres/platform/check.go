@@ -188,12 +188,12 @@ func (c *checker) namesByTenant(ctx context.Context, query string, ids []uuid.UU
 	return names, err
 }
 
-// owners adds the schema and the tables of a tenant that belong to another role.
+// owners adds the schema and the tables of a tenant that do not belong to the schema owner.
 func (c *checker) owners(s tenantschema.RoleState) {
 	for _, o := range s.ForeignOwned {
-		f := foreignOwner(SchemaOwner, o.Kind, o.Name, o.Owner, c.privileges.User)
-		f.TenantID = s.Tenant.ID
-		if !o.Superuser && o.Owner != c.privileges.RegistryOwner {
+		f := foreignOwner(SchemaOwner, o.Kind, o.Name, o.Owner, c.privileges.SchemaOwner)
+		f.TenantID, f.Repairable = s.Tenant.ID, o.Usable && c.privileges.SchemaOwnerUsable
+		if !o.Usable && !o.Superuser && o.Owner != c.privileges.RegistryOwner {
 			f = unknownOwner(f)
 		}
 		c.add(f)

@@ -48,12 +48,15 @@ const (
 	ConnectMissing       Check = "connect_missing"             // The connect role may not connect.
 	ConnectRoleDrift     Check = "connect_role_drift"          // It has attributes or groups that it must not have.
 	ConnectRoleAdmin     Check = "connect_role_admin"          // The user may not grant it, from PostgreSQL 16 on.
+	SchemaOwnerMissing   Check = "schema_owner_missing"        // It does not exist.
+	SchemaOwnerMember    Check = "schema_owner_member"         // The user may not become it.
+	SchemaOwnerDrift     Check = "schema_owner_drift"          // It has attributes, groups or privileges that it must not have.
 	RegistryOwner        Check = "registry_owner"              // A table or function belongs to another role.
 	RegistryPrivileges   Check = "registry_privileges_missing" // The user owns a table of the registry and lacks privileges on it.
 	RegistryFunctionOpen Check = "registry_function_open"      // Every role may execute a function of the registry.
 	RegistryCopied       Check = "registry_copied"             // Another database of the server has the same registry.
 	SchemaMissing        Check = "schema_missing"              // A tenant's schema or table does not exist.
-	SchemaOwner          Check = "schema_owner"                // It belongs to another role.
+	SchemaOwner          Check = "schema_owner"                // It belongs to another role than the schema owner.
 	RoleMissing          Check = "role_missing"                // A tenant's role does not exist.
 	RoleDrift            Check = "role_drift"                  // It differs from the baseline.
 	RoleManual           Check = "role_manual"                 // It differs, and only a person knows why.

@@ -28,9 +28,9 @@ func TestRestoredElsewhere(t *testing.T) {
 		options []string
 		checks  []platform.Check
 	}{
-		{"Default", nil, []platform.Check{platform.ConnectRoleMissing, platform.DatabaseOpen, platform.LoginMissing, platform.RoleMissing}},
-		{"WithoutPrivileges", []string{"--no-privileges"}, []platform.Check{platform.ConnectRoleMissing, platform.DatabaseOpen, platform.LoginMissing, platform.RegistryFunctionOpen, platform.RoleMissing}},
-		{"WithoutOwners", []string{"--no-owner"}, []platform.Check{platform.ConnectRoleMissing, platform.DatabaseOpen, platform.LoginMissing, platform.RegistryOwner, platform.RoleMissing, platform.SchemaOwner}},
+		{"Default", nil, []platform.Check{platform.ConnectRoleMissing, platform.DatabaseOpen, platform.LoginMissing, platform.RoleMissing, platform.SchemaOwner, platform.SchemaOwnerMissing}},
+		{"WithoutPrivileges", []string{"--no-privileges"}, []platform.Check{platform.ConnectRoleMissing, platform.DatabaseOpen, platform.LoginMissing, platform.RegistryFunctionOpen, platform.RoleMissing, platform.SchemaOwner, platform.SchemaOwnerMissing}},
+		{"WithoutOwners", []string{"--no-owner"}, []platform.Check{platform.ConnectRoleMissing, platform.DatabaseOpen, platform.LoginMissing, platform.RegistryOwner, platform.RoleMissing, platform.SchemaOwner, platform.SchemaOwnerMissing}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			name := strings.ToLower(c.name)
@@ -81,9 +81,9 @@ func TestRotatedOwner(t *testing.T) {
 	}
 	t.Run("DatabaseAlone", func(t *testing.T) {
 		_, next := handOver(t, `SELECT`)
-		want := []platform.Check{platform.RegistryOwner}
+		want := []platform.Check{platform.RegistryOwner, platform.SchemaOwnerMember}
 		if next.version() >= 16 {
-			want = append([]platform.Check{platform.ConnectRoleAdmin, platform.LoginAdmin}, platform.RegistryOwner, platform.RoleAdmin)
+			want = append([]platform.Check{platform.ConnectRoleAdmin, platform.LoginAdmin}, platform.RegistryOwner, platform.RoleAdmin, platform.SchemaOwnerMember)
 		}
 		if checks := next.repairAll(); !slices.Equal(checks, want) {
 			t.Errorf("checks %q, want %q", checks, want)
@@ -92,9 +92,9 @@ func TestRotatedOwner(t *testing.T) {
 	})
 	t.Run("AllObjects", func(t *testing.T) {
 		_, next := handOver(t, `REASSIGN OWNED BY {{old}} TO {{new}}`)
-		var want []platform.Check
+		want := []platform.Check{platform.SchemaOwnerMember}
 		if next.version() >= 16 {
-			want = []platform.Check{platform.ConnectRoleAdmin, platform.LoginAdmin, platform.RoleAdmin}
+			want = []platform.Check{platform.ConnectRoleAdmin, platform.LoginAdmin, platform.RoleAdmin, platform.SchemaOwnerMember}
 		}
 		if checks := next.repairAll(); !slices.Equal(checks, want) {
 			t.Errorf("checks %q, want %q", checks, want)
@@ -103,8 +103,8 @@ func TestRotatedOwner(t *testing.T) {
 	})
 	t.Run("MemberOfOldOwner", func(t *testing.T) {
 		_, next := handOver(t, `GRANT {{old}} TO {{new}}`)
-		// The two functions that run as their owner have no privileges on the tables of a new owner's tenants.
-		next.wantChecks(next.check(), platform.RegistryOwner, platform.RegistryOwner)
+		// The function that runs as its owner has no privileges on the tables of a new owner's registry.
+		next.wantChecks(next.check(), platform.RegistryOwner)
 		report, err := next.Platform.Repair(t.Context(), nil)
 		next.Must(err)
 		next.wantChecks(report.Remaining)
@@ -308,7 +308,7 @@ func TestForeignObjects(t *testing.T) {
 	b.wantChecks(b.check())
 
 	// What the registry did have, and the other role made again.
-	b.asSuperuser(b.names().Replace(`ALTER TABLE api_keys OWNER TO ` + other + `; ALTER TABLE {{active}}.users OWNER TO ` + other + `; ALTER FUNCTION tenant_audit_chain() OWNER TO ` + other))
+	b.asSuperuser(b.names().Replace(`ALTER TABLE api_keys OWNER TO ` + other + `; ALTER TABLE {{active}}.users OWNER TO ` + other + `; ALTER FUNCTION tenant_count() OWNER TO ` + other))
 	found := b.check()
 	b.wantChecks(found, platform.RegistryOwner, platform.RegistryOwner, platform.SchemaOwner)
 	for _, f := range found {

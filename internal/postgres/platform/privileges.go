@@ -38,9 +38,11 @@ type privileges struct {
 	Privileges        []privilege // Of the connect role, without CONNECT on this database.
 	Connect           bool        // The connect role's own, not that of every role.
 	Admin             bool        // The current user's on the connect role.
+
+	schemaOwner
 }
 
-// privilegesSQL reads privileges as JSON. source is a FROM item with the connect role.
+// privilegesSQL reads privileges as JSON. source is a FROM item with the connect role and the schema owner.
 func privilegesSQL(source string) string {
 	return `SELECT jsonb_build_object(
 		'user', u.rolname, 'database', d.datname, 'version', current_setting('server_version_num')::int / 10000,
@@ -61,16 +63,17 @@ func privilegesSQL(source string) string {
 		'connect', EXISTS (SELECT FROM aclexplode(d.datacl) a WHERE a.grantee = g.oid AND a.privilege_type = 'CONNECT'),
 		-- The function comes last: it goes through all roles of which the user is a member.
 		'admin', CASE WHEN EXISTS (SELECT FROM pg_auth_members m WHERE m.roleid = g.oid AND m.member = u.oid AND m.admin_option) THEN true
-			ELSE coalesce(pg_has_role(g.oid, 'MEMBER WITH ADMIN OPTION'), false) END)
+			ELSE coalesce(pg_has_role(g.oid, 'MEMBER WITH ADMIN OPTION'), false) END,
+		` + schemaOwnerSQL + `)
 	FROM pg_database d JOIN pg_roles u ON u.rolname = current_user LEFT JOIN pg_namespace n ON n.nspname = 'public'
 	LEFT JOIN pg_class t ON t.relnamespace = n.oid AND t.relname = 'registry' LEFT JOIN pg_roles o ON o.oid = t.relowner
-	LEFT JOIN ` + source + ` r ON true LEFT JOIN pg_roles g ON g.rolname = r.connect_role
+	LEFT JOIN ` + source + ` r ON true LEFT JOIN pg_roles g ON g.rolname = r.connect_role LEFT JOIN pg_roles s ON s.rolname = r.schema_owner
 	WHERE d.datname = current_database()`
 }
 
 var (
 	privilegesWithRegistrySQL    = privilegesSQL(`public.registry`)
-	privilegesWithoutRegistrySQL = privilegesSQL(`(SELECT NULL::name AS connect_role)`)
+	privilegesWithoutRegistrySQL = privilegesSQL(`(SELECT NULL::name AS connect_role, NULL::name AS schema_owner)`)
 )
 
 // readPrivileges reads privileges, in one round trip if the registry can be read.
@@ -118,17 +121,18 @@ func (p *Platform) CheckPrivileges(ctx context.Context) error {
 	return errs.Errorf(errs.KindPermanent, op, "%s %s;%s tenant-api platform check lists all; %s", first.Object, first.Message, more, remedy)
 }
 
-// Isolation returns what Check finds about the connect role and about who may connect.
+// Isolation returns what Check finds about the connect role, the schema owner and about who may
+// connect.
 func Isolation(ctx context.Context, tx pgx.Tx) ([]Finding, error) {
 	var r privileges
 	if err := tx.QueryRow(ctx, privilegesWithRegistrySQL).Scan(&r); err != nil {
 		return nil, err
 	}
-	return append(r.openFindings(), r.connectRoleFindings()...), nil
+	return slices.Concat(r.openFindings(), r.connectRoleFindings(), r.schemaOwnerFindings()), nil
 }
 
 func (r privileges) findings() []Finding {
-	return slices.Concat(r.userFindings(), r.openFindings(), r.connectRoleFindings())
+	return slices.Concat(r.userFindings(), r.openFindings(), r.connectRoleFindings(), r.schemaOwnerFindings())
 }
 
 // mayChangeRoles reports whether the user may create roles, and change those that it has

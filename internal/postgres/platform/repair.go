@@ -14,6 +14,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/retry"
 )
 
@@ -203,6 +204,8 @@ func (r *repair) tenant(ctx context.Context, id uuid.UUID) error {
 	logins := false
 	for _, f := range r.byTenant[id] {
 		switch f.Check {
+		case SchemaOwner: // It comes first in the findings: the owner grants the role its privileges.
+			failures = append(failures, r.platform.runForTenant(ctx, id, f.Statements))
 		case RoleMissing, RoleDrift:
 			failures = append(failures, r.platform.schemas.RepairRole(ctx, id))
 		case LoginMissing:
@@ -217,6 +220,21 @@ func (r *repair) tenant(ctx context.Context, id uuid.UUID) error {
 		failures = append(failures, r.platform.repairLogins(ctx, id))
 	}
 	return errors.Join(failures...)
+}
+
+// runForTenant runs statements under the lock of a tenant.
+func (p *Platform) runForTenant(ctx context.Context, id uuid.UUID, statements []string) error {
+	return p.db.InTx(ctx, "repair owner", func(tx pgx.Tx) error {
+		if _, err := tenantrow.Lock(ctx, tx, id); err != nil {
+			return err
+		}
+		for _, statement := range statements {
+			if _, err := tx.Exec(ctx, statement); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // endMissingLogins ends the open logins of a tenant that have no role.

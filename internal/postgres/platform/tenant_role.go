@@ -29,8 +29,8 @@ func (c *checker) role(s tenantschema.RoleState, without []string) {
 	if len(s.Drift) == 0 || len(s.Missing) > 0 {
 		return
 	}
-	f := Finding{Check: RoleDrift, TenantID: id, Object: object, Message: "differs from the baseline: " + strings.Join(s.Drift, "; "), Statements: s.Statements,
-		Repairable: len(s.ForeignOwned)+len(s.Manual) == 0 && c.privileges.mayChange(s.Attributes, admin)}
+	f := Finding{Check: RoleDrift, TenantID: id, Object: object, Message: "differs from the blueprint: " + strings.Join(s.Drift, "; "), Statements: s.Statements,
+		Repairable: !s.HasUnusable() && len(s.Manual) == 0 && c.privileges.mayChange(s.Attributes, admin)}
 	if !s.RoleExists {
 		f.Check, f.Message = RoleMissing, "does not exist"
 		if !f.Repairable && c.privileges.Version >= 16 && !c.privileges.Superuser {

@@ -23,6 +23,9 @@ var refusedByCitus = map[string]*regexp.Regexp{
 	"a sequence below bigint": regexp.MustCompile(`(?is)^\s*create\s+table\s.*\b(serial|smallserial|integer\s+generated)\b`),
 }
 
+// ofBlueprint matches the statements of the blueprint standard, whose names have no schema.
+var ofBlueprint = regexp.MustCompile(`(?i)\b(roles|users|audit_logs|audit_head)\b`)
+
 // RefusedByCitus says why Citus refuses a statement that names one of the schemas; "": it does
 // not. Schemas are on different nodes: no statement may name two of them.
 func RefusedByCitus(statement string, schemas ...string) string {
@@ -34,6 +37,9 @@ func RefusedByCitus(statement string, schemas ...string) string {
 	}
 	if named > 1 {
 		return "tables of two tenants in one statement"
+	}
+	if named == 0 && ofBlueprint.MatchString(statement) {
+		named = 1
 	}
 	for why, pattern := range refusedByCitus {
 		if named == 1 && pattern.MatchString(statement) {

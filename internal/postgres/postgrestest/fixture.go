@@ -7,20 +7,19 @@ package postgrestest
 import (
 	"context"
 	"fmt"
-	"io/fs"
+	"slices"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/blueprint"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantschema"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
@@ -107,7 +106,7 @@ func (b Fixture) ClaimNew(in tenant.Inputs) provisioning.Run {
 // Seed returns the seed rows of a new tenant.
 func (b Fixture) Seed() provisioning.Seed {
 	return provisioning.Seed{
-		AdminUser: uuid.Must(uuid.NewV7()), Roles: provisioning.DefaultRoles(),
+		AdminUser:  uuid.Must(uuid.NewV7()),
 		Invitation: invitation.NewInvitation(time.Now()), Next: tenant.StepDeploySorobanContract,
 	}
 }
@@ -192,18 +191,20 @@ func (b Fixture) ExecScript(text string) {
 	}
 }
 
-// LaterMigrations are this program's first migration of tenant schemas and later ones.
-func LaterMigrations(t *testing.T, scripts ...string) fs.FS {
+// LaterMigrations is the blueprint standard with later migrations.
+func LaterMigrations(t *testing.T, scripts ...string) *blueprint.Blueprint {
 	t.Helper()
-	first, err := fs.ReadFile(tenantschema.Migrations(), "00001_initial.sql")
-	if err != nil {
-		t.Fatal(err)
+	later := blueprint.Standard()
+	later.Migrations = slices.Clone(later.Migrations)
+	for _, text := range scripts {
+		version := len(later.Migrations) + 1
+		m, err := blueprint.ParseMigration(fmt.Sprintf("migrations/%04d_later.sql", version), []byte("-- +goose Up\n"+text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		later.Migrations = append(later.Migrations, m)
 	}
-	dir := fstest.MapFS{"00001_initial.sql": {Data: first}}
-	for i, text := range scripts {
-		dir[fmt.Sprintf("%05d_later.sql", i+2)] = &fstest.MapFile{Data: []byte(text)}
-	}
-	return dir
+	return &later
 }
 
 // AsSuperuser runs statements as the server's superuser, for what a DBA does.

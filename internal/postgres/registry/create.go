@@ -106,28 +106,28 @@ func insertTenant(ctx context.Context, q querier, d tenant.Draft, hash string, l
 	if lease != nil {
 		status, owner, epoch, ttl = tenant.StatusProvisioning, lease.Owner, 1, &lease.TTL
 	}
-	metadata := d.Metadata
-	if metadata == nil {
-		metadata = map[string]string{}
-	}
 	detail := map[string]any{"name": d.Name, "schemaName": d.SchemaName}
+	if d.Blueprint != tenant.StandardBlueprint {
+		detail["blueprint"], detail["variables"] = d.Blueprint, d.Variables
+	}
 	if hash != "" {
 		detail["adminPassword"] = "set"
 	}
 	args := pgx.StrictNamedArgs{
 		"id": d.ID, "name": d.Name, "name_key": tenant.NameKey(d.Name), "schema_name": d.SchemaName, "status": status,
 		"admin_email": d.AdminEmail, "admin_first_name": d.AdminFirstName, "admin_last_name": d.AdminLastName,
-		"external_id": d.ExternalID, "metadata": metadata, "managed_by": d.ManagedBy,
+		"external_id": d.ExternalID, "metadata": notNil(d.Metadata), "managed_by": d.ManagedBy, "locale": d.Locale, "blueprint": d.Blueprint, "variables": notNil(d.Variables),
+		"without_contract": d.WithoutContract, "without_users": d.WithoutUsers,
 		"owner": owner, "epoch": epoch, "ttl": ttl, "password_hash": hash,
 	}
 	auditlog.AddArgs(ctx, args, audit.ActionCreate, detail)
 	rows, err := q.Query(ctx, `WITH fresh AS (
 			INSERT INTO tenants (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name,
-			                     external_id, metadata, managed_by, run_owner, run_epoch, run_expires_at, run_lease,
+			                     external_id, metadata, managed_by, locale, blueprint, variables, without_contract, without_users, run_owner, run_epoch, run_expires_at, run_lease,
 			                     admin_password_hash, audit_seq, audit_head)
 			SELECT @id::uuid, @name::text, @name_key::text, @schema_name::text, @status::text, @admin_email::text,
 			       @admin_first_name::text, @admin_last_name::text, nullif(@external_id::text, ''), @metadata::jsonb,
-			       nullif(@managed_by::text, ''), nullif(@owner::text, ''), @epoch::bigint,
+			       nullif(@managed_by::text, ''), nullif(@locale::text, ''), @blueprint::text, @variables::jsonb, @without_contract::boolean, @without_users::boolean, nullif(@owner::text, ''), @epoch::bigint,
 			       clock_timestamp() + @ttl::interval, @ttl::interval, nullif(@password_hash::text, ''), 1,
 			       audit_hash(NULL, @id::uuid, 1, now(), @audit_action::text, 'DONE', @audit_salt::uuid, @audit_actor::jsonb, @audit_detail::jsonb)
 			WHERE NOT EXISTS (SELECT FROM tenants WHERE `+existingPredicate+`)
@@ -146,6 +146,36 @@ func insertTenant(ctx context.Context, q querier, d tenant.Draft, hash string, l
 	}
 	created.Owner = owner
 	return created, err == nil, err
+}
+
+// notNil replaces a nil map, which would be NULL.
+func notNil(m map[string]string) map[string]string {
+	if m == nil {
+		return map[string]string{}
+	}
+	return m
+}
+
+// InsertAdopted records and claims the tenant of a schema that exists.
+func InsertAdopted(ctx context.Context, tx pgx.Tx, d tenant.Draft, sendMail bool, lease provisioning.LeaseRequest) (provisioning.Run, error) {
+	created, ok, err := insertTenant(ctx, tx, d, "", &lease)
+	if err != nil {
+		return provisioning.Run{}, err
+	}
+	if !ok {
+		existing, _, err := findExisting(ctx, tx, d)
+		if err == nil {
+			err = provisioning.ErrTenantExists(existing.Tenant, d.Inputs)
+		}
+		return provisioning.Run{}, err
+	}
+	mail := tenant.WelcomeEmailSkipped
+	if sendMail {
+		mail = tenant.WelcomeEmailPending
+	}
+	_, err = tx.Exec(ctx, `UPDATE tenants SET adopted = true, welcome_email = $2 WHERE id = $1`, created.Tenant.ID, mail)
+	created.Tenant.Adopted, created.Tenant.WelcomeEmail = true, mail
+	return created.Run, err
 }
 
 // findExisting locks the existing tenant that conflicts with the draft; found is false
@@ -196,6 +226,8 @@ func claimExisting(ctx context.Context, tx pgx.Tx, d tenant.Draft, hash string, 
 		return creation, exists, err
 	case existing.IsLeased:
 		return creation, true, existing.LeasedError("record tenant")
+	case d.Blueprint != existing.Tenant.Blueprint:
+		return creation, true, provisioning.ErrOtherBlueprint(existing.Tenant, d.Blueprint)
 	}
 	run, err := runs.ClaimLocked(ctx, tx, existing, provisioning.ClaimRetry, lease)
 	if err != nil {

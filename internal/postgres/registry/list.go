@@ -14,7 +14,7 @@ import (
 )
 
 // List returns a page of tenants, newest first. Its cost does not depend on the page's
-// depth and, without a search text, on the number of tenants.
+// depth and, without a search text, on the number of tenants. The total of a blueprint is counted.
 func (s *Registry) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error) {
 	if q.Status != "" && !q.Status.Known() {
 		return tenant.Page{}, errs.Errorf(errs.KindInvalid, "list tenants", "the status does not exist")
@@ -82,12 +82,21 @@ func listFilters(q tenant.ListQuery) (where []string, countSQL string, args []an
 			where = append(where, index)
 		}
 	}
-	if q.Text == "" {
-		return where, countSQL, args
+	if q.Blueprint != "" {
+		args = append(args, q.Blueprint)
+		where = append(where, fmt.Sprintf(`blueprint = $%d::text`, len(args)))
+		if q.Blueprint != tenant.StandardBlueprint {
+			where = append(where, `blueprint <> '`+tenant.StandardBlueprint+`'`) // As in partialIndexes.
+		}
 	}
-	where = append(where, fmt.Sprintf(`(name_key LIKE $%d::text OR lower(admin_email) LIKE $%d::text)`, len(args)+1, len(args)+2))
-	args = append(args, "%"+escapeLike(tenant.NameKey(q.Text))+"%", "%"+escapeLike(strings.ToLower(strings.TrimSpace(q.Text)))+"%")
-	return where, `SELECT count(*) FROM tenants WHERE ` + strings.Join(where, " AND "), args
+	if q.Text != "" {
+		where = append(where, fmt.Sprintf(`(name_key LIKE $%d::text OR lower(admin_email) LIKE $%d::text)`, len(args)+1, len(args)+2))
+		args = append(args, "%"+escapeLike(tenant.NameKey(q.Text))+"%", "%"+escapeLike(strings.ToLower(strings.TrimSpace(q.Text)))+"%")
+	}
+	if q.Blueprint != "" || q.Text != "" {
+		countSQL = `SELECT count(*) FROM tenants WHERE ` + strings.Join(where, " AND ")
+	}
+	return where, countSQL, args
 }
 
 // escapeLike escapes the wildcards of LIKE.

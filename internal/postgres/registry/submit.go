@@ -112,7 +112,9 @@ func (s *Creations) submitExisting(ctx context.Context, tx pgx.Tx, d tenant.Draf
 	case d.ExternalID != "" && d.Equal(t.Inputs()) && existing.LastJobID != 0 && (t.Status.OccupiesName() || t.Queued):
 		return provisioning.Submission{Tenant: t, JobID: strconv.FormatInt(existing.LastJobID, 10), Replayed: true}, nil
 	case t.WasLive() || t.Status.OccupiesName():
-		return provisioning.Submission{}, provisioning.ErrTenantExists(t, d.ExternalID)
+		return provisioning.Submission{}, provisioning.ErrTenantExists(t, d.Inputs)
+	case d.Blueprint != t.Blueprint: // Before anything is written: Submit commits conflicts.
+		return provisioning.Submission{}, provisioning.ErrOtherBlueprint(t, d.Blueprint)
 	}
 	return s.requeueAttempt(ctx, tx, existing, &d.Inputs, hash)
 }

@@ -1,15 +1,19 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"maps"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/blueprint"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/auditlog"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/blueprintsql"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/passwordhash"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/welcome"
@@ -34,6 +38,7 @@ func (s *Registry) Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, v
 			return err
 		}
 		t = locked.Tenant
+		in.Blueprint = cmp.Or(in.Blueprint, t.Blueprint)
 		switch {
 		case t.Status == tenant.StatusArchived:
 			return errs.Errorf(errs.KindConflict, "update tenant", "the tenant is ARCHIVED and cannot be changed")
@@ -53,13 +58,13 @@ func (s *Registry) Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, v
 // schema, if it exists. password is the hash of a new password, "" to remove it, nil to
 // keep it. The registry only has it until the tenant is live.
 func writeInputs(ctx context.Context, tx pgx.Tx, run provisioning.Run, in tenant.Inputs, password *string) (tenant.Tenant, error) {
-	metadata := in.Metadata
-	if metadata == nil {
-		metadata = map[string]string{}
+	if in.Blueprint != run.Tenant.Blueprint {
+		return run.Tenant, provisioning.ErrOtherBlueprint(run.Tenant, in.Blueprint)
 	}
 	rows, _ := tx.Query(ctx, `UPDATE tenants SET name = @name, name_key = @name_key, admin_email = @admin_email,
 			admin_first_name = @admin_first_name, admin_last_name = @admin_last_name,
 			external_id = nullif(@external_id::text, ''), metadata = @metadata, managed_by = nullif(@managed_by::text, ''),
+			locale = nullif(@locale::text, ''), variables = @variables,
 			admin_password_hash = CASE WHEN @password::text IS NULL OR status IN ('ACTIVE', 'SUSPENDED') THEN admin_password_hash
 			                           ELSE nullif(@password::text, '') END,
 			updated_at = now(), version = version + 1
@@ -67,7 +72,7 @@ func writeInputs(ctx context.Context, tx pgx.Tx, run provisioning.Run, in tenant
 		pgx.StrictNamedArgs{
 			"id": run.Tenant.ID, "name": in.Name, "name_key": tenant.NameKey(in.Name), "admin_email": in.AdminEmail,
 			"admin_first_name": in.AdminFirstName, "admin_last_name": in.AdminLastName, "external_id": in.ExternalID,
-			"metadata": metadata, "managed_by": in.ManagedBy, "password": password,
+			"metadata": notNil(in.Metadata), "managed_by": in.ManagedBy, "locale": in.Locale, "variables": notNil(in.Variables), "password": password,
 		})
 	t, err := pgx.CollectExactlyOneRow(rows, tenantrow.Scan)
 	if err == nil {
@@ -81,8 +86,46 @@ func writeInputs(ctx context.Context, tx pgx.Tx, run provisioning.Run, in tenant
 	if err != nil || run.AdminUser == uuid.Nil {
 		return t, err
 	}
-	_, err = tx.Exec(ctx, `SELECT tenant_update_admin($1, $2::text)`, t.ID, password)
-	return t, err
+	return t, updateAdmin(ctx, tx, t, run.AdminUser, password)
+}
+
+// updateAdminSQL changes the administrator's row; parameter 5 is the hash of a new password: NULL
+// keeps the old one, ” removes it.
+const updateAdminSQL = `UPDATE users SET email = $2::text, first_name = $3::text, last_name = $4::text, updated_at = now(),
+		password_hash = CASE WHEN $5::text IS NULL THEN password_hash ELSE nullif($5::text, '') END
+	WHERE id = $1::uuid AND ($5::text IS NOT NULL OR (email, first_name, last_name) IS DISTINCT FROM ($2::text, $3::text, $4::text))`
+
+// updateAdmin changes the administrator in the tenant's own table. A blueprint can have triggers on
+// it, so there this runs as the schema owner and under the guard, which the user of a server without
+// a worker cannot.
+func updateAdmin(ctx context.Context, tx pgx.Tx, t tenant.Tenant, admin uuid.UUID, password *string) error {
+	const op = "update tenant"
+	if t.Blueprint == tenant.StandardBlueprint {
+		_, err := tx.Exec(ctx, `SELECT tenant_update_admin($1, $2::text)`, t.ID, password)
+		return err
+	}
+	var (
+		owner  string
+		member bool
+	)
+	err := tx.QueryRow(ctx, `SELECT r.schema_owner, pg_has_role(current_user, r.schema_owner, 'MEMBER') FROM registry r`).Scan(&owner, &member)
+	if err != nil {
+		return err
+	}
+	if !member {
+		return errs.Errorf(errs.KindPermanent, op, "the administrator of a tenant of the blueprint %s is changed by servers with a worker; send the request to one", t.Blueprint)
+	}
+	template := &blueprintsql.Template{Blueprints: []blueprint.Blueprint{{Name: t.Blueprint}}}
+	change := blueprintsql.Statement{
+		SQL: updateAdminSQL, Args: []any{admin, t.AdminEmail, t.AdminFirstName, t.AdminLastName, password},
+		Origin: blueprintsql.Origin{File: "the triggers of the blueprint " + t.Blueprint},
+	}
+	for _, s := range slices.Concat(template.Begin(t, owner, ""), []blueprintsql.Statement{change}, template.End(t, "")) {
+		if _, err := tx.Exec(ctx, s.SQL, append([]any{pgx.QueryExecModeExec}, s.Args...)...); err != nil {
+			return blueprintsql.OriginError(s.Origin, err, op)
+		}
+	}
+	return nil
 }
 
 // auditedChanges is the detail of an update's audit event: each changed field with both
@@ -93,6 +136,7 @@ func auditedChanges(from, to tenant.Inputs, password *string) map[string]any {
 		{"name", from.Name, to.Name}, {"adminEmail", from.AdminEmail, to.AdminEmail},
 		{"adminFirstName", from.AdminFirstName, to.AdminFirstName}, {"adminLastName", from.AdminLastName, to.AdminLastName},
 		{"externalId", from.ExternalID, to.ExternalID}, {"managedBy", from.ManagedBy, to.ManagedBy},
+		{"locale", from.Locale, to.Locale},
 	} {
 		if field.from != field.to {
 			changed[field.name] = map[string]string{"from": field.from, "to": field.to}
@@ -100,6 +144,9 @@ func auditedChanges(from, to tenant.Inputs, password *string) map[string]any {
 	}
 	if !maps.Equal(from.Metadata, to.Metadata) {
 		changed["metadata"] = map[string]any{"from": from.Metadata, "to": to.Metadata}
+	}
+	if !maps.Equal(from.Variables, to.Variables) {
+		changed["variables"] = map[string]any{"from": from.Variables, "to": to.Variables}
 	}
 	switch {
 	case password == nil:

@@ -45,13 +45,15 @@ type Tenant struct {
 	UpdatedAt    time.Time
 	Checkpoint   string // Step that the run has completed last.
 	DatabaseRole string
+	Blueprint    string
+	Variables    map[string]string
 }
 
 // All returns the tenants in these statuses, or all, the oldest first.
 func (r *Registry) All(statuses ...tenant.Status) []Tenant {
 	r.t.Helper()
 	rows, _ := r.conn.Query(r.ctx(), `SELECT id::text, name, admin_last_name, coalesce(external_id, ''), coalesce(schema_name, ''), coalesce(soroban_contract_id, ''),
-			coalesce(managed_by, ''), status, coalesce(admin_password_hash, ''), updated_at, coalesce(checkpoint::text, ''), `+tenantrow.RoleName("tenants")+`::text
+			coalesce(managed_by, ''), status, coalesce(admin_password_hash, ''), updated_at, coalesce(checkpoint::text, ''), `+tenantrow.RoleName("tenants")+`::text, blueprint, variables
 		FROM tenants WHERE cardinality($1::text[]) = 0 OR status = ANY($1) ORDER BY created_at, id`, texts(statuses))
 	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Tenant])
 	r.must(err)

@@ -24,21 +24,33 @@ func (s *Schemas) Inspect(ctx context.Context, ids []uuid.UUID) ([]inspection.In
 	if err != nil {
 		return nil, pgdb.Classify(err, op)
 	}
-	inspections, err := pgx.CollectRows(rows, scanInspection)
-	return inspections, pgdb.Classify(err, op)
+	found, err := pgx.CollectRows(rows, scanInspection)
+	if err != nil {
+		return nil, pgdb.Classify(err, op)
+	}
+	inspections := make([]inspection.Inspection, len(found))
+	for i, f := range found {
+		inspections[i].Tenant = f.tenant
+		if f.role == nil {
+			continue
+		}
+		if f.role.template, err = s.blueprints.Template(ctx, pool, f.tenant.Blueprint, f.tenant.BlueprintRevision); err != nil {
+			return nil, err
+		}
+		inspections[i].Database, inspections[i].DatabaseDrift = f.role.databaseState(f.tenant)
+	}
+	return inspections, nil
 }
 
-func scanInspection(r pgx.CollectableRow) (inspection.Inspection, error) {
-	var (
-		inspection inspection.Inspection
-		role       *RoleInspection
-		err        error
-	)
-	inspection.Tenant, err = tenantrow.ScanAnd(r, &role)
-	if err == nil && role != nil {
-		inspection.Database, inspection.DatabaseDrift = role.databaseState(inspection.Tenant)
-	}
-	return inspection, err
+// inspected is a row of Inspect; role is nil for a tenant that is not live.
+type inspected struct {
+	tenant tenant.Tenant
+	role   *RoleInspection
+}
+
+func scanInspection(r pgx.CollectableRow) (i inspected, err error) {
+	i.tenant, err = tenantrow.ScanAnd(r, &i.role)
+	return i, err
 }
 
 // databaseState summarizes the inspection of a live tenant.
@@ -53,8 +65,13 @@ func (r RoleInspection) databaseState(t tenant.Tenant) (inspection.DatabaseState
 	return inspection.DatabaseInSync, nil
 }
 
-// InspectRole compares a tenant's role, in the transaction, with the baseline.
-func InspectRole(ctx context.Context, tx pgx.Tx, t tenant.Tenant) (f RoleInspection, err error) {
+// InspectRole compares a tenant's role, in the transaction, with its blueprint.
+func (s *Schemas) InspectRole(ctx context.Context, tx pgx.Tx, t tenant.Tenant) (f RoleInspection, err error) {
+	made, err := s.blueprints.Template(ctx, tx, t.Blueprint, t.BlueprintRevision)
+	if err != nil {
+		return f, err
+	}
 	err = tx.QueryRow(ctx, `SELECT `+roleInspectionSQL+` FROM tenants WHERE id = $1`, t.ID).Scan(&f)
+	f.template = made
 	return f, err
 }

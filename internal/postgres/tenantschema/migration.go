@@ -2,8 +2,6 @@ package tenantschema
 
 import (
 	"context"
-	"fmt"
-	"io/fs"
 	"sync"
 	"time"
 
@@ -11,8 +9,10 @@ import (
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/blueprint"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/blueprintsql"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/retry"
@@ -20,6 +20,8 @@ import (
 
 // MigrationOptions are the options of MigrateTenants.
 type MigrationOptions struct {
+	// Blueprint is the only blueprint whose tenants are migrated. Empty: all.
+	Blueprint string
 	// Canary is the number of tenants to migrate first, one by one; when one of them
 	// fails, no further tenant is migrated. -1: none. 0: DefaultCanary.
 	Canary int
@@ -30,8 +32,10 @@ type MigrationOptions struct {
 	TenantID *uuid.UUID
 	// DryRun only counts the pending tenants.
 	DryRun bool
-	// Files are the migrations. Default: those of this program.
-	Files fs.FS
+	// EndSessions ends sessions that hold a tenant's tables, after the usual wait.
+	EndSessions bool
+	// Standard is the blueprint standard. Default: that of this program.
+	Standard *blueprint.Blueprint
 	// Progress is called for each tenant, by one goroutine at a time. Default: none.
 	Progress func(MigrationProgress)
 }
@@ -52,10 +56,20 @@ type MigrationProgress struct {
 
 // MigrationReport is the result of MigrateTenants.
 type MigrationReport struct {
-	Version  int // The newest.
-	Pending  int // Tenants below the newest version.
-	Migrated int // Tenants migrated by this call.
+	Targets  []MigrationTarget // By name of the blueprint.
+	Pending  int               // Tenants that are not at their target.
+	Migrated int               // Tenants migrated by this call.
 	Failed   []MigrationFailure
+}
+
+// MigrationTarget is what the tenants of one blueprint are brought to.
+type MigrationTarget struct {
+	Blueprint string
+	Revision  int // 0: the blueprint standard.
+	Version   int // The newest schema version.
+	Pending   int // Tenants that are not there yet.
+
+	template *blueprintsql.Template
 }
 
 // MigrationFailure is a tenant that could not be migrated. It is unchanged.
@@ -71,21 +85,15 @@ var tenantMigrationRetry = retry.Policy{Attempts: 6, Base: 250 * time.Millisecon
 const tenantMigrationLockTimeout = "1s"
 
 // MigrateTenants brings the schemas of all tenants that were ever live and are not
-// purged to the newest version. Each tenant's version commits or fails as a whole;
-// a tenant that fails does not stop the others, unless it is a canary. It can be
-// interrupted and repeated at any time, also by many processes at once.
+// purged to the active revisions of their blueprints: migrations and privileges. What a tenant's
+// transaction does commits or fails as a whole; a tenant that fails does not stop the others,
+// unless it is a canary. It can be interrupted and repeated at any time, also by many processes
+// at once.
 //
 // KindPermanent when a file was changed after it was applied somewhere, when a
 // tenant is newer than this program, and when tenants failed: the report has their
 // errors.
 func (s *Schemas) MigrateTenants(ctx context.Context, o MigrationOptions) (MigrationReport, error) {
-	versions := embedded
-	if o.Files != nil {
-		var err error
-		if versions, err = parseVersions(o.Files); err != nil {
-			return MigrationReport{}, err
-		}
-	}
 	if o.Canary == 0 {
 		o.Canary = DefaultCanary
 	}
@@ -95,47 +103,102 @@ func (s *Schemas) MigrateTenants(ctx context.Context, o MigrationOptions) (Migra
 	if o.Progress == nil {
 		o.Progress = func(MigrationProgress) {}
 	}
-	report := MigrationReport{Version: newestVersion(versions)}
-	if err := s.checkMigrationHistory(ctx, versions); err != nil {
+	var report MigrationReport
+	var err error
+	if report.Targets, err = s.migrationTargets(ctx, o); err != nil {
 		return report, err
 	}
-	pending, err := s.pendingTenants(ctx, newestVersion(versions), o.TenantID)
+	if o.TenantID != nil {
+		if err := s.checkMigratable(ctx, *o.TenantID); err != nil {
+			return report, err
+		}
+	}
+	var pending []pendingTenant
+	for i := range report.Targets {
+		target := &report.Targets[i]
+		if err := s.checkMigrationHistory(ctx, target.template); err != nil {
+			return report, err
+		}
+		ids, err := s.pendingTenants(ctx, *target, o.TenantID)
+		if err != nil {
+			return report, err
+		}
+		target.Pending = len(ids)
+		for _, id := range ids {
+			pending = append(pending, pendingTenant{id, target})
+		}
+	}
 	report.Pending = len(pending)
-	if err != nil || o.DryRun {
-		return report, err
+	if o.DryRun {
+		return report, nil
 	}
-	migration := &tenantMigration{schemas: s, versions: versions, options: o, report: &report}
+	migration := &tenantMigration{schemas: s, options: o, report: &report}
 	return report, migration.run(ctx, pending)
+}
+
+// migrationTargets are the blueprints that the options choose, with what their tenants are
+// brought to.
+func (s *Schemas) migrationTargets(ctx context.Context, o MigrationOptions) (targets []MigrationTarget, err error) {
+	active, err := s.blueprints.List(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	standard := blueprintsql.Standard
+	if o.Standard != nil {
+		standard = blueprintsql.NewStandard(*o.Standard)
+	}
+	active = append(active, blueprint.Status{Name: blueprint.StandardName})
+	for _, b := range active {
+		if o.Blueprint != "" && o.Blueprint != b.Name || b.Name != blueprint.StandardName && b.ActiveRevision == 0 {
+			continue
+		}
+		target := MigrationTarget{Blueprint: b.Name, Revision: b.ActiveRevision, template: standard}
+		if b.Name != blueprint.StandardName {
+			if target.template, err = s.blueprints.Template(ctx, s.db.Pool(), b.Name, b.ActiveRevision); err != nil {
+				return nil, err
+			}
+		}
+		target.Version = target.template.Version()
+		targets = append(targets, target)
+	}
+	if len(targets) == 0 {
+		return nil, errs.Errorf(errs.KindNotFound, "migrate tenants", "the blueprint %s has no active revision in this registry; tenant-api blueprints list shows all", o.Blueprint)
+	}
+	return targets, nil
+}
+
+type pendingTenant struct {
+	id     uuid.UUID
+	target *MigrationTarget
 }
 
 // tenantMigration is one call of MigrateTenants.
 type tenantMigration struct {
-	schemas  *Schemas
-	versions []schemaVersion
-	options  MigrationOptions
+	schemas *Schemas
+	options MigrationOptions
 
 	mu     sync.Mutex // Guards what follows, and calls of Progress.
 	report *MigrationReport
 	done   int
 }
 
-func (m *tenantMigration) run(ctx context.Context, pending []uuid.UUID) error {
+func (m *tenantMigration) run(ctx context.Context, pending []pendingTenant) error {
 	const op = "migrate tenants"
 	canaries := min(max(m.options.Canary, 0), len(pending))
-	for _, id := range pending[:canaries] {
-		if err := m.migrateOne(ctx, id, true); err != nil && ctx.Err() == nil {
+	for _, p := range pending[:canaries] {
+		if err := m.migrateOne(ctx, p, true); err != nil && ctx.Err() == nil {
 			return errs.Wrap(err, errs.KindPermanent, op,
-				"the canary tenant %s could not be migrated: %s. No further tenant was migrated", id, errs.SafeMessage(err))
+				"the canary tenant %s could not be migrated: %s. No further tenant was migrated", p.id, errs.SafeMessage(err))
 		}
 	}
 	var group errgroup.Group
 	group.SetLimit(m.options.Concurrency)
-	for _, id := range pending[canaries:] {
+	for _, p := range pending[canaries:] {
 		if ctx.Err() != nil {
 			break
 		}
 		group.Go(func() error {
-			_ = m.migrateOne(ctx, id, false) // The error is in the report.
+			_ = m.migrateOne(ctx, p, false) // The error is in the report.
 			return nil
 		})
 	}
@@ -153,13 +216,13 @@ func (m *tenantMigration) run(ctx context.Context, pending []uuid.UUID) error {
 }
 
 // migrateOne migrates one tenant and adds the result to the report.
-func (m *tenantMigration) migrateOne(ctx context.Context, id uuid.UUID, canary bool) error {
+func (m *tenantMigration) migrateOne(ctx context.Context, p pendingTenant, canary bool) error {
 	var (
 		migrated bool
 		err      error
 	)
 	for attempt := 1; ; attempt++ {
-		migrated, err = m.schemas.migrateTenant(ctx, m.versions, id)
+		migrated, err = m.schemas.migrateTenant(ctx, p, m.options.EndSessions && attempt == tenantMigrationRetry.Attempts-1)
 		if errs.KindOf(err) != errs.KindTransient || attempt == tenantMigrationRetry.Attempts {
 			break
 		}
@@ -174,35 +237,43 @@ func (m *tenantMigration) migrateOne(ctx context.Context, id uuid.UUID, canary b
 		m.report.Migrated++
 	}
 	if err != nil && ctx.Err() == nil { // Cancellation is not a failure of the tenant.
-		m.report.Failed = append(m.report.Failed, MigrationFailure{TenantID: id, Err: err})
+		m.report.Failed = append(m.report.Failed, MigrationFailure{TenantID: p.id, Err: err})
 	}
-	m.options.Progress(MigrationProgress{TenantID: id, Canary: canary, Err: err, Done: m.done, Total: m.report.Pending})
+	m.options.Progress(MigrationProgress{TenantID: p.id, Canary: canary, Err: err, Done: m.done, Total: m.report.Pending})
 	return err
 }
 
 // hasSchemaPredicate matches tenants with a schema and without a run.
 const hasSchemaPredicate = `(status IN ('ACTIVE', 'SUSPENDED') OR status = 'ARCHIVED' AND activated_at IS NOT NULL AND purged_at IS NULL) AND rollback_target IS NULL`
 
-// pendingTenants lists tenants below a version, the oldest first: their data are the most
-// likely to make a migration fail.
-func (s *Schemas) pendingTenants(ctx context.Context, version int, tenantID *uuid.UUID) ([]uuid.UUID, error) {
+// checkMigratable returns an error for a tenant that has no schema.
+func (s *Schemas) checkMigratable(ctx context.Context, id uuid.UUID) error {
+	t, err := tenantrow.Get(ctx, s.db, id)
+	if err != nil {
+		return err
+	}
+	if !t.WasLive() || !t.PurgedAt.IsZero() {
+		return errs.Errorf(errs.KindConflict, "migrate tenants", "the tenant is %s and has no schema that could be migrated", t.Status)
+	}
+	return nil
+}
+
+// pendingTenants lists the tenants of a blueprint that are not at its target, the oldest first:
+// their data are the most likely to make a migration fail. One that has later migrations than
+// the target, as after going back to an older revision, is left as it is.
+func (s *Schemas) pendingTenants(ctx context.Context, target MigrationTarget, tenantID *uuid.UUID) ([]uuid.UUID, error) {
 	const op = "list tenants to migrate"
 	pool, err := s.db.ReadyPool(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if tenantID != nil {
-		t, err := tenantrow.Get(ctx, s.db, *tenantID)
-		if err != nil {
-			return nil, err
-		}
-		if !t.WasLive() || !t.PurgedAt.IsZero() {
-			return nil, errs.Errorf(errs.KindConflict, op, "the tenant is %s and has no schema that could be migrated", t.Status)
-		}
-	}
-	rows, err := pool.Query(ctx, `SELECT id FROM tenants t WHERE `+hasSchemaPredicate+` AND ($2::uuid IS NULL OR id = $2)
-			AND NOT EXISTS (SELECT FROM tenant_migrations m WHERE m.tenant_id = t.id AND m.version >= $1)
-		ORDER BY created_at, id`, version, tenantID)
+	names, versions := newest(target.template)
+	rows, err := pool.Query(ctx, `SELECT id FROM tenants t WHERE `+hasSchemaPredicate+` AND t.blueprint = $1 AND ($4::uuid IS NULL OR id = $4)
+			AND (EXISTS (SELECT FROM unnest($2::text[], $3::int[]) AS newest(blueprint, version) WHERE NOT EXISTS (
+				SELECT FROM tenant_migrations m WHERE m.tenant_id = t.id AND m.blueprint = newest.blueprint AND m.version >= newest.version))
+			OR $5 <> 0 AND t.blueprint_revision IS DISTINCT FROM $5 AND NOT EXISTS (
+				SELECT FROM tenant_migrations m WHERE m.tenant_id = t.id AND m.blueprint = $1 AND m.version > $6))
+		ORDER BY created_at, id`, target.Blueprint, names, versions, tenantID, target.Revision, target.Version)
 	if err != nil {
 		return nil, pgdb.Classify(err, op)
 	}
@@ -210,78 +281,10 @@ func (s *Schemas) pendingTenants(ctx context.Context, version int, tenantID *uui
 	return ids, pgdb.Classify(err, op)
 }
 
-// checkMigrationHistory compares the applied migrations with the files, before any other
-// is applied.
-func (s *Schemas) checkMigrationHistory(ctx context.Context, versions []schemaVersion) error {
-	const op = "check tenant migrations"
-	pool, err := s.db.ReadyPool(ctx)
-	if err != nil {
-		return err
+// newest are the names of the template's blueprints with their newest versions.
+func newest(t *blueprintsql.Template) (names []string, versions []int) {
+	for _, b := range t.Blueprints {
+		names, versions = append(names, b.Name), append(versions, b.SchemaVersion())
 	}
-	rows, err := pool.Query(ctx, `SELECT DISTINCT version, checksum FROM tenant_migrations ORDER BY version`)
-	if err != nil {
-		return pgdb.Classify(err, op)
-	}
-	var (
-		version  int
-		checksum string
-	)
-	_, err = pgx.ForEachRow(rows, []any{&version, &checksum}, func() error { return checkAppliedVersion(versions, version, checksum) })
-	return pgdb.Classify(err, op)
-}
-
-// CheckAppliedVersion checks a row of the ledger against this program's migrations.
-// KindPermanent when the file was changed, or the version is newer.
-func CheckAppliedVersion(version int, checksum string) error {
-	return checkAppliedVersion(embedded, version, checksum)
-}
-
-func checkAppliedVersion(versions []schemaVersion, version int, checksum string) error {
-	const op = "check tenant migrations"
-	switch {
-	case version > newestVersion(versions):
-		return errs.Errorf(errs.KindPermanent, op,
-			"a tenant schema is at version %d and this program knows only %d; use the newer release that wrote it", version, newestVersion(versions))
-	case version < 1 || !versions[version-1].matchesChecksum(checksum):
-		file := fmt.Sprintf("of version %d", version)
-		if version >= 1 {
-			file = versions[version-1].file
-		}
-		return errs.Errorf(errs.KindPermanent, op,
-			"the tenant migration %s differs from what was applied (checksum %.12s…); restore the file, and put changes into a new one", file, checksum)
-	}
-	return nil
-}
-
-// VersionStatus counts tenant schemas by version.
-type VersionStatus struct {
-	Version  int         // The newest.
-	Pending  int         // Tenants below it.
-	Versions map[int]int // Tenants by their version; 0: tenants without a row in the ledger.
-}
-
-// TenantVersions counts the tenants that have a schema by its version.
-func (s *Schemas) TenantVersions(ctx context.Context) (VersionStatus, error) {
-	const op = "count tenant versions"
-	status := VersionStatus{Version: Version, Versions: map[int]int{}}
-	pool, err := s.db.ReadyPool(ctx)
-	if err != nil {
-		return status, err
-	}
-	rows, err := pool.Query(ctx, `SELECT version, count(*) FROM (
-			SELECT coalesce(max(m.version), 0) AS version FROM tenants t LEFT JOIN tenant_migrations m ON m.tenant_id = t.id
-			WHERE `+hasSchemaPredicate+` GROUP BY t.id) AS newest
-		GROUP BY version`)
-	if err != nil {
-		return status, pgdb.Classify(err, op)
-	}
-	var version, tenantCount int
-	_, err = pgx.ForEachRow(rows, []any{&version, &tenantCount}, func() error {
-		status.Versions[version] = tenantCount
-		if version < status.Version {
-			status.Pending += tenantCount
-		}
-		return nil
-	})
-	return status, pgdb.Classify(err, op)
+	return names, versions
 }

@@ -8,8 +8,10 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/blueprint"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/auditlog"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/blueprintsql"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -18,41 +20,150 @@ import (
 // AuditMigrate is the event of a tenant schema that was migrated to a newer version.
 const AuditMigrate audit.Action = "tenant.migrate"
 
-// migrateTenant migrates one tenant to the newest version, in one transaction with the
-// ledger and the audit log. It returns false for a tenant that is at that version
-// already, or has no schema any more. KindTransient when another
-// transaction holds the tenant or its tables.
-func (s *Schemas) migrateTenant(ctx context.Context, versions []schemaVersion, id uuid.UUID) (migrated bool, err error) {
+// migrateTenant brings one tenant to its target: each run of migrations in one transaction with
+// the ledger, those without a transaction between them, and privileges, revision and audit event
+// with the last. It returns false for a tenant that is there already, or has no schema any more.
+// KindTransient when another transaction holds the tenant or its tables.
+func (s *Schemas) migrateTenant(ctx context.Context, p pendingTenant, endSessions bool) (migrated bool, err error) {
 	const op = "migrate tenant"
 	ctx = pgdb.WithoutStatementLimit(ctx)
+	m := &oneMigration{schemas: s, target: p.target, id: p.id}
+	for !m.finished && err == nil {
+		if m.next != nil {
+			if err = s.withoutTransaction(ctx, m); err != nil {
+				break
+			}
+		}
+		err = s.inMigration(ctx, m.step)
+	}
+	if isLockTimeout(err) {
+		err = s.blockedError(ctx, err, p.id, endSessions)
+	}
+	return m.migrated && err == nil, pgdb.Classify(err, op)
+}
+
+// inMigration runs f in a transaction that waits for locks for a short time only.
+func (s *Schemas) inMigration(ctx context.Context, f func(context.Context, pgx.Tx, string) error) error {
 	pool, err := s.db.ReadyPool(ctx)
 	if err != nil {
-		return false, err
+		return err
 	}
 	conn, err := pool.Acquire(ctx)
 	if err != nil {
-		return false, pgdb.Classify(err, op)
+		return err
 	}
 	defer conn.Release()
-	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		migrated = false
+	facts, err := s.facts(ctx, conn.Conn())
+	if err != nil {
+		return err
+	}
+	// A migration fills the connection's caches as much as a new tenant does.
+	defer pgdb.CountCreatedTenant(conn.Conn())
+	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `SET LOCAL lock_timeout = '`+tenantMigrationLockTimeout+`'`); err != nil {
 			return err
 		}
-		t, found, err := lockForMigration(ctx, tx, id)
-		if err != nil || !found {
-			return err
+		return f(ctx, tx, facts.schemaOwner)
+	})
+}
+
+// oneMigration is the migration of one tenant.
+type oneMigration struct {
+	schemas *Schemas
+	target  *MigrationTarget
+	id      uuid.UUID
+
+	tenant   tenant.Tenant
+	next     *blueprint.Migration // The one that runs without a transaction; its blueprint is the target's own.
+	migrated bool
+	finished bool
+}
+
+// step applies migrations up to the first that runs without a transaction. The one before the
+// step that did is recorded first.
+func (m *oneMigration) step(ctx context.Context, tx pgx.Tx, schemaOwner string) error {
+	t, found, err := lockForMigration(ctx, tx, m.id)
+	if err != nil || !found {
+		m.finished = true
+		return err
+	}
+	m.tenant = t
+	if err := checkSchemaExists(ctx, tx, t); err != nil {
+		return err
+	}
+	target := m.target.template
+	applied, err := appliedVersions(ctx, tx, target, m.id)
+	if err != nil {
+		return err
+	}
+	if m.tenant.Variables, err = target.Own().ResolveVariables(t.Variables); err != nil {
+		return errs.Wrap(err, errs.KindPermanent, "migrate tenant", "%s; change the tenant's variables first", errs.SafeMessage(err))
+	}
+	done := m.next
+	m.next = nil
+	from, to := applied[target.Own().Name], 0
+	for _, b := range target.Blueprints {
+		for _, migration := range b.Migrations[min(applied[b.Name], len(b.Migrations)):] {
+			if migration.NoTransaction && (done == nil || done.Version != migration.Version) {
+				m.next = &migration
+				return nil
+			}
+			if !migration.NoTransaction {
+				if err := runMigration(ctx, tx, target, m.tenant, schemaOwner, migration, b.Name == blueprint.StandardName); err != nil {
+					return err
+				}
+			}
+			m.migrated = true
+			if _, err := tx.Exec(ctx, `INSERT INTO tenant_migrations (tenant_id, blueprint, version, checksum) VALUES ($1, $2, $3, $4)`,
+				t.ID, b.Name, migration.Version, migration.Checksum); err != nil {
+				return err
+			}
+			to = migration.Version
 		}
-		from, err := appliedVersion(ctx, tx, versions, id)
+	}
+	m.finished = true
+	return m.finish(ctx, tx, from, max(from, to))
+}
+
+// finish brings privileges and revision to the target, and records the migration.
+func (m *oneMigration) finish(ctx context.Context, tx pgx.Tx, from, to int) error {
+	t, revision := m.tenant, m.target.Revision
+	if revision != 0 && (m.migrated || t.BlueprintRevision != revision) && to == m.target.Version {
+		before, err := m.schemas.Template(ctx, tx, t)
 		if err != nil {
 			return err
 		}
-		migrated, err = applyMigrations(ctx, tx, versions, t, from)
+		m.migrated = true
+		names := blueprintsql.Names(t, "")
+		for _, statement := range m.target.template.RegrantStatements(before) {
+			if _, err := tx.Exec(ctx, names.Replace(statement)); err != nil {
+				return err
+			}
+		}
+	}
+	if !m.migrated {
+		return nil
+	}
+	if _, err := tx.Exec(ctx, `UPDATE tenants SET blueprint_revision = coalesce(nullif($2::int, 0), blueprint_revision), schema_version = $3, updated_at = now(), version = version + 1
+		WHERE id = $1`, t.ID, revision, to); err != nil {
 		return err
-	})
-	// A migration fills the connection's caches as much as a new tenant does.
-	pgdb.CountCreatedTenant(conn.Conn())
-	return migrated && err == nil, pgdb.Classify(err, op)
+	}
+	detail := map[string]any{"from": from, "to": to}
+	if revision != 0 {
+		detail["blueprint"], detail["revision"] = m.target.Blueprint, revision
+	}
+	return auditlog.Append(ctx, tx, t.ID, AuditMigrate, detail)
+}
+
+// checkSchemaExists returns an error for a tenant whose schema was dropped.
+func checkSchemaExists(ctx context.Context, tx pgx.Tx, t tenant.Tenant) error {
+	var exists bool
+	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)`, t.SchemaName).Scan(&exists)
+	if err == nil && !exists {
+		err = errs.Errorf(errs.KindPermanent, "migrate tenant",
+			"the schema %s does not exist; restore it from a backup, or, if its data may be lost, run: tenant-api tenants archive %s", t.SchemaName, t.ID)
+	}
+	return err
 }
 
 // lockForMigration locks the tenant without waiting: another transaction may hold it
@@ -71,43 +182,36 @@ func lockForMigration(ctx context.Context, tx pgx.Tx, id uuid.UUID) (t tenant.Te
 	return t, false, err
 }
 
-// appliedVersion is the version that the tenant's schema has.
-func appliedVersion(ctx context.Context, tx pgx.Tx, versions []schemaVersion, id uuid.UUID) (int, error) {
+// appliedVersions are the versions that the tenant's schema has, by blueprint.
+func appliedVersions(ctx context.Context, tx pgx.Tx, target *blueprintsql.Template, id uuid.UUID) (map[string]int, error) {
+	rows, _ := tx.Query(ctx, `SELECT blueprint, version, checksum FROM tenant_migrations WHERE tenant_id = $1 ORDER BY blueprint, version`, id)
+	applied := map[string]int{}
 	var (
+		name     string
 		version  int
 		checksum string
 	)
-	err := tx.QueryRow(ctx, `SELECT version, checksum FROM tenant_migrations WHERE tenant_id = $1 ORDER BY version DESC LIMIT 1`, id).Scan(&version, &checksum)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return 0, errs.Errorf(errs.KindPermanent, "migrate tenant",
+	_, err := pgx.ForEachRow(rows, []any{&name, &version, &checksum}, func() error {
+		applied[name] = version
+		return CheckApplied(target, name, version, checksum)
+	})
+	if err == nil && len(applied) == 0 {
+		err = errs.Errorf(errs.KindPermanent, "migrate tenant",
 			"the ledger has no version of the tenant's schema; the registry was changed by hand")
 	}
-	if err != nil {
-		return 0, err
-	}
-	return version, checkAppliedVersion(versions, version, checksum)
+	return applied, err
 }
 
-// applyMigrations applies the migrations after a version.
-func applyMigrations(ctx context.Context, tx pgx.Tx, versions []schemaVersion, t tenant.Tenant, from int) (bool, error) {
-	for _, v := range versions[from:] {
-		// A script has many statements, which only the simple protocol takes at once.
-		if _, err := tx.Exec(ctx, v.scriptFor(t), pgx.QueryExecModeSimpleProtocol); err != nil {
-			return false, withFileName(pgdb.Classify(err, "migrate tenant"), v.file)
-		}
-		if _, err := tx.Exec(ctx, `INSERT INTO tenant_migrations (tenant_id, version, checksum) VALUES ($1, $2, $3)`,
-			t.ID, v.number, v.checksum); err != nil {
-			return false, err
+// runMigration runs one migration in a transaction, under the guard.
+func runMigration(ctx context.Context, tx pgx.Tx, t *blueprintsql.Template, tenant tenant.Tenant, schemaOwner string, m blueprint.Migration, trusted bool) error {
+	all := t.Begin(tenant, schemaOwner, "")
+	part := blueprintsql.Part{Migration: m, Statements: m.Up, Trusted: trusted}
+	all = append(all, t.Guarded(tenant, schemaOwner, part, func(s blueprint.Statement) string { return s.SQL })...)
+	for _, s := range append(all, t.End(tenant, "")...) {
+		// Not prepared: each statement runs once, and the tables that it names may be new.
+		if _, err := tx.Exec(ctx, s.SQL, append([]any{pgx.QueryExecModeExec}, s.Args...)...); err != nil {
+			return blueprintsql.OriginError(s.Origin, err, "migrate tenant")
 		}
 	}
-	to := newestVersion(versions)
-	if to == from {
-		return false, nil
-	}
-	return true, auditlog.Append(ctx, tx, t.ID, AuditMigrate, map[string]any{"from": from, "to": to})
-}
-
-// withFileName adds the file to an error.
-func withFileName(err error, file string) error {
-	return errs.Wrap(err, errs.KindOf(err), "migrate tenant", "%s: %s", file, errs.SafeMessage(err))
+	return nil
 }

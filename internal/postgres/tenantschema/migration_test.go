@@ -3,7 +3,6 @@ package tenantschema_test
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/blueprint"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantschema"
@@ -21,15 +21,14 @@ import (
 )
 
 const (
-	addPhone = `ALTER TABLE {{schema}}.users ADD COLUMN phone varchar(40);`
+	addPhone = `ALTER TABLE users ADD COLUMN phone varchar(40);`
 	addNotes = `-- Two statements, and a body with semicolons.
-CREATE TABLE {{schema}}.notes (id bigint PRIMARY KEY, body text);
-CREATE FUNCTION {{schema}}.touch() RETURNS void LANGUAGE plpgsql AS $$
+CREATE TABLE notes (id bigint PRIMARY KEY, body text);
+CREATE FUNCTION touch() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM 1;
     PERFORM 2;
-END $$;
-GRANT SELECT ON {{schema}}.notes TO {{role}};`
+END $$;`
 )
 
 // activeTenants creates live tenants.
@@ -42,9 +41,9 @@ func (b fixture) activeTenants(n int) []tenant.Tenant {
 	return created
 }
 
-func (b fixture) migrateTenants(dir fs.FS, o tenantschema.MigrationOptions) tenantschema.MigrationReport {
+func (b fixture) migrateTenants(standard *blueprint.Blueprint, o tenantschema.MigrationOptions) tenantschema.MigrationReport {
 	b.T.Helper()
-	o.Files = dir
+	o.Standard = standard
 	report, err := b.MigrateTenants(b.T.Context(), o)
 	if err != nil {
 		b.T.Fatalf("%+v, %v", report, err)
@@ -72,15 +71,15 @@ func TestDB_MigrateTenants(t *testing.T) {
 		dir := postgrestest.LaterMigrations(t, addPhone, addNotes)
 		var progress []tenantschema.MigrationProgress
 		report := b.migrateTenants(dir, tenantschema.MigrationOptions{Canary: 2, Progress: func(p tenantschema.MigrationProgress) { progress = append(progress, p) }})
-		if report.Version != 3 || report.Pending != 5 || report.Migrated != 5 || len(report.Failed) != 0 {
+		if report.Targets[0].Version != 3 || report.Pending != 5 || report.Migrated != 5 || len(report.Failed) != 0 {
 			t.Errorf("%+v", report)
 		}
 		for i, migrated := range all {
 			if got := b.appliedVersions(migrated); !slices.Equal(got, []int{1, 2, 3}) || !b.hasColumn(migrated, "users", "phone") || !b.hasColumn(migrated, "notes", "body") {
 				t.Errorf("tenant %d is at %v", i, got)
 			}
-			if !value[bool](b, `SELECT has_table_privilege($1, $2, 'SELECT')`, migrated.DatabaseRole, pgx.Identifier{migrated.SchemaName, "notes"}.Sanitize()) {
-				t.Errorf("tenant %d was not granted the new table", i)
+			if owner := value[string](b, `SELECT tableowner FROM pg_tables WHERE schemaname = $1 AND tablename = 'notes'`, migrated.SchemaName); !strings.HasPrefix(owner, "healthcare_schemas_") {
+				t.Errorf("tenant %d: the new table belongs to %s", i, owner)
 			}
 			events, err := b.Events(t.Context(), migrated.ID, 0, 100)
 			if last := events[len(events)-1]; err != nil || last.Action != tenantschema.AuditMigrate || fmt.Sprint(last.Detail) != "map[from:1 to:3]" {
@@ -100,9 +99,9 @@ func TestDB_MigrateTenants(t *testing.T) {
 		b := setup(t)
 		all := b.activeTenants(4)
 		b.Exec(`ALTER TABLE ` + pgx.Identifier{all[1].SchemaName, "users"}.Sanitize() + ` ADD COLUMN phone text`)
-		report, err := b.MigrateTenants(t.Context(), tenantschema.MigrationOptions{Files: postgrestest.LaterMigrations(t, addPhone), Canary: 2})
+		report, err := b.MigrateTenants(t.Context(), tenantschema.MigrationOptions{Standard: postgrestest.LaterMigrations(t, addPhone), Canary: 2})
 		postgrestest.WantKind(t, err, errs.KindPermanent)
-		if text := errs.SafeMessage(err); !strings.Contains(text, all[1].ID.String()) || !strings.Contains(text, "00002_later.sql") {
+		if text := errs.SafeMessage(err); !strings.Contains(text, all[1].ID.String()) || !strings.Contains(text, "0002_later.sql") {
 			t.Errorf("%s", text)
 		}
 		if report.Migrated != 1 || len(report.Failed) != 1 || report.Failed[0].TenantID != all[1].ID {
@@ -117,9 +116,9 @@ func TestDB_MigrateTenants(t *testing.T) {
 		all := b.activeTenants(5)
 		b.Exec(`ALTER TABLE ` + pgx.Identifier{all[2].SchemaName, "users"}.Sanitize() + ` ADD COLUMN phone text`)
 		dir := postgrestest.LaterMigrations(t, addNotes, addPhone)
-		report, err := b.MigrateTenants(t.Context(), tenantschema.MigrationOptions{Files: dir})
+		report, err := b.MigrateTenants(t.Context(), tenantschema.MigrationOptions{Standard: dir})
 		postgrestest.WantKind(t, err, errs.KindPermanent)
-		if text := errs.SafeMessage(err); !strings.Contains(text, "1 of 5") || !strings.Contains(text, all[2].ID.String()) || !strings.Contains(text, "00003_later.sql") {
+		if text := errs.SafeMessage(err); !strings.Contains(text, "1 of 5") || !strings.Contains(text, all[2].ID.String()) || !strings.Contains(text, "0003_later.sql") {
 			t.Errorf("%s", text)
 		}
 		if report.Migrated != 4 || len(report.Failed) != 1 || report.Failed[0].TenantID != all[2].ID {
@@ -160,11 +159,11 @@ func TestDB_MigrateTenants(t *testing.T) {
 			t.Errorf("%+v", report)
 		}
 		for _, id := range []uuid.UUID{purged.ID, running.Tenant.ID, rolledBack.Tenant.ID} {
-			_, err := b.MigrateTenants(t.Context(), tenantschema.MigrationOptions{Files: postgrestest.LaterMigrations(t, addPhone), TenantID: &id})
+			_, err := b.MigrateTenants(t.Context(), tenantschema.MigrationOptions{Standard: postgrestest.LaterMigrations(t, addPhone), TenantID: &id})
 			postgrestest.WantKind(t, err, errs.KindConflict)
 		}
 		unknown := uuid.New()
-		_, err := b.MigrateTenants(t.Context(), tenantschema.MigrationOptions{Files: postgrestest.LaterMigrations(t, addPhone), TenantID: &unknown})
+		_, err := b.MigrateTenants(t.Context(), tenantschema.MigrationOptions{Standard: postgrestest.LaterMigrations(t, addPhone), TenantID: &unknown})
 		postgrestest.WantKind(t, err, errs.KindNotFound)
 		// A tenant that was being provisioned is migrated once it is live.
 		if _, err := b.Advance(t.Context(), running, postgrestest.Activation()); err != nil {
@@ -192,9 +191,9 @@ func TestDB_MigrateTenants(t *testing.T) {
 		b := setup(t)
 		all := b.activeTenants(2)
 		b.migrateTenants(postgrestest.LaterMigrations(t, addPhone), tenantschema.MigrationOptions{TenantID: &all[0].ID})
-		_, err := b.MigrateTenants(t.Context(), tenantschema.MigrationOptions{Files: postgrestest.LaterMigrations(t, strings.Replace(addPhone, "40", "50", 1))})
+		_, err := b.MigrateTenants(t.Context(), tenantschema.MigrationOptions{Standard: postgrestest.LaterMigrations(t, strings.Replace(addPhone, "40", "50", 1))})
 		postgrestest.WantKind(t, err, errs.KindPermanent)
-		if text := errs.SafeMessage(err); !strings.Contains(text, "00002_later.sql differs from what was applied") {
+		if text := errs.SafeMessage(err); !strings.Contains(text, "0002_later.sql of the blueprint standard differs from what was applied") {
 			t.Errorf("%s", text)
 		}
 		if b.hasColumn(all[1], "users", "phone") {
@@ -208,7 +207,7 @@ func TestDB_MigrateTenants(t *testing.T) {
 		b.migrateTenants(postgrestest.LaterMigrations(t, addPhone), tenantschema.MigrationOptions{})
 		_, err := b.MigrateTenants(t.Context(), tenantschema.MigrationOptions{})
 		postgrestest.WantKind(t, err, errs.KindPermanent)
-		if text := errs.SafeMessage(err); !strings.Contains(text, "version 2 and this program knows only 1") {
+		if text := errs.SafeMessage(err); !strings.Contains(text, "version 2 of the blueprint standard and this program knows only 1") {
 			t.Errorf("%s", text)
 		}
 	})
@@ -262,7 +261,7 @@ func TestDB_MigrateTenants(t *testing.T) {
 		)
 		for range 3 {
 			wg.Go(func() {
-				report, err := b.MigrateTenants(t.Context(), tenantschema.MigrationOptions{Files: dir})
+				report, err := b.MigrateTenants(t.Context(), tenantschema.MigrationOptions{Standard: dir})
 				mu.Lock()
 				defer mu.Unlock()
 				total += report.Migrated
@@ -280,7 +279,7 @@ func TestDB_MigrateTenants(t *testing.T) {
 		b := setup(t)
 		all := b.activeTenants(6)
 		ctx, cancel := context.WithCancel(t.Context())
-		report, err := b.MigrateTenants(ctx, tenantschema.MigrationOptions{Files: postgrestest.LaterMigrations(t, addPhone),
+		report, err := b.MigrateTenants(ctx, tenantschema.MigrationOptions{Standard: postgrestest.LaterMigrations(t, addPhone),
 			Concurrency: 1, Progress: func(p tenantschema.MigrationProgress) {
 				if p.Done == 3 {
 					cancel()
@@ -306,7 +305,7 @@ func TestDB_TenantVersions(t *testing.T) {
 		t.Errorf("%+v, %v", status, err)
 	}
 	b.Exec(`DELETE FROM tenant_migrations WHERE tenant_id = $1`, all[0].ID)
-	b.Exec(`INSERT INTO tenant_migrations (tenant_id, version, checksum) VALUES ($1, 99, 'x')`, all[1].ID)
+	b.Exec(`INSERT INTO tenant_migrations (tenant_id, blueprint, version, checksum) VALUES ($1, 'standard', 99, 'x')`, all[1].ID)
 	status, err = b.TenantVersions(t.Context())
 	if err != nil || status.Pending != 1 || status.Versions[0] != 1 || status.Versions[99] != 1 {
 		t.Errorf("%+v, %v", status, err)

@@ -14,12 +14,13 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/auditlog"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/blueprintsql"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// Repair restores the baseline's privileges of a live tenant's role, and nothing else.
+// Repair restores the privileges that the blueprint gives a live tenant's role, and nothing else.
 // It does not change what the role owns or may access elsewhere: the reason is
 // unknown.
 func (s *Schemas) Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []string, error) {
@@ -53,7 +54,7 @@ func (s *Schemas) repair(ctx context.Context, op string, id uuid.UUID, may func(
 		t, repaired = locked.Tenant, nil
 		ok, err := may(tx, locked)
 		if err == nil && ok {
-			repaired, err = repairLocked(ctx, tx, op, t)
+			repaired, err = s.repairLocked(ctx, tx, op, t)
 		}
 		return err
 	})
@@ -64,8 +65,8 @@ func (s *Schemas) repair(ctx context.Context, op string, id uuid.UUID, may func(
 }
 
 // repairLocked repairs a locked tenant with a schema, and returns what was wrong.
-func repairLocked(ctx context.Context, tx pgx.Tx, op string, t tenant.Tenant) (repaired []string, err error) {
-	found, err := InspectRole(ctx, tx, t)
+func (s *Schemas) repairLocked(ctx context.Context, tx pgx.Tx, op string, t tenant.Tenant) (repaired []string, err error) {
+	found, err := s.InspectRole(ctx, tx, t)
 	if err != nil {
 		return nil, err
 	}
@@ -75,11 +76,12 @@ func repairLocked(ctx context.Context, tx pgx.Tx, op string, t tenant.Tenant) (r
 		return nil, nil
 	case state == inspection.DatabaseMissing:
 		return nil, errs.Errorf(errs.KindPermanent, op, "%s; restore it from a backup", repaired[0])
-	case found.SchemaVersion == 0: // The schema may be someone else's.
+	case len(found.Versions) == 0: // The schema may be someone else's.
 		return nil, errs.Errorf(errs.KindPermanent, op, "tenant_migrations has no version of the schema %s, so nothing in it is changed; restore the registry from a backup", t.SchemaName)
-	case found.SchemaVersion != Version && found.RoleExists:
+	case !found.isNewest() && found.RoleExists:
 		return nil, errs.Errorf(errs.KindPermanent, op,
-			"the tenant's schema is at version %d and this program knows the grants of version %d; run tenant-api tenants migrate first", found.SchemaVersion, Version)
+			"the tenant's schema is at version %d and this program knows the grants of version %d; run tenant-api tenants migrate first",
+			found.Versions[found.template.Own().Name], found.template.Version())
 	}
 	if owned := found.ownedFindings(t.DatabaseRole); len(owned) > 0 { // Its privileges cannot be changed then.
 		return nil, manualError(op, owned)
@@ -89,7 +91,7 @@ func repairLocked(ctx context.Context, tx pgx.Tx, op string, t tenant.Tenant) (r
 			return nil, repairError(err, op, statement)
 		}
 	}
-	if found, err = InspectRole(ctx, tx, t); err != nil {
+	if found, err = s.InspectRole(ctx, tx, t); err != nil {
 		return nil, err
 	}
 	if remaining := found.DriftFindings(t.DatabaseRole); len(remaining) > 0 {
@@ -111,17 +113,17 @@ func repairError(err error, op, statement string) error {
 	return err
 }
 
-// repairStatements are the statements that restore a role's baseline in its own
-// schema.
+// repairStatements are the statements that restore what the blueprint gives a role in its own
+// schema. They change no object that the blueprint has not made.
 func repairStatements(t tenant.Tenant, inspection RoleInspection) (statements []string) {
-	schema, role := pgx.Identifier{t.SchemaName}.Sanitize(), pgx.Identifier{t.DatabaseRole}.Sanitize()
-	add := func(statement string) { statements = append(statements, statement) }
-	names := strings.NewReplacer("{{schema}}", schema, "{{role}}", role)
+	role := pgx.Identifier{t.DatabaseRole}.Sanitize()
+	names := blueprintsql.Names(t, "")
+	add := func(statement string) { statements = append(statements, names.Replace(statement)) }
 	if !inspection.RoleExists {
-		add(names.Replace(baseline.statementsWithPrefix("CREATE ROLE")[0]))
+		add(blueprintsql.CreateRole)
 	}
 	if inspection.NeedsLogin {
-		add(names.Replace(citusLogin))
+		add(blueprintsql.CitusLogin)
 	}
 	if len(inspection.Attributes) > 0 {
 		attributes := slices.Clone(inspection.Attributes)
@@ -145,16 +147,20 @@ func repairStatements(t tenant.Tenant, inspection RoleInspection) (statements []
 	for _, grant := range inspection.OpenTo {
 		add(grant.revoke())
 	}
-	if inspection.SchemaVersion != Version || len(baselineGrants.diff(inspection.actualGrants())) == 0 {
+	if len(inspection.missingGrants()) > 0 {
+		for _, grant := range inspection.template.PlatformGrants() {
+			add(grant)
+		}
+	}
+	if len(inspection.privilegeDifferences()) == 0 {
 		return statements
 	}
-	add(`REVOKE ALL ON SCHEMA ` + schema + ` FROM ` + role + ` CASCADE`)
 	// Revoking a table's privileges also revokes those on its columns.
-	add(`REVOKE ALL ON ALL TABLES IN SCHEMA ` + schema + ` FROM ` + role + ` CASCADE`)
-	add(`REVOKE ALL ON ALL SEQUENCES IN SCHEMA ` + schema + ` FROM ` + role + ` CASCADE`)
-	add(`REVOKE ALL ON ALL FUNCTIONS IN SCHEMA ` + schema + ` FROM ` + role + ` CASCADE`)
-	for _, grant := range baseline.statementsWithPrefix("GRANT") {
-		add(names.Replace(grant))
+	for _, o := range inspection.template.Objects.All() {
+		add(`REVOKE ALL ON ` + string(o.Kind) + ` ` + o.Quoted() + ` FROM {{role}} CASCADE`)
+	}
+	for _, grant := range inspection.template.TenantGrants().Statements("{{role}}") {
+		add(grant)
 	}
 	return statements
 }

@@ -2,9 +2,10 @@ package tenantschema
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/blueprintsql"
 
 	"github.com/jackc/pgx/v5"
 
@@ -16,20 +17,23 @@ import (
 // its privileges and what it owns. pg_shdepend lists every reference to a role, in this
 // database and in others, so that no table has to be searched.
 type RoleInspection struct {
-	SchemaExists  bool
-	SchemaVersion int      // Of the schema, from the ledger.
-	MissingTables []string // Tables of the baseline that do not exist.
-	RoleExists    bool
-	Attributes    []string // Attributes that the role must not have.
-	NeedsLogin    bool     // It cannot log in, and Citus connects as it.
-	Groups        []string // Roles of which it is a member.
-	Members       []string // Roles and logins of other tenants that are members of it.
-	Settings      []string // What ALTER ROLE ... SET has set, with the database if it is for one.
-	Objects       []roleObject
+	SchemaExists bool
+	Versions     map[string]int // Of the schema by blueprint, from the ledger.
+	Tables       []string       // And views, that exist.
+	RoleExists   bool
+	Attributes   []string // Attributes that the role must not have.
+	NeedsLogin   bool     // It cannot log in, and Citus connects as it.
+	Groups       []string // Roles of which it is a member.
+	Members      []string // Roles and logins of other tenants that are members of it.
+	Settings     []string // What ALTER ROLE ... SET has set, with the database if it is for one.
+	Objects      []roleObject
 
 	SettingDatabases []string // The databases that Settings are for.
 
 	OpenTo []openGrant // What PUBLIC, and so every tenant, or another tenant may access in the schema.
+	Others []roleGrant // What other roles may access in the schema: those of the platform.
+
+	template *blueprintsql.Template // What the tenant is compared with.
 }
 
 // openGrant is what another grantee than the tenant's role may do with an object of the
@@ -41,12 +45,28 @@ type openGrant struct {
 	Privileges string // Such as "INSERT, SELECT".
 }
 
+// roleGrant is what a role of the platform may do with an object of the tenant's schema.
+type roleGrant struct {
+	Role       string
+	Kind       blueprintsql.ObjectKind
+	Name       string // Of a function with its argument types.
+	Privileges []string
+}
+
 // roleObject is one object that depends on the role.
 type roleObject struct {
-	Description string   // In its own schema "schema" or "table users"; else PostgreSQL's description.
-	Privileges  []string // In its own schema; sorted.
-	InOwnSchema bool     // A privilege on an object in the tenant's own schema.
+	Description string                  // Outside of its own schema: PostgreSQL's description.
+	Kind        blueprintsql.ObjectKind // In its own schema.
+	Name        string                  // In its own schema; of a function with its argument types.
+	Column      string                  // Of a privilege on one column.
+	Privileges  []string                // In its own schema; sorted.
+	InOwnSchema bool                    // The object is in the tenant's own schema.
 	Owned       bool
+}
+
+// object is the object in the tenant's own schema.
+func (o roleObject) object() blueprintsql.Object {
+	return blueprintsql.Object{Kind: o.Kind, Name: o.Name}
 }
 
 // hasCitusSQL is true where Citus is installed.
@@ -57,10 +77,12 @@ const hasCitusSQL = `EXISTS (SELECT FROM pg_extension WHERE extname = 'citus')`
 // from the catalog has the collation "C", with which no index of the registry is used.
 var roleInspectionSQL = `(SELECT jsonb_build_object(
 	'schemaExists', EXISTS (SELECT FROM pg_namespace WHERE nspname = tenants.schema_name::name),
-	'schemaVersion', coalesce((SELECT max(m.version) FROM tenant_migrations m WHERE m.tenant_id = tenants.id), 0),
-	'missingTables', to_jsonb(ARRAY(SELECT name FROM unnest('{` + strings.Join(baselineTables(), ",") + `}'::text[]) AS name
-		-- Not to_regclass, which fails without USAGE on the schema. Not a join, which finds the tables of all tenants first.
-		WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.relname = name AND c.relnamespace = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = tenants.schema_name::name)))),
+	'versions', (SELECT coalesce(jsonb_object_agg(blueprint, version), '{}') FROM (
+		SELECT m.blueprint, max(m.version) AS version FROM tenant_migrations m WHERE m.tenant_id = tenants.id GROUP BY m.blueprint) newest),
+	-- Not a join, which finds the tables of all tenants first.
+	'tables', to_jsonb(ARRAY(SELECT relname FROM (SELECT (SELECT c.relname FROM pg_class c WHERE c.oid = d.objid AND c.relkind <> 'S') AS relname FROM pg_depend d
+		WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = tenants.schema_name::name)
+		  AND d.classid = 'pg_class'::regclass) found WHERE relname IS NOT NULL ORDER BY 1)),
 	'roleExists', r.oid IS NOT NULL,
 	'attributes', ` + dbroles.AttributesSQL("r", "rolcanlogin AND NOT "+hasCitusSQL) + `,
 	'needsLogin', ` + hasCitusSQL + ` AND NOT coalesce(rolcanlogin, false),
@@ -72,20 +94,23 @@ var roleInspectionSQL = `(SELECT jsonb_build_object(
 		FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid = s.setdatabase WHERE s.setrole = r.oid ORDER BY 1)),
 	'settingDatabases', to_jsonb(ARRAY(SELECT d.datname::text FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase WHERE s.setrole = r.oid)),
 	'openTo', to_jsonb(ARRAY(` + openGrantsSQL + `)),
+	'others', to_jsonb(ARRAY(` + otherGrantsSQL + `)),
 	'objects', to_jsonb(ARRAY(
 		SELECT jsonb_build_object('owned', deptype = 'o', 'inOwnSchema', in_own_schema,
-			'description', CASE
-				WHEN in_own_schema AND classid = 'pg_namespace'::regclass THEN 'schema'
-				WHEN in_own_schema AND attname IS NOT NULL THEN 'column ' || relname || '.' || attname
-				WHEN in_own_schema AND relkind IS NOT NULL THEN CASE relkind WHEN 'r' THEN 'table ' ELSE 'relation ' END || relname
-				WHEN in_own_schema THEN 'function ' || proname
+			'kind', CASE WHEN NOT in_own_schema THEN '' WHEN classid = 'pg_namespace'::regclass THEN 'SCHEMA' WHEN relkind = 'S' THEN 'SEQUENCE' WHEN relkind IS NOT NULL THEN 'TABLE'
+				WHEN proname IS NOT NULL THEN 'FUNCTION' ELSE upper((SELECT type FROM pg_identify_object(classid, objid, objsubid))) END,
+			'name', CASE WHEN NOT in_own_schema OR classid = 'pg_namespace'::regclass THEN '' WHEN relkind IS NOT NULL THEN relname
+				WHEN proname IS NOT NULL THEN proname || '(' || replace(pg_get_function_identity_arguments(objid), quote_ident(tenants.schema_name) || '.', '') || ')'
+				ELSE (SELECT identity FROM pg_identify_object(classid, objid, objsubid)) END,
+			'column', coalesce(attname, ''),
+			'description', CASE WHEN in_own_schema THEN ''
 				WHEN dbid <> 0 AND dbid <> own THEN 'something in the database ' || coalesce((SELECT datname::text FROM pg_database WHERE oid = dbid), '?')
 				ELSE coalesce((SELECT type || ' ' || identity FROM pg_identify_object(classid, objid, objsubid)), 'an object') END,
 			'privileges', to_jsonb(ARRAY(SELECT privilege_type || CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
-				FROM aclexplode(acl) WHERE in_own_schema AND grantee = r.oid ORDER BY 1)))
+				FROM aclexplode(acl) WHERE in_own_schema AND deptype = 'a' AND grantee = r.oid ORDER BY 1)))
 		FROM (
 			SELECT d.*, c.relname, c.relkind, a.attname, p.proname, b.oid AS own,
-				d.deptype = 'a' AND d.dbid = b.oid AND n.nspname IS NOT DISTINCT FROM tenants.schema_name::name AS in_own_schema,
+				d.deptype IN ('a', 'o') AND d.dbid = b.oid AND n.nspname IS NOT DISTINCT FROM tenants.schema_name::name AS in_own_schema,
 				CASE WHEN a.attname IS NOT NULL THEN a.attacl ELSE coalesce(c.relacl, p.proacl, n.nspacl) END AS acl
 			FROM pg_shdepend d
 			CROSS JOIN (SELECT oid FROM pg_database WHERE datname = current_database()) b
@@ -120,26 +145,50 @@ const openGrantsSQL = `SELECT jsonb_build_object('kind', kind, 'object', object,
 		OR (SELECT other.id FROM tenants other WHERE other.schema_name = left(g.rolname::text, -9) COLLATE "default") <> tenants.id)) -- Not EXISTS, for which all tenants can be read.
 	GROUP BY kind, object, g.rolname ORDER BY kind, object, g.rolname`
 
-// baselineTables are the tables of a schema at the newest version.
-func baselineTables() (names []string) {
-	const prefix = "CREATE TABLE {{schema}}."
-	for _, statement := range baseline.statementsWithPrefix(prefix) {
-		name, _, _ := strings.Cut(strings.TrimPrefix(statement, prefix), " ")
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
+// otherGrantsSQL lists the privileges in the schema of a row of tenants that roles have which are
+// neither its owner nor the tenant's. Objects without a privilege for another role cost nothing.
+const otherGrantsSQL = `SELECT jsonb_build_object('role', g.rolname, 'kind', kind, 'name', name, 'privileges', to_jsonb(array_agg(a.privilege_type ORDER BY a.privilege_type)))
+	FROM pg_namespace n CROSS JOIN LATERAL (
+		SELECT 'SCHEMA' AS kind, '' AS name, n.nspacl AS acl
+		UNION ALL SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.relname, c.relacl
+			FROM pg_depend d JOIN pg_class c ON c.oid = d.objid
+			WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid AND d.classid = 'pg_class'::regclass
+		UNION ALL SELECT 'FUNCTION', p.proname || '(' || replace(pg_get_function_identity_arguments(p.oid), quote_ident(n.nspname) || '.', '') || ')', p.proacl
+			FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
+			WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid AND d.classid = 'pg_proc'::regclass
+	) o CROSS JOIN LATERAL aclexplode(o.acl) a JOIN pg_roles g ON g.oid = a.grantee
+	WHERE n.nspname = tenants.schema_name::name AND g.oid <> n.nspowner AND g.oid IS DISTINCT FROM r.oid
+	GROUP BY g.rolname, kind, name ORDER BY g.rolname, kind, name`
 
 // missingObjects describes objects that only a backup can restore.
 func (r RoleInspection) missingObjects(schema string) []string {
 	switch {
 	case !r.SchemaExists:
 		return []string{"the schema " + schema + " does not exist"}
-	case r.SchemaVersion != Version || len(r.MissingTables) == 0:
+	case !r.isNewest():
 		return nil
 	}
-	return []string{"the schema " + schema + " has no table " + strings.Join(r.MissingTables, ", ")}
+	var missing []string
+	for _, name := range r.template.Objects.TableNames() {
+		if !slices.Contains(r.Tables, name) {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return []string{"the schema " + schema + " has no table " + strings.Join(missing, ", ")}
+}
+
+// isNewest reports whether the schema is at the version of the template that it is compared
+// with. Objects and privileges of other versions are not known.
+func (r RoleInspection) isNewest() bool {
+	for _, b := range r.template.Blueprints {
+		if r.Versions[b.Name] != b.SchemaVersion() {
+			return false
+		}
+	}
+	return true
 }
 
 // DriftFindings describes how the role differs from the baseline. Privileges are only
@@ -171,13 +220,44 @@ func (r RoleInspection) DriftFindings(role string) (findings []string) {
 		findings = append(findings, fmt.Sprintf("%s has %s on %s %s, which is of this tenant alone", g.who(), g.Privileges, strings.ToLower(g.Kind), g.Object))
 	}
 	findings = append(findings, r.manualFindings(role)...)
-	if !r.SchemaExists || r.SchemaVersion != Version {
-		return findings
-	}
-	for _, difference := range baselineGrants.diff(r.actualGrants()) {
+	for _, difference := range r.privilegeDifferences() {
 		add("%s", difference)
 	}
+	return append(findings, r.missingGrants()...)
+}
+
+// missingGrants describes what roles of the platform lack of the blueprint's grants. What they
+// have beside these is the platform's.
+func (r RoleInspection) missingGrants() (findings []string) {
+	if !r.SchemaExists || !r.isNewest() {
+		return nil
+	}
+	for _, g := range r.template.Grants {
+		for _, missing := range r.template.RoleGrants(g).Missing(r.grantsOf(g.Role)) {
+			findings = append(findings, "the role "+g.Role+" lacks "+missing)
+		}
+	}
 	return findings
+}
+
+// grantsOf are the privileges of a role of the platform.
+func (r RoleInspection) grantsOf(role string) blueprintsql.Grants {
+	actual := blueprintsql.Grants{}
+	for _, g := range r.Others {
+		if g.Role == role {
+			actual[blueprintsql.Object{Kind: g.Kind, Name: g.Name}] = g.Privileges
+		}
+	}
+	return actual
+}
+
+// privilegeDifferences describes how the privileges in the tenant's schema differ from those of
+// the template. What the role may do with objects that are not the template's is the platform's.
+func (r RoleInspection) privilegeDifferences() []string {
+	if !r.SchemaExists || !r.isNewest() {
+		return nil
+	}
+	return r.template.TenantGrants().Diff(r.actualGrants())
 }
 
 func (g openGrant) who() string {
@@ -196,11 +276,16 @@ func (g openGrant) revoke() string {
 	return "REVOKE ALL ON " + g.Kind + " " + g.Object + " FROM " + grantee + " CASCADE"
 }
 
-// ownedFindings describes what the role owns.
+// ownedFindings describes what the role owns beside objects that somebody made in its schema,
+// which are the platform's.
 func (r RoleInspection) ownedFindings(role string) (findings []string) {
 	for _, o := range r.Objects {
-		if o.Owned {
-			findings = append(findings, "the role "+role+" owns "+o.Description+", which the baseline does not give it")
+		switch {
+		case !o.Owned:
+		case !o.InOwnSchema:
+			findings = append(findings, "the role "+role+" owns "+o.Description+", which the blueprint does not give it")
+		case slices.Contains(r.template.Objects.All(), o.object()):
+			findings = append(findings, "the role "+role+" owns its "+o.object().String()+", which belongs to the schema owner")
 		}
 	}
 	return findings
@@ -212,38 +297,30 @@ func (r RoleInspection) manualFindings(role string) []string {
 	findings := r.ownedFindings(role)
 	for _, o := range r.Objects {
 		if !o.Owned && !o.InOwnSchema {
-			findings = append(findings, "the role "+role+" has privileges on "+o.Description+", which the baseline does not give it")
+			findings = append(findings, "the role "+role+" has privileges on "+o.Description+", which the blueprint does not give it")
 		}
 	}
 	return findings
 }
 
-// actualGrants are the role's privileges in its own schema.
-func (r RoleInspection) actualGrants() grants {
-	actual := grants{}
+// actualGrants are the role's privileges on the template's objects. Those on a column have its
+// name behind them.
+func (r RoleInspection) actualGrants() blueprintsql.Grants {
+	managed := r.template.Objects.All()
+	actual := blueprintsql.Grants{}
 	for _, o := range r.Objects {
-		if o.InOwnSchema {
-			actual[o.Description] = append(actual[o.Description], o.Privileges...)
+		if !o.InOwnSchema || o.Owned || !slices.Contains(managed, o.object()) {
+			continue
+		}
+		for _, privilege := range o.Privileges {
+			if o.Column != "" {
+				privilege += " (" + o.Column + ")"
+			}
+			actual[o.object()] = append(actual[o.object()], privilege)
 		}
 	}
-	return actual.sorted()
-}
-
-// diff describes how a role's privileges differ from those of the baseline.
-func (g grants) diff(actual grants) (diffs []string) {
-	objects := maps.Clone(g)
-	maps.Copy(objects, actual)
-	for _, object := range slices.Sorted(maps.Keys(objects)) {
-		if !slices.Equal(g[object], actual[object]) {
-			diffs = append(diffs, fmt.Sprintf("has %s on its %s instead of %s", formatPrivileges(actual[object]), object, formatPrivileges(g[object])))
-		}
+	for _, privileges := range actual {
+		slices.Sort(privileges)
 	}
-	return diffs
-}
-
-func formatPrivileges(privileges []string) string {
-	if len(privileges) == 0 {
-		return "nothing"
-	}
-	return strings.Join(privileges, ", ")
+	return actual
 }

@@ -47,8 +47,10 @@ func (s *Mails) CreateInvitation(ctx context.Context, id uuid.UUID, inv invitati
 				return err
 			}
 		}
-		_, err = tx.Exec(ctx, `INSERT INTO tenant_invitations (token_hash, tenant_id, user_id, expires_at) VALUES ($1, $2, $3, $4)`,
-			inv.Hash[:], id, locked.AdminUser, inv.ExpiresAt)
+		if !locked.Tenant.WithoutUsers {
+			_, err = tx.Exec(ctx, `INSERT INTO tenant_invitations (token_hash, tenant_id, user_id, expires_at) VALUES ($1, $2, $3, $4)`,
+				inv.Hash[:], id, locked.AdminUser, inv.ExpiresAt)
+		}
 		if err == nil {
 			err = tx.QueryRow(ctx, `UPDATE tenants SET welcome_email = 'PENDING', welcome_email_claim = welcome_email_claim + 1, welcome_email_unanswered = false,
 				welcome_email_due_at = clock_timestamp() + $2::interval WHERE id = $1 RETURNING welcome_email_claim`, id, hold).Scan(&locked.MailClaim)

@@ -10,7 +10,7 @@ CREATE TABLE tenants (
     name                   varchar(255) NOT NULL,
     name_key               varchar(1020) NOT NULL, -- the name for comparison, without regard to case; computed by the program
     schema_name            varchar(63) NOT NULL CONSTRAINT tenants_schema_name UNIQUE
-                           CHECK (schema_name ~ '^[a-z_][a-z0-9_]*$'),
+                           CHECK (schema_name <> '' AND NOT starts_with(schema_name, 'pg_')), -- that of an adopted tenant has the name that it had
     status                 text NOT NULL DEFAULT 'PENDING'
                            CHECK (status IN ('PENDING', 'PROVISIONING', 'ACTIVE', 'SUSPENDED', 'FAILED', 'ARCHIVED')),
     admin_email            varchar(254) NOT NULL,
@@ -22,8 +22,16 @@ CREATE TABLE tenants (
     external_id            varchar(255), -- the caller's own key
     metadata               jsonb NOT NULL DEFAULT '{}',
     managed_by             varchar(255),
+    locale                 varchar(35), -- a BCP 47 tag, of mails; null: the blueprint's
+    blueprint              varchar(63) NOT NULL DEFAULT 'standard',
+    blueprint_revision     integer, -- that the schema was last brought to; null: standard, or no schema yet
+    variables              jsonb NOT NULL DEFAULT '{}', -- the blueprint's, of this tenant
+    adopted                boolean NOT NULL DEFAULT false, -- its schema was there before: no rollback drops it
+    without_contract       boolean NOT NULL DEFAULT false, -- the blueprint has contract: none
+    without_users          boolean NOT NULL DEFAULT false, -- the blueprint extends none: no administrator, no invitation
+    schema_version         integer, -- number of the blueprint's last migration in the schema; null: no schema yet
     admin_user_id          uuid, -- in the tenant's own users table
-    welcome_email          text NOT NULL DEFAULT 'PENDING' CHECK (welcome_email IN ('PENDING', 'SENT', 'FAILED')),
+    welcome_email          text NOT NULL DEFAULT 'PENDING' CHECK (welcome_email IN ('PENDING', 'SENT', 'FAILED', 'SKIPPED')),
     welcome_email_serial   integer NOT NULL DEFAULT 1,
     welcome_email_claim    integer NOT NULL DEFAULT 1, -- counts who may send the PENDING mail: a conversation of an earlier claim sends and records nothing
     welcome_email_due_at   timestamptz, -- next attempt of a PENDING mail
@@ -52,7 +60,7 @@ CREATE TABLE tenants (
     -- A tenant that was ever live is never rolled back.
     CONSTRAINT tenants_rollback_never_live CHECK (rollback_target IS NULL OR activated_at IS NULL),
     CONSTRAINT tenants_live_complete CHECK (status NOT IN ('ACTIVE', 'SUSPENDED')
-        OR (activated_at IS NOT NULL AND soroban_contract_id IS NOT NULL)),
+        OR (activated_at IS NOT NULL AND (soroban_contract_id IS NOT NULL OR without_contract))),
     CONSTRAINT tenants_archived_at CHECK (status <> 'ARCHIVED' OR archived_at IS NOT NULL),
     CONSTRAINT tenants_purged_archived CHECK (purged_at IS NULL OR status = 'ARCHIVED'),
     -- A tenant that goes live must hand its password hash to its own users table.
@@ -68,6 +76,8 @@ CREATE INDEX tenants_page ON tenants (created_at DESC, id DESC);
 -- Pages of one status. PROVISIONING and ACTIVE are left out, so that a provisioning
 -- writes no entry here: few tenants are PROVISIONING, and nearly all are ACTIVE.
 CREATE INDEX tenants_status_page ON tenants (status, created_at DESC, id DESC) WHERE status IN ('PENDING', 'SUSPENDED', 'FAILED', 'ARCHIVED');
+-- Pages of a blueprint of the platform's own; tenants_page has those of the standard one.
+CREATE INDEX tenants_blueprint_page ON tenants (blueprint, created_at DESC, id DESC) WHERE blueprint <> 'standard';
 -- Not on run_expires_at: renewing a lease then updates no index.
 CREATE INDEX tenants_unfinished ON tenants (id) WHERE status IN ('PENDING', 'PROVISIONING') OR rollback_target IS NOT NULL;
 CREATE INDEX tenants_due_mail ON tenants (welcome_email_due_at) WHERE welcome_email_due_at IS NOT NULL;
@@ -139,14 +149,49 @@ END $$;
 CREATE TRIGGER tenants_not_archived BEFORE UPDATE OF status ON tenants FOR EACH ROW
     WHEN (OLD.status = 'ARCHIVED' AND NEW.status <> 'ARCHIVED') EXECUTE FUNCTION tenant_not_archived();
 
--- The versions that were applied to each tenant schema. Written in the transaction that makes
--- the schema: without a row here, the schema with that name is not the tenant's.
+-- What tenants are made from, beside the blueprint standard, which is part of the program.
+CREATE TABLE blueprints (
+    name            varchar(63) PRIMARY KEY,
+    active_revision integer, -- that new tenants get; null: none yet
+    retired_at      timestamptz, -- no new tenants since then; null: in use
+    created_at      timestamptz NOT NULL DEFAULT now()
+);
+-- A blueprint as it was published. A row never changes.
+CREATE TABLE blueprint_revisions (
+    blueprint      varchar(63) NOT NULL REFERENCES blueprints (name),
+    revision       integer NOT NULL CHECK (revision > 0),
+    sha256         varchar(64) NOT NULL, -- of the files
+    schema_version integer NOT NULL,
+    files          bytea NOT NULL, -- a tar, compressed by gzip
+    objects        jsonb NOT NULL, -- what its migrations make, for privileges
+    report         jsonb NOT NULL, -- what a trial found out about each migration
+    published_by   varchar(300) NOT NULL,
+    published_at   timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (blueprint, revision),
+    CONSTRAINT blueprint_revisions_content UNIQUE (blueprint, sha256)
+);
+ALTER TABLE blueprints ADD CONSTRAINT blueprints_active_revision FOREIGN KEY (name, active_revision) REFERENCES blueprint_revisions (blueprint, revision);
+-- The structure that a tenant's schema has to have. It is made when it is needed first: a major
+-- version of PostgreSQL prints some definitions in another way than the one before.
+CREATE TABLE blueprint_fingerprints (
+    blueprint        varchar(63) NOT NULL,
+    schema_version   integer NOT NULL,
+    standard_version integer NOT NULL, -- 0: the blueprint does not extend standard
+    postgres_version integer NOT NULL, -- major
+    fingerprint      jsonb NOT NULL, -- definitions by object
+    PRIMARY KEY (blueprint, schema_version, standard_version, postgres_version)
+);
+
+-- The migrations that were applied to each tenant schema. Written in the transaction that makes
+-- the schema: without a row here, the schema with that name is not the tenant's. A blueprint
+-- that extends standard and standard itself count separately.
 CREATE TABLE tenant_migrations (
     tenant_id  uuid NOT NULL,
+    blueprint  varchar(63) NOT NULL,
     version    integer NOT NULL,
     checksum   varchar(64) NOT NULL,
     applied_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (tenant_id, version)
+    PRIMARY KEY (tenant_id, blueprint, version)
 );
 
 -- One row for each invitation. The token itself is only in the mail.
@@ -377,13 +422,13 @@ CREATE TABLE purge_certificates (
 );
 
 -- +goose StatementBegin
--- Moves the checkpoint of a claimed tenant, or fails with SQLSTATE HT001 if the run was
+-- Moves the checkpoint of a claimed tenant and records what its schema is made from, or fails with SQLSTATE HT001 if the run was
 -- superseded. It stores the time, so that the log can show the duration of each of the
 -- steps that share a transaction.
-CREATE FUNCTION tenant_fence(p_id uuid, p_epoch bigint, p_from text, p_to text, p_user uuid)
+CREATE FUNCTION tenant_fence(p_id uuid, p_epoch bigint, p_from text, p_to text, p_user uuid, p_revision integer, p_version integer)
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE tenants SET checkpoint = p_to, admin_user_id = p_user
+    UPDATE tenants SET checkpoint = p_to, admin_user_id = p_user, blueprint_revision = p_revision, schema_version = p_version
      WHERE id = p_id AND run_epoch = p_epoch AND checkpoint = p_from AND status = 'PROVISIONING' AND rollback_target IS NULL;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'the run of tenant % with epoch % was superseded', p_id, p_epoch USING ERRCODE = 'HT001';
@@ -414,51 +459,16 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 
--- +goose StatementBegin
--- Hash chain of a tenant's audit_logs: each row's hash covers its content and the
--- previous hash, so a changed or deleted row is detectable. The head, which the tenant's
--- role can neither read nor write, shows whether the last rows are missing. The caller's
--- values of created_at, seq and the hashes are overwritten.
-CREATE FUNCTION tenant_audit_chain() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    log       record;
-    head_name name := 'audit_head';
-    head      record;
-BEGIN
-    SELECT c.relnamespace, n.nspname, c.relname INTO STRICT log
-      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = TG_RELID;
-    IF log.relname <> 'audit_logs' THEN -- A shard, on a worker of Citus; the head's has another number.
-        SELECT h.relname INTO STRICT head_name
-          FROM pg_depend d JOIN pg_class h ON h.oid = d.objid
-         WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = log.relnamespace AND d.classid = 'pg_class'::regclass
-           AND h.relkind = 'r' AND h.relname ~ '^audit_head_[0-9]+$';
-    END IF;
-    -- The row's lock serializes the writers of one tenant's chain, and no others.
-    EXECUTE format('SELECT seq, decode(hash, ''hex'') AS hash FROM %I.%I FOR UPDATE', log.nspname, head_name) INTO head;
-    IF head.seq IS NULL THEN
-        RAISE EXCEPTION 'the table %.% has no row; restore it from a backup', log.nspname, head_name;
-    END IF;
-    NEW.created_at := clock_timestamp();
-    NEW.seq := head.seq + 1;
-    NEW.prev_hash := head.hash;
-    NEW.hash := sha256(coalesce(NEW.prev_hash, ''::bytea) || convert_to(jsonb_build_array(
-        NEW.seq, NEW.id, NEW.user_id, NEW.action, NEW.entity_type, NEW.entity_id, NEW.changes,
-        -- Whole microseconds, as in audit_hash.
-        (extract(epoch FROM NEW.created_at) * 1000000)::bigint)::text, 'UTF8'));
-    -- A row whose id exists is refused or, ON CONFLICT DO NOTHING, skipped.
-    EXECUTE format('UPDATE %I.%I SET seq = $1, hash = encode($2, ''hex'') WHERE NOT EXISTS (SELECT FROM %s WHERE id = $3)',
-        log.nspname, head_name, TG_RELID::regclass) USING NEW.seq, NEW.hash, NEW.id;
-    RETURN NEW;
-END $$;
--- +goose StatementEnd
-
 -- The registry itself: one row. The id tells it apart from other registries, also on the
 -- same server. Only members of connect_role may connect to this database, besides its
 -- owner: the role has CONNECT and nothing else, and the logins of tenants are its members.
+-- schema_owner owns the schemas of tenants and all that blueprints make in them. It has no
+-- other privilege: the SQL of a blueprint runs as this role.
 CREATE TABLE registry (
     single       boolean PRIMARY KEY DEFAULT true CHECK (single),
     id           uuid NOT NULL,
     connect_role name NOT NULL,
+    schema_owner name NOT NULL,
     created_at   timestamptz NOT NULL DEFAULT now()
 );
 -- +goose StatementBegin
@@ -468,8 +478,12 @@ DECLARE
 BEGIN
     made.id := gen_random_uuid();
     made.connect_role := 'healthcare_connect_' || left(replace(made.id::text, '-', ''), 16);
-    INSERT INTO registry (id, connect_role) VALUES (made.id, made.connect_role);
+    made.schema_owner := 'healthcare_schemas_' || left(replace(made.id::text, '-', ''), 16);
+    INSERT INTO registry (id, connect_role, schema_owner) VALUES (made.id, made.connect_role, made.schema_owner);
     EXECUTE format('CREATE ROLE %I NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS', made.connect_role);
+    EXECUTE format('CREATE ROLE %I NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS', made.schema_owner);
+    EXECUTE format('GRANT %I TO CURRENT_USER %s', made.schema_owner,
+        CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'WITH INHERIT TRUE, SET TRUE' ELSE '' END);
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), made.connect_role);
     EXECUTE format('GRANT CONNECT, TEMPORARY ON DATABASE %I TO %I', current_database(), current_user);
@@ -498,15 +512,15 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 -- +goose StatementBegin
--- Takes from all other roles what ALTER DEFAULT PRIVILEGES of this user gave them on what was
--- just made: the tables and functions of a schema whose names match a LIKE pattern and, if
--- that is '%', the schema itself. Without such defaults it costs one index look-up.
+-- Takes from all other roles what ALTER DEFAULT PRIVILEGES of this user, or of the schema owner,
+-- gave them on what was just made: the tables and functions of a schema whose names match a LIKE
+-- pattern and, if that is '%', the schema itself. Without such defaults it costs one index look-up.
 CREATE FUNCTION revoke_defaults(p_schema text, p_patterns text[]) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     o  record;
-    me oid := quote_ident(current_user)::regrole;
+    us oid[] := ARRAY(SELECT oid FROM pg_roles WHERE rolname IN (current_user, (SELECT schema_owner FROM public.registry)));
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_default_acl WHERE defaclrole = me) THEN
+    IF NOT EXISTS (SELECT FROM pg_default_acl WHERE defaclrole = ANY (us)) THEN
         RETURN;
     END IF;
     FOR o IN
@@ -520,16 +534,14 @@ BEGIN
             UNION ALL SELECT 'ROUTINE', p.oid::regprocedure::text, p.proacl, p.proowner
                 FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid AND p.proname LIKE ANY (p_patterns)
                 WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_namespace'::regclass AND d.refobjid = quote_ident(p_schema)::regnamespace
-        ) made, aclexplode(acl) WHERE grantee <> owner AND owner = me
+        ) made, aclexplode(acl) WHERE grantee <> owner AND owner = ANY (us)
     LOOP
         EXECUTE format('REVOKE ALL ON %s %s FROM %s', o.kind, o.object, o.grantee);
     END LOOP;
 END $$;
 -- +goose StatementEnd
 -- The registry's own tables and functions. What else is in the schema is the platform's.
-SELECT revoke_defaults('public', '{registry%,tenant%,provisioning_%,stellar_%,audit_%,api_keys,idempotency_keys,purge_certificates,healthcare_%,revoke_defaults}');
+SELECT revoke_defaults('public', '{registry%,tenant%,blueprint%,provisioning_%,stellar_%,audit_%,api_keys,idempotency_keys,purge_certificates,healthcare_%,revoke_defaults}');
 
--- A login that could execute tenant_audit_chain() could have it write, as the registry's
--- owner, to a table of its own.
-REVOKE EXECUTE ON FUNCTION tenant_fence(uuid, bigint, text, text, uuid), tenant_count(), tenant_not_archived(), tenant_contract_due(), tenant_audit_chain(), tenant_update_admin(uuid, text), revoke_defaults(text, text[]),
+REVOKE EXECUTE ON FUNCTION tenant_fence(uuid, bigint, text, text, uuid, integer, integer), tenant_count(), tenant_not_archived(), tenant_contract_due(), tenant_update_admin(uuid, text), revoke_defaults(text, text[]),
     audit_append(uuid, text, text, jsonb, jsonb), audit_hash(bytea, uuid, bigint, timestamptz, text, text, uuid, jsonb, jsonb) FROM PUBLIC;

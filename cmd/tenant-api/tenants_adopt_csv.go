@@ -1,0 +1,90 @@
+package main
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// maxAdoptees is how many schemas one file can have.
+const maxAdoptees = 100_000
+
+// readAdoptees reads the file of --from. Its columns replace the flags of the same name.
+func readAdoptees(f adoptFlags) ([]adoptee, error) {
+	file, err := os.Open(f.from)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }() // It was read.
+	rows := csv.NewReader(file)
+	rows.TrimLeadingSpace = true
+	header, err := rows.Read()
+	if err != nil {
+		return nil, fmt.Errorf("%s: the first line has to name the columns: %w", f.from, err)
+	}
+	for _, column := range header {
+		if !slices.Contains(adopteeColumns, column) && !strings.HasPrefix(column, "var_") {
+			return nil, fmt.Errorf("%s: the column %q is not known; known are %s, and var_NAME", f.from, column, strings.Join(adopteeColumns, ", "))
+		}
+	}
+	if !slices.Contains(header, "schema") {
+		return nil, fmt.Errorf("%s: there is no column schema", f.from)
+	}
+	var all []adoptee
+	for {
+		row, err := rows.Read()
+		switch {
+		case errors.Is(err, io.EOF) && len(all) == 0:
+			return nil, fmt.Errorf("%s: there is no row after the first line", f.from)
+		case errors.Is(err, io.EOF):
+			return all, nil
+		case err != nil:
+			return nil, fmt.Errorf("%s: %w", f.from, err)
+		case len(all) == maxAdoptees:
+			return nil, fmt.Errorf("%s: more than %d rows; split the file", f.from, maxAdoptees)
+		}
+		one, err := f.adoptee(header, row)
+		if err != nil {
+			line, _ := rows.FieldPos(0)
+			return nil, fmt.Errorf("%s:%d: %w", f.from, line, err)
+		}
+		all = append(all, one)
+	}
+}
+
+var adopteeColumns = []string{"schema", "name", "admin_email", "admin_first_name", "admin_last_name", "external_id", "locale", "at_version"}
+
+// adoptee is the schema of one row.
+func (f adoptFlags) adoptee(header, row []string) (adoptee, error) {
+	one := adoptee{f.in, f.Adoption}
+	one.in.Variables = maps.Clone(f.variables)
+	targets := map[string]*string{
+		"schema": &one.adoption.Schema, "name": &one.in.Name, "admin_email": &one.in.AdminEmail,
+		"admin_first_name": &one.in.AdminFirstName, "admin_last_name": &one.in.AdminLastName, "external_id": &one.in.ExternalID, "locale": &one.in.Locale,
+	}
+	for i, column := range header {
+		if variable, ok := strings.CutPrefix(column, "var_"); ok {
+			if one.in.Variables == nil {
+				one.in.Variables = map[string]string{}
+			}
+			one.in.Variables[variable] = row[i]
+			continue
+		}
+		if column == "at_version" {
+			version, err := strconv.Atoi(row[i])
+			if err != nil {
+				return one, fmt.Errorf("at_version is %q; give a number", row[i])
+			}
+			one.adoption.Version = version
+			continue
+		}
+		*targets[column] = row[i]
+	}
+	return one, nil
+}

@@ -1,0 +1,3 @@
+tenant-api tenants adopt --from clinics.csv --blueprint clinic_platform --at-version 2 --dry-run
+tenant-api tenants adopt --from clinics.csv --blueprint clinic_platform --at-version 2
+tenant-api tenants verify --offline

@@ -1,0 +1,3 @@
+tenant-api blueprints validate ./clinic
+tenant-api blueprints publish ./clinic --activate
+tenant-api blueprints show clinic

@@ -1,0 +1,3 @@
+list "healthcare_blueprint" "all" {
+  provider = healthcare
+}

@@ -1,0 +1,2 @@
+-- +goose Up
+ALTER TABLE patients ADD COLUMN phone text;

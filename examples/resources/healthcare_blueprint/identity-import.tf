@@ -1,0 +1,6 @@
+import {
+  to = healthcare_blueprint.clinic
+  identity = {
+    name = "clinic"
+  }
+}

@@ -1,0 +1,4 @@
+import {
+  to = healthcare_blueprint.clinic
+  id = "clinic"
+}

@@ -1,0 +1,1 @@
+terraform import healthcare_blueprint.clinic clinic

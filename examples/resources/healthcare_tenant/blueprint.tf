@@ -1,0 +1,11 @@
+resource "healthcare_tenant" "clinic" {
+  name             = "St. Mary's Clinic"
+  admin_email      = "ada@st-marys.example"
+  admin_first_name = "Ada"
+  admin_last_name  = "Lovelace"
+
+  blueprint = "clinic"
+  variables = {
+    region = "eu" # The blueprint clinic has a variable of this name.
+  }
+}

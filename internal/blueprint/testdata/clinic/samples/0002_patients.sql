@@ -1,0 +1,1 @@
+INSERT INTO patients (name) VALUES ('Ada'), ('Grace');

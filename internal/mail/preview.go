@@ -1,0 +1,26 @@
+package mail
+
+import (
+	"time"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/blueprint"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+)
+
+// Preview renders a mail of a blueprint with sample data, as a tenant with this locale would get
+// it; of a mail that the blueprint does not have, the product's. KindInvalid if both have none.
+func Preview(b blueprint.Blueprint, name blueprint.MailName, locale string) (blueprint.RenderedMail, error) {
+	t, err := templateFor(b, name, locale)
+	if err != nil {
+		return blueprint.RenderedMail{}, err
+	}
+	if t == nil {
+		return blueprint.RenderedMail{}, errs.Errorf(errs.KindInvalid, "preview mail", "neither the blueprint %s nor the product has the mail %s; write mail/%s.txt and mail/%s.html", b.Name, name, name, name)
+	}
+	data := b.SampleMailData(name)
+	if data.ExpiresAt != "" {
+		data.ExpiresAt = formatExpiry(time.Date(2026, 8, 17, 13, 4, 0, 0, time.UTC), t.Locale)
+	}
+	data.Subject = productSubject(name, data)
+	return t.Render(data)
+}

@@ -1,0 +1,105 @@
+package adopt_test
+
+import (
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }
+
+const orgSQL = `CREATE TABLE users (id bigserial PRIMARY KEY, login text NOT NULL);
+CREATE TYPE state AS ENUM ('new', 'old');
+CREATE TABLE patients (id bigserial PRIMARY KEY, state state NOT NULL DEFAULT 'new');
+CREATE VIEW fresh AS SELECT id FROM patients WHERE state = 'new';
+`
+
+// platform publishes a blueprint and makes a schema that has its tables.
+func platform(b postgrestest.Fixture) {
+	b.T.Helper()
+	_, err := b.Blueprints.Publish(b.T.Context(), fstest.MapFS{
+		"blueprint.yaml":          {Data: []byte("apiVersion: healthcare-platform/v1\nkind: Blueprint\nname: org\nextends: none\n")},
+		"migrations/0001_org.sql": {Data: []byte("-- +goose Up\n" + orgSQL)},
+	}, true)
+	b.Must(err)
+	b.ExecScript(`CREATE SCHEMA "Org-1"; SET search_path = "Org-1"; ` + orgSQL + `INSERT INTO users (login) VALUES ('ada'); SET search_path = public`)
+}
+
+func adopt(b postgrestest.Fixture) (provisioning.Run, error) {
+	in := postgrestest.Inputs("Organisation")
+	in.Blueprint = "org"
+	d := b.Draft(in)
+	d.WithoutUsers = true
+	return b.Adopt(b.T.Context(), d, provisioning.Adoption{Schema: "Org-1", Version: 1}, postgrestest.LeaseRequest("test", 0))
+}
+
+// TestAdopt_RollbackKeepsSchema: an adoption that fails leaves schema and rows, and can be repeated.
+func TestAdopt_RollbackKeepsSchema(t *testing.T) {
+	b := postgrestest.Setup(t)
+	platform(b)
+	run, err := adopt(b)
+	b.Must(err)
+	if run.Checkpoint != tenant.StepSeedRolesAndUser || run.Tenant.SchemaName != "Org-1" || !run.Tenant.Adopted {
+		t.Errorf("%+v", run)
+	}
+	failed := b.FailTenant(run)
+	if failed.Status != tenant.StatusFailed {
+		t.Errorf("%+v", failed)
+	}
+	if n := postgrestest.Value[int](b, `SELECT count(*) FROM "Org-1".users`); n != 1 {
+		t.Errorf("%d users after the rollback", n)
+	}
+	// The ordinary pipeline never makes a schema for it.
+	again, err := b.Claim(t.Context(), failed.ID, provisioning.ClaimRetry, postgrestest.LeaseRequest("test", 0))
+	b.Must(err)
+	if err := b.PrepareSchema(t.Context(), again, b.Seed()); errs.KindOf(err) != errs.KindPermanent || !strings.Contains(errs.SafeMessage(err), "tenants adopt again") {
+		t.Errorf("%v", err)
+	}
+	b.FailTenant(again)
+	run, err = adopt(b)
+	b.Must(err)
+	active, err := b.Advance(t.Context(), run, postgrestest.Activation())
+	b.Must(err)
+	if found, err := b.Verify(t.Context(), active.ID); err != nil || len(found) > 0 {
+		t.Errorf("%+v, %v", found, err)
+	}
+	if _, err := adopt(b); errs.KindOf(err) != errs.KindConflict || !strings.Contains(errs.SafeMessage(err), `the schema Org-1 is that of the tenant Organisation`) {
+		t.Errorf("a second time: %v", err)
+	}
+	if owner := postgrestest.Value[string](b, `SELECT string_agg(DISTINCT relowner::regrole::text, ',') FROM pg_class WHERE relnamespace = '"Org-1"'::regnamespace`); !strings.HasPrefix(owner, "healthcare_schemas_") || strings.Contains(owner, ",") {
+		t.Errorf("owners: %s", owner)
+	}
+	// Archive, back and purge work with a name that needs quotes.
+	_, err = b.Archive(t.Context(), active.ID)
+	b.Must(err)
+	_, err = b.Unarchive(t.Context(), active.ID)
+	b.Must(err)
+	_, err = b.Archive(t.Context(), active.ID)
+	b.Must(err)
+	_, err = b.Purge(t.Context(), active.ID, 0)
+	b.Must(err)
+}
+
+// TestAdopt_DifferentSchema: nothing is recorded or changed when the schema differs.
+func TestAdopt_DifferentSchema(t *testing.T) {
+	b := postgrestest.Setup(t)
+	platform(b)
+	b.Exec(`ALTER TABLE "Org-1".patients ALTER COLUMN state DROP DEFAULT`)
+	before := postgrestest.Value[string](b, `SELECT string_agg(concat_ws(' ', relname, relowner, relacl), ';' ORDER BY relname) FROM pg_class WHERE relnamespace = '"Org-1"'::regnamespace`)
+	_, err := adopt(b)
+	if errs.KindOf(err) != errs.KindConflict || !strings.Contains(errs.SafeMessage(err), "the column patients.state differs") {
+		t.Errorf("%v", err)
+	}
+	if after := postgrestest.Value[string](b, `SELECT string_agg(concat_ws(' ', relname, relowner, relacl), ';' ORDER BY relname) FROM pg_class WHERE relnamespace = '"Org-1"'::regnamespace`); after != before {
+		t.Errorf("%s\n%s", before, after)
+	}
+	if n := postgrestest.Value[int](b, `SELECT count(*) FROM tenants`); n != 0 {
+		t.Errorf("%d tenants", n)
+	}
+}

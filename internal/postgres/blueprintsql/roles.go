@@ -1,0 +1,22 @@
+package blueprintsql
+
+import (
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+// CreateRole makes the role of a tenant, {{role}}.
+const CreateRole = `CREATE ROLE {{role}} NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS`
+
+// CitusLogin lets a role log in, with no password: Citus connects to its nodes as the role. Its
+// members cannot become the role.
+const CitusLogin = `ALTER ROLE {{role}} LOGIN PASSWORD NULL`
+
+// Names replaces {{schema}}, {{role}} and {{owner}} by quoted names.
+func Names(t tenant.Tenant, schemaOwner string) *strings.Replacer {
+	return strings.NewReplacer("{{schema}}", pgx.Identifier{t.SchemaName}.Sanitize(),
+		"{{role}}", pgx.Identifier{t.DatabaseRole}.Sanitize(), "{{owner}}", pgx.Identifier{schemaOwner}.Sanitize())
+}

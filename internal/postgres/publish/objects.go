@@ -1,0 +1,95 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/blueprint"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/blueprintsql"
+)
+
+// objectsSQL lists what a schema has, as blueprintsql.Objects. A partition is reached through its
+// table, and a sequence of an identity column through that.
+const objectsSQL = `SELECT jsonb_build_object(
+	'tables', (SELECT coalesce(jsonb_agg(jsonb_build_object('name', c.relname, 'view', c.relkind IN ('v', 'm')) ORDER BY c.relname), '[]') FROM pg_class c
+		WHERE c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition),
+	'sequences', (SELECT coalesce(jsonb_agg(c.relname ORDER BY c.relname), '[]') FROM pg_class c
+		WHERE c.relnamespace = n.oid AND c.relkind = 'S' AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'i')),
+	'ownedSequences', (SELECT coalesce(jsonb_agg(c.relname ORDER BY c.relname), '[]') FROM pg_class c
+		WHERE c.relnamespace = n.oid AND c.relkind = 'S' AND EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'a' AND d.refobjsubid > 0)),
+	'functions', (SELECT coalesce(jsonb_agg(jsonb_build_object('trigger', p.prorettype IN ('trigger'::regtype, 'event_trigger'::regtype),
+			'signature', p.proname || '(' || replace(pg_get_function_identity_arguments(p.oid), quote_ident(n.nspname) || '.', '') || ')') ORDER BY p.proname), '[]')
+		FROM pg_proc p WHERE p.pronamespace = n.oid AND p.prokind IN ('f', 'w')))
+	FROM pg_namespace n WHERE n.nspname = $1`
+
+func readObjects(ctx context.Context, tx pgx.Tx, schema string) (objects blueprintsql.Objects, err error) {
+	err = tx.QueryRow(ctx, objectsSQL, schema).Scan(&objects)
+	return objects, err
+}
+
+// checkNames checks that the tables and roles that blueprint.yaml names exist.
+func checkNames(ctx context.Context, tx pgx.Tx, b blueprint.Blueprint, objects blueprintsql.Objects) error {
+	var problems blueprint.Problems
+	add := func(format string, args ...any) {
+		problems = append(problems, blueprint.Problem{File: "blueprint.yaml", Message: fmt.Sprintf(format, args...)})
+	}
+	tables := objects.TableNames()
+	check := func(key string, names []string) {
+		for _, name := range names {
+			if !slices.Contains(tables, name) {
+				add("names under %s the table %s, which no migration makes; correct the name or remove it", key, name)
+			}
+		}
+	}
+	check("privileges.append_only", b.Privileges.AppendOnly)
+	check("privileges.read_only", b.Privileges.ReadOnly)
+	for i, g := range b.Grants {
+		check(fmt.Sprintf("grants[%d].read", i), g.Read.Names)
+		check(fmt.Sprintf("grants[%d].write", i), g.Write.Names)
+		var exists bool
+		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`, g.Role).Scan(&exists); err != nil {
+			return err
+		}
+		if !exists {
+			add("names under grants[%d].role the role %s, which does not exist in this database; have a DBA run: CREATE ROLE %s", i, g.Role, pgx.Identifier{g.Role}.Sanitize())
+		}
+	}
+	return problemsError(problems)
+}
+
+// extensionSchemas are the schemas of extensions. Each must be installed outside of public, and
+// its schema open to all roles.
+func extensionSchemas(ctx context.Context, conn *pgx.Conn, names []string) ([]string, error) {
+	var (
+		schemas  []string
+		problems blueprint.Problems
+	)
+	add := func(format string, args ...any) {
+		problems = append(problems, blueprint.Problem{File: "blueprint.yaml", Message: fmt.Sprintf(format, args...)})
+	}
+	for _, name := range names {
+		quoted := pgx.Identifier{name}.Sanitize()
+		var (
+			schema string
+			open   bool
+		)
+		err := conn.QueryRow(ctx, `SELECT n.nspname, has_schema_privilege('public', n.oid, 'USAGE') FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = $1`, name).Scan(&schema, &open)
+		switch {
+		case errors.Is(err, pgx.ErrNoRows):
+			add("names the extension %s, which is not installed; have a DBA run: CREATE SCHEMA IF NOT EXISTS extensions; GRANT USAGE ON SCHEMA extensions TO PUBLIC; CREATE EXTENSION %s SCHEMA extensions", name, quoted)
+		case err != nil:
+			return nil, err
+		case schema == "public":
+			add("names the extension %s, which is installed in the schema public; have a DBA run: CREATE SCHEMA IF NOT EXISTS extensions; GRANT USAGE ON SCHEMA extensions TO PUBLIC; ALTER EXTENSION %s SET SCHEMA extensions", name, quoted)
+		case !open:
+			add("names the extension %s, whose schema the roles of tenants cannot use; have a DBA run: GRANT USAGE ON SCHEMA %s TO PUBLIC", name, pgx.Identifier{schema}.Sanitize())
+		case schema != "pg_catalog" && !slices.Contains(schemas, schema):
+			schemas = append(schemas, schema)
+		}
+	}
+	return schemas, problemsError(problems)
+}

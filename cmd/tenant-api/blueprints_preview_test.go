@@ -26,7 +26,7 @@ func TestBlueprints_Preview(t *testing.T) {
 	// The product's, with what the blueprint says; the blueprint has no English ones.
 	w.run("blueprints", "preview", dir).want(t, 0, "Subject: St. Mary's Clinic is ready: choose your password", "is ready on Clinic Cloud", "17 August 2026 13:04 UTC",
 		"Subject: St. Mary's Clinic could not be set up yet", "please write to help@clinic.example")
-	w.run("blueprints", "preview", dir, "--mail", "reminder").want(t, 1, "neither the blueprint clinic nor the product has the mail reminder")
+	w.run("blueprints", "preview", dir, "--mail", "reminder").want(t, 2, "neither the blueprint clinic nor the product has the mail reminder")
 	w.run("blueprints", "preview", dir, "--mail", "goodbye").want(t, 2, `--mail is "goodbye"; give welcome, failure or reminder`)
 	w.run("blueprints", "preview", dir, "--locale", "de_AT").want(t, 2, `--locale is "de_AT", which is no BCP 47 tag`)
 
@@ -48,7 +48,7 @@ func TestBlueprints_Preview(t *testing.T) {
 	}
 
 	broken := writeBlueprint(t, map[string]string{
-		"blueprint.yaml": clinicYAML, "mail/failure.txt": "Hello\n{{.Nmae}}\n", "mail/failure.html": "{{range .Name}}x{{end}}\n",
+		"blueprint.yaml": clinicYAML, "mail/failure.txt": "Hello\n{{.Fullname}}\n", "mail/failure.html": "{{range .Name}}x{{end}}\n",
 	})
-	w.run("blueprints", "preview", broken).want(t, 1, "mail/failure.txt:2: has the unknown field {{.Nmae}}; known are", "mail/failure.html:1: has {{range}}", "has 2 problems")
+	w.run("blueprints", "preview", broken).want(t, 1, "mail/failure.txt:2: has the unknown field {{.Fullname}}; known are", "mail/failure.html:1: has {{range}}", "has 2 problems")
 }

@@ -39,10 +39,11 @@ func TestServer_CreateTenant(t *testing.T) {
 		b := setup(t)
 		body := clinic()
 		body["name"], body["externalId"], body["managedBy"], body["metadata"] = " Clínica  ", "crm-1", "terraform", map[string]string{"region": "eu", "": ""}
+		body["locale"] = "de-AT"
 		delete(as[map[string]string](body["metadata"]), "")
 		id := b.do(http.MethodPost, "/admin/tenants", body).want(http.StatusAccepted).str("tenantId")
 		got := b.do(http.MethodGet, "/admin/tenants/"+id, nil).want(http.StatusOK)
-		if got.str("name") != "Clínica" || got.str("externalId") != "crm-1" || got.str("managedBy") != "terraform" || as[map[string]any](got.json["metadata"])["region"] != "eu" {
+		if got.str("name") != "Clínica" || got.str("externalId") != "crm-1" || got.str("managedBy") != "terraform" || got.str("locale") != "de-AT" || as[map[string]any](got.json["metadata"])["region"] != "eu" {
 			t.Errorf("%s", got.text)
 		}
 		events, err := b.db.Events(t.Context(), uuid.MustParse(id), 0, 10)
@@ -54,10 +55,10 @@ func TestServer_CreateTenant(t *testing.T) {
 	t.Run("AcceptsNullForOptionalFields", func(t *testing.T) {
 		b := setup(t)
 		body := clinic()
-		body["externalId"], body["managedBy"], body["metadata"] = nil, nil, nil
+		body["externalId"], body["managedBy"], body["metadata"], body["locale"] = nil, nil, nil, nil
 		id := b.do(http.MethodPost, "/admin/tenants", body).want(http.StatusAccepted).str("tenantId")
 		got := b.do(http.MethodGet, "/admin/tenants/"+id, nil).want(http.StatusOK)
-		if got.json["externalId"] != nil || got.json["managedBy"] != nil || len(as[map[string]any](got.json["metadata"])) != 0 {
+		if got.json["externalId"] != nil || got.json["managedBy"] != nil || got.json["locale"] != nil || len(as[map[string]any](got.json["metadata"])) != 0 {
 			t.Errorf("%s", got.text)
 		}
 	})
@@ -218,15 +219,16 @@ func TestServer_UpdateTenant(t *testing.T) {
 		b := setup(t)
 		body := clinic()
 		body["externalId"], body["managedBy"], body["metadata"] = "crm-1", "me", map[string]string{"a": "1"}
+		body["locale"] = "de"
 		v := b.createActive(body)
 		path := "/admin/tenants/" + as[string](v["id"])
-		got := b.do(http.MethodPatch, path, map[string]any{"adminEmail": " grace@clinic.example ", "adminLastName": "Hopper"}).want(http.StatusOK)
-		if got.str("adminEmail") != "grace@clinic.example" || got.str("adminLastName") != "Hopper" || got.str("adminFirstName") != "Ada" || got.str("externalId") != "crm-1" ||
+		got := b.do(http.MethodPatch, path, map[string]any{"adminEmail": " grace@clinic.example ", "adminLastName": "Hopper", "locale": "de-AT"}).want(http.StatusOK)
+		if got.str("adminEmail") != "grace@clinic.example" || got.str("adminLastName") != "Hopper" || got.str("adminFirstName") != "Ada" || got.str("externalId") != "crm-1" || got.str("locale") != "de-AT" ||
 			as[map[string]any](got.json["metadata"])["a"] != "1" || got.header.Get("ETag") == "" || as[float64](got.json["version"]) <= as[float64](v["version"]) {
 			t.Errorf("%s", got.text)
 		}
-		got = b.do(http.MethodPatch, path, map[string]any{"externalId": nil, "managedBy": "", "metadata": nil}, "Content-Type", "application/merge-patch+json").want(http.StatusOK)
-		if got.json["externalId"] != nil || got.json["managedBy"] != nil || len(as[map[string]any](got.json["metadata"])) != 0 {
+		got = b.do(http.MethodPatch, path, map[string]any{"externalId": nil, "managedBy": "", "metadata": nil, "locale": nil}, "Content-Type", "application/merge-patch+json").want(http.StatusOK)
+		if got.json["externalId"] != nil || got.json["managedBy"] != nil || got.json["locale"] != nil || len(as[map[string]any](got.json["metadata"])) != 0 {
 			t.Errorf("%s", got.text)
 		}
 		same := b.do(http.MethodPatch, path, map[string]any{}).want(http.StatusOK)
@@ -262,8 +264,8 @@ func TestServer_UpdateTenant(t *testing.T) {
 		b := setup(t)
 		path := "/admin/tenants/" + as[string](b.createActive(clinic())["id"])
 		b.do(http.MethodPatch, path, map[string]any{
-			"name": "x", "adminEmail": "x", "adminFirstName": "", "adminLastName": "a\nb", "externalId": " x", "managedBy": strings.Repeat("x", 256), "metadata": map[string]string{"": "x"},
-		}).wantFieldErrors("name", "adminEmail", "adminFirstName", "adminLastName", "externalId", "managedBy", "metadata")
+			"name": "x", "adminEmail": "x", "adminFirstName": "", "adminLastName": "a\nb", "externalId": " x", "managedBy": strings.Repeat("x", 256), "metadata": map[string]string{"": "x"}, "locale": "de_AT",
+		}).wantFieldErrors("name", "adminEmail", "adminFirstName", "adminLastName", "externalId", "managedBy", "locale", "metadata")
 		b.do(http.MethodPatch, path, map[string]any{"name": nil, "status": "ACTIVE"}).wantFieldErrors("name", "status")
 		got := b.do(http.MethodGet, path, nil)
 		if got.str("name") != "Clinic" {

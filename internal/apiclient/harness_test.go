@@ -251,7 +251,7 @@ func (w *testServer) client(url string) *apiclient.Client {
 func clinic() tenant.Inputs {
 	return tenant.Inputs{
 		Name: "St. Mary's Clinic", AdminEmail: "ada@clinic.example", AdminFirstName: "Ada", AdminLastName: "Lovelace",
-		ExternalID: "crm-1", ManagedBy: "infrastructure", Metadata: map[string]string{"region": "eu"},
+		ExternalID: "crm-1", ManagedBy: "infrastructure", Locale: "de-AT", Metadata: map[string]string{"region": "eu"},
 	}
 }
 

@@ -50,7 +50,7 @@ var apiParts = map[string][]string{
 
 // libraries are all that the domain imports of others, beside the standard library.
 var libraries = []string{
-	"github.com/google/uuid", "golang.org/x/text/unicode/norm",
+	"github.com/google/uuid", "golang.org/x/text/language", "golang.org/x/text/unicode/norm",
 	"golang.org/x/sync/errgroup", "golang.org/x/sync/semaphore", "github.com/cenkalti/backoff/v5", "github.com/sony/gobreaker/v2",
 }
 

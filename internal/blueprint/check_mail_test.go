@@ -42,7 +42,7 @@ func picture(t *testing.T, width, height int, noise bool) string {
 	img := image.NewRGBA(image.Rect(0, 0, width, height))
 	if noise {
 		for i := range img.Pix {
-			img.Pix[i] = byte(rand.IntN(256)) //nolint:gosec // Only has to be incompressible.
+			img.Pix[i] = byte(rand.IntN(256)) // Only has to be incompressible.
 		}
 	}
 	var b bytes.Buffer
@@ -59,12 +59,12 @@ func TestParse_MailTemplates(t *testing.T) {
 	wantNone(t, folder(mails(map[string]string{"failure.txt": "{{.Reference}}", "failure.html": "{{.Reference}}", "logo.png": picture(t, 200, 50, false)})))
 	link := "\n{{.InvitationURL}}"
 	for name, c := range map[string]struct{ text, html, want string }{
-		"UnknownField":        {"Hello\n\n{{.Nmae}}" + link, "", "mail/welcome.txt:3: has the unknown field {{.Nmae}}; known are .Subject, .Locale, .Name"},
-		"UnreachedField":      {"{{if .Support}}\n{{if not .Support}}{{.Nmae}}{{end}}{{end}}" + link, "", "mail/welcome.txt:2: has the unknown field {{.Nmae}}"},
+		"UnknownField":        {"Hello\n\n{{.Fullname}}" + link, "", "mail/welcome.txt:3: has the unknown field {{.Fullname}}; known are .Subject, .Locale, .Name"},
+		"UnreachedField":      {"{{if .Support}}\n{{if not .Support}}{{.Fullname}}{{end}}{{end}}" + link, "", "mail/welcome.txt:2: has the unknown field {{.Fullname}}"},
 		"UnknownFieldHTML":    {"", "<p>\n{{.nme}}</p>" + link, "mail/welcome.html:2: has the unknown field {{.nme}}"},
 		"FieldOfField":        {"{{.Name.First}}" + link, "", "mail/welcome.txt:1: has the unknown field {{.Name.First}}"},
-		"AfterSubject":        {"Subject: x\n\n{{.Nmae}}" + link, "", "mail/welcome.txt:3: has the unknown field"},
-		"InSubject":           {"Subject: {{.Nmae}}\n\n" + link, "", "mail/welcome.txt:1: has the unknown field {{.Nmae}}"},
+		"AfterSubject":        {"Subject: x\n\n{{.Fullname}}" + link, "", "mail/welcome.txt:3: has the unknown field"},
+		"InSubject":           {"Subject: {{.Fullname}}\n\n" + link, "", "mail/welcome.txt:1: has the unknown field {{.Fullname}}"},
 		"SubjectInSubject":    {"Subject: {{.Subject}}\n\n" + link, "", "mail/welcome.txt:1: has the unknown field {{.Subject}}"},
 		"SecretInSubject":     {"Subject: {{.InvitationURL}}\n\n" + link, "", "mail/welcome.txt:1: has the unknown field {{.InvitationURL}}"},
 		"EmptySubject":        {"Subject: \n\n" + link, "", "mail/welcome.txt:1: has an empty subject"},

@@ -58,8 +58,8 @@ func (s *Registry) Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, v
 // schema, if it exists. password is the hash of a new password, "" to remove it, nil to
 // keep it. The registry only has it until the tenant is live.
 func writeInputs(ctx context.Context, tx pgx.Tx, run provisioning.Run, in tenant.Inputs, password *string) (tenant.Tenant, error) {
-	if in.Blueprint != run.Tenant.Blueprint {
-		return run.Tenant, provisioning.ErrOtherBlueprint(run.Tenant, in.Blueprint)
+	if wanted := cmp.Or(in.Blueprint, tenant.StandardBlueprint); wanted != run.Tenant.Blueprint {
+		return run.Tenant, provisioning.ErrOtherBlueprint(run.Tenant, wanted)
 	}
 	rows, _ := tx.Query(ctx, `UPDATE tenants SET name = @name, name_key = @name_key, admin_email = @admin_email,
 			admin_first_name = @admin_first_name, admin_last_name = @admin_last_name,
@@ -83,7 +83,10 @@ func writeInputs(ctx context.Context, tx pgx.Tx, run provisioning.Run, in tenant
 		// password.
 		_, err = welcome.InvalidateInvitations(ctx, tx, t.ID)
 	}
-	if err != nil || run.AdminUser == uuid.Nil {
+	before := run.Tenant
+	sameAdmin := password == nil && t.AdminEmail == before.AdminEmail && t.AdminFirstName == before.AdminFirstName && t.AdminLastName == before.AdminLastName
+	// A server without a worker can change the rest of a tenant with a blueprint.
+	if err != nil || run.AdminUser == uuid.Nil || sameAdmin && t.Blueprint != tenant.StandardBlueprint {
 		return t, err
 	}
 	return t, updateAdmin(ctx, tx, t, run.AdminUser, password)
@@ -96,25 +99,28 @@ const updateAdminSQL = `UPDATE users SET email = $2::text, first_name = $3::text
 	WHERE id = $1::uuid AND ($5::text IS NOT NULL OR (email, first_name, last_name) IS DISTINCT FROM ($2::text, $3::text, $4::text))`
 
 // updateAdmin changes the administrator in the tenant's own table. A blueprint can have triggers on
-// it, so there this runs as the schema owner and under the guard, which the user of a server without
-// a worker cannot.
+// it, so there this runs as the schema owner and under the guard. The user of a server without a
+// worker cannot do that: its function, which runs as the registry owner, refuses a table with triggers.
 func updateAdmin(ctx context.Context, tx pgx.Tx, t tenant.Tenant, admin uuid.UUID, password *string) error {
-	const op = "update tenant"
-	if t.Blueprint == tenant.StandardBlueprint {
-		_, err := tx.Exec(ctx, `SELECT tenant_update_admin($1, $2::text)`, t.ID, password)
-		return err
+	if t.Blueprint != tenant.StandardBlueprint {
+		var (
+			owner  string
+			member bool
+		)
+		err := tx.QueryRow(ctx, `SELECT r.schema_owner, pg_has_role(current_user, r.schema_owner, 'MEMBER') FROM registry r`).Scan(&owner, &member)
+		if err != nil {
+			return err
+		}
+		if member {
+			return updateAdminGuarded(ctx, tx, t, owner, admin, password)
+		}
 	}
-	var (
-		owner  string
-		member bool
-	)
-	err := tx.QueryRow(ctx, `SELECT r.schema_owner, pg_has_role(current_user, r.schema_owner, 'MEMBER') FROM registry r`).Scan(&owner, &member)
-	if err != nil {
-		return err
-	}
-	if !member {
-		return errs.Errorf(errs.KindPermanent, op, "the administrator of a tenant of the blueprint %s is changed by servers with a worker; send the request to one", t.Blueprint)
-	}
+	_, err := tx.Exec(ctx, `SELECT tenant_update_admin($1, $2::text)`, t.ID, password)
+	return err
+}
+
+// updateAdminGuarded does so as the schema owner.
+func updateAdminGuarded(ctx context.Context, tx pgx.Tx, t tenant.Tenant, owner string, admin uuid.UUID, password *string) error {
 	template := &blueprintsql.Template{Blueprints: []blueprint.Blueprint{{Name: t.Blueprint}}}
 	change := blueprintsql.Statement{
 		SQL: updateAdminSQL, Args: []any{admin, t.AdminEmail, t.AdminFirstName, t.AdminLastName, password},
@@ -122,7 +128,7 @@ func updateAdmin(ctx context.Context, tx pgx.Tx, t tenant.Tenant, admin uuid.UUI
 	}
 	for _, s := range slices.Concat(template.Begin(t, owner, ""), []blueprintsql.Statement{change}, template.End(t, "")) {
 		if _, err := tx.Exec(ctx, s.SQL, append([]any{pgx.QueryExecModeExec}, s.Args...)...); err != nil {
-			return blueprintsql.OriginError(s.Origin, err, op)
+			return blueprintsql.OriginError(s.Origin, err, "update tenant")
 		}
 	}
 	return nil

@@ -447,10 +447,14 @@ RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_
 DECLARE
     t record;
 BEGIN
-    SELECT schema_name, admin_user_id, admin_email, admin_first_name, admin_last_name INTO t FROM public.tenants
+    SELECT schema_name, blueprint, admin_user_id, admin_email, admin_first_name, admin_last_name INTO t FROM public.tenants
      WHERE id = p_tenant AND EXISTS (SELECT FROM public.tenant_migrations m WHERE m.tenant_id = p_tenant);
     IF NOT FOUND THEN
         RAISE EXCEPTION 'tenant_migrations has no version of a schema of the tenant %, so no administrator is changed; restore the registry from a backup', p_tenant USING ERRCODE = 'HT002';
+    END IF;
+    IF t.blueprint <> 'standard' AND EXISTS (SELECT FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname = t.schema_name::name AND c.relname = 'users' AND NOT g.tgisinternal) THEN -- They would run as the owner of this function.
+        RAISE EXCEPTION 'the blueprint % has triggers on users, so its administrators are changed by servers with a worker; send the request to one', t.blueprint USING ERRCODE = 'HT002';
     END IF;
     EXECUTE format('UPDATE %I.users SET email = $2, first_name = $3, last_name = $4, updated_at = now(),
             password_hash = CASE WHEN $5 IS NULL THEN password_hash ELSE nullif($5, '''') END

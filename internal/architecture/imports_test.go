@@ -68,7 +68,7 @@ var adapters = []string{"postgres", "soroban", "mail", "apiclient"}
 // before it, and none imports the package that holds them together.
 var layers = map[string][]string{
 	"postgres": {
-		"pgdb", "blueprintsql", "dbroles", "notify", "passwordhash", "auditlog", "apikeys", "tenantrow", "orphans", "welcome", "logins",
+		"pgdb", "dbroles", "blueprintsql", "notify", "passwordhash", "auditlog", "apikeys", "tenantrow", "orphans", "welcome", "logins",
 		"runs", "fingerprint", "blueprintstore", "tenantschema", "publish", "registry", "adopt", "lifecycle", "stellarstore", "platform", "checks",
 	},
 	"soroban": {"contract", "rpc", "ledger", "txsubmit"},

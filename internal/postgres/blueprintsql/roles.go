@@ -5,11 +5,12 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/dbroles"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // CreateRole makes the role of a tenant, {{role}}.
-const CreateRole = `CREATE ROLE {{role}} NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS`
+var CreateRole = dbroles.CreateSQL("{{role}}")
 
 // CitusLogin lets a role log in, with no password: Citus connects to its nodes as the role. Its
 // members cannot become the role.

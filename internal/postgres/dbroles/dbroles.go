@@ -28,6 +28,12 @@ func AttributesSQL(row, login string) string {
 		CASE WHEN {{row}}.rolcreaterole THEN 'CREATEROLE' END, CASE WHEN {{row}}.rolreplication THEN 'REPLICATION' END, CASE WHEN {{row}}.rolbypassrls THEN 'BYPASSRLS' END], NULL))`, "{{row}}", row)
 }
 
+// CreateSQL is the statement that makes the role of a tenant, the connect role or the schema owner:
+// none of them may do anything by itself. name is quoted.
+func CreateSQL(name string) string {
+	return `CREATE ROLE ` + name + ` NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS`
+}
+
 // Grant makes a role the member of others: it has their privileges and, from PostgreSQL 16
 // on, cannot become one of them.
 func Grant(ctx context.Context, tx pgx.Tx, member string, roles ...string) error {

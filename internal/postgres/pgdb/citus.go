@@ -20,12 +20,15 @@ const citusMinVersion = 16
 // tables of its own schema, which are on the same node.
 var citusSettings = []string{"citus.enable_schema_based_sharding", "citus.enable_unsafe_triggers"}
 
+// HasCitusSQL is true where Citus is installed.
+const HasCitusSQL = `EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'citus')`
+
 // citusExpressions are select expressions that set citusSettings, if Citus is installed in the
 // database.
 func citusExpressions() string {
 	var b strings.Builder
 	for _, name := range citusSettings {
-		b.WriteString(", CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'citus') THEN set_config('" + name + "', 'on', false) END")
+		b.WriteString(", CASE WHEN " + HasCitusSQL + " THEN set_config('" + name + "', 'on', false) END")
 	}
 	return b.String()
 }

@@ -143,7 +143,7 @@ func (c *checker) tenantPage(ctx context.Context, page []tenantschema.RoleState)
 				Message: "does not exist, although the registry has it as an open login: its password is not known, so it cannot be made again; repair ends it, and the application opens another one", Repairable: true})
 		}
 		for _, login := range drifted[id] {
-			if login.lacks() && slices.ContainsFunc(login.Missing, func(role string) bool { return !c.mayGrant(role, without[id]) }) {
+			if login.isEmpty() && slices.ContainsFunc(login.Missing, func(role string) bool { return !c.mayGrant(role, without[id]) }) {
 				continue // It shows once the user may grant the role.
 			}
 			c.add(c.loginDrift(id, login, !slices.Contains(without[id], login.Name)))

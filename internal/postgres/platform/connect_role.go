@@ -3,6 +3,8 @@ package platform
 import (
 	"slices"
 	"strings"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/dbroles"
 )
 
 // openFindings are what every role of the server may do. A database without a registry is
@@ -43,7 +45,7 @@ func (r privileges) connectRoleFindings() (findings []Finding) {
 	grant := `GRANT CONNECT ON DATABASE ` + quote(r.Database) + ` TO ` + role
 	if !r.ConnectRoleExists {
 		f := Finding{Check: ConnectRoleMissing, Object: object, Message: "does not exist, so no login of a tenant can be opened",
-			Statements: []string{`CREATE ROLE ` + role + ` NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS`, grant},
+			Statements: []string{dbroles.CreateSQL(role), grant},
 			Repairable: r.mayChangeRoles() && r.MayGrantConnect}
 		if !f.Repairable && r.Version >= 16 {
 			f.Statements = append(f.Statements, grantAdmin(r.ConnectRole, r.User))
@@ -54,39 +56,16 @@ func (r privileges) connectRoleFindings() (findings []Finding) {
 		findings = append(findings, Finding{Check: ConnectMissing, Object: r.database(), Message: "does not give CONNECT to " + object + ", so no login of a tenant works",
 			Statements: []string{grant}, Repairable: r.MayGrantConnect})
 	}
-	if len(r.Attributes)+len(r.Groups)+len(r.Privileges) > 0 {
-		findings = append(findings, r.connectRoleDrift())
+	if !r.ConnectRoleSurplus.isEmpty() {
+		f := r.ConnectRoleSurplus.finding(ConnectRoleDrift, r.ConnectRole, "every login of a tenant is a member of it")
+		f.Repairable = f.Repairable && r.mayChange(r.ConnectRoleSurplus.Attributes, r.Admin) && (r.Version < 16 || !r.ForeignGroups)
+		findings = append(findings, f)
 	}
 	if r.Version >= 16 && !r.Admin {
 		findings = append(findings, Finding{Check: ConnectRoleAdmin, Object: object, Message: "gives no ADMIN OPTION to role " + quote(r.User) + ", so no login can be made a member of it",
 			Statements: []string{grantAdmin(r.ConnectRole, r.User)}})
 	}
 	return findings
-}
-
-func (r privileges) connectRoleDrift() Finding {
-	role := quote(r.ConnectRole)
-	f := Finding{Check: ConnectRoleDrift, Object: "role " + role, Repairable: r.mayChange(r.Attributes, r.Admin) && (r.Version < 16 || !r.ForeignGroups)}
-	var wrong []string
-	if len(r.Attributes) > 0 {
-		wrong = append(wrong, "has "+strings.Join(r.Attributes, ", "))
-		f.Statements = append(f.Statements, withoutAttributes(r.ConnectRole, r.Attributes))
-	}
-	for _, group := range r.Groups {
-		wrong = append(wrong, "is a member of role "+quote(group))
-		f.Statements = append(f.Statements, `REVOKE `+quote(group)+` FROM `+role)
-	}
-	for _, p := range r.Privileges {
-		wrong = append(wrong, p.What)
-		f.Repairable = f.Repairable && p.Mine
-		f.Statements = append(f.Statements, p.Revoke+` FROM `+role)
-	}
-	f.Message = strings.Join(wrong, ", ") + ": every login of a tenant is a member of it"
-	return f
-}
-
-func withoutAttributes(role string, attributes []string) string {
-	return `ALTER ROLE ` + quote(role) + ` PASSWORD NULL NO` + strings.Join(attributes, " NO")
 }
 
 // mayChange reports whether the user may take attributes from a role, and change its

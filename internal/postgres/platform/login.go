@@ -16,17 +16,12 @@ import (
 
 // login is an open login of a tenant whose role is not as it was made.
 type login struct {
-	TenantID   uuid.UUID
-	ID         uuid.UUID // Of the credential.
-	Name       string
-	Missing    []string    // Roles of which it is no member, or whose privileges it does not inherit.
-	Groups     []string    // Other roles of which it is a member.
-	Attributes []string    // That it must not have.
-	Privileges []privilege // Its own.
+	TenantID uuid.UUID
+	ID       uuid.UUID // Of the credential.
+	Name     string
+	Missing  []string // Roles of which it is no member, or whose privileges it does not inherit.
+	surplus
 }
-
-// lacks reports whether the login has nothing that it must not have.
-func (l login) lacks() bool { return len(l.Groups)+len(l.Attributes)+len(l.Privileges) == 0 }
 
 // driftedLoginsSQL reads the open logins of tenants that are not as they were made. It only
 // reads indexes.
@@ -63,38 +58,14 @@ func (c *checker) mayGrant(role string, without []string) bool {
 }
 
 func (c *checker) loginDrift(id uuid.UUID, l login, admin bool) Finding {
-	f := Finding{Check: LoginDrift, TenantID: id, Object: "role " + quote(l.Name), Statements: l.surplus(), Repairable: c.privileges.mayChange(l.Attributes, admin)}
+	f := Finding{Check: LoginDrift, TenantID: id, Object: "role " + quote(l.Name), Statements: l.statements(l.Name, ""), Repairable: c.privileges.mayChange(l.Attributes, admin)}
 	var wrong []string
 	for _, role := range l.Missing {
 		wrong = append(wrong, "is no member of role "+quote(role))
 		f.Statements = append(f.Statements, `GRANT `+quote(role)+` TO `+quote(l.Name))
 	}
-	if len(l.Attributes) > 0 {
-		wrong = append(wrong, "has "+strings.Join(l.Attributes, ", "))
-	}
-	for _, group := range l.Groups {
-		wrong = append(wrong, "is a member of role "+quote(group))
-	}
-	for _, p := range l.Privileges {
-		wrong = append(wrong, p.What)
-	}
-	f.Message = "is an open login and " + strings.Join(wrong, ", ")
+	f.Message = "is an open login and " + strings.Join(append(wrong, l.descriptions()...), ", ")
 	return f
-}
-
-// surplus are the statements that take from a login what it must not have.
-func (l login) surplus() (statements []string) {
-	name := quote(l.Name)
-	if len(l.Attributes) > 0 {
-		statements = append(statements, `ALTER ROLE `+name+` NO`+strings.Join(l.Attributes, " NO"))
-	}
-	for _, group := range l.Groups {
-		statements = append(statements, `REVOKE `+quote(group)+` FROM `+name)
-	}
-	for _, p := range l.Privileges {
-		statements = append(statements, p.Revoke+` FROM `+name)
-	}
-	return statements
 }
 
 // repairLogins gives the open logins of a tenant what they lack, and takes what they have
@@ -116,7 +87,7 @@ func (p *Platform) repairLogins(ctx context.Context, id uuid.UUID) error {
 			return err
 		}
 		for _, l := range found[id] {
-			for _, statement := range l.surplus() {
+			for _, statement := range l.statements(l.Name, "") {
 				if err := dbroles.ExecIfPermitted(ctx, tx, statement); err != nil {
 					return err
 				}

@@ -11,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/dbroles"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 )
 
@@ -30,14 +29,12 @@ type privileges struct {
 	RegistryOwner string
 	OwnsRegistry  bool
 
-	ConnectRole       string // Empty: the registry cannot be read.
-	ConnectRoleExists bool
-	Attributes        []string
-	Groups            []string
-	ForeignGroups     bool        // The user may not take the connect role out of all of Groups.
-	Privileges        []privilege // Of the connect role, without CONNECT on this database.
-	Connect           bool        // The connect role's own, not that of every role.
-	Admin             bool        // The current user's on the connect role.
+	ConnectRole        string // Empty: the registry cannot be read.
+	ConnectRoleExists  bool
+	ConnectRoleSurplus surplus // Privileges without CONNECT on this database.
+	ForeignGroups      bool    // The user may not take the connect role out of all of its groups.
+	Connect            bool    // The connect role's own, not that of every role.
+	Admin              bool    // The current user's on the connect role.
 
 	schemaOwner
 }
@@ -55,11 +52,9 @@ func privilegesSQL(source string) string {
 		'openPublic', coalesce(has_schema_privilege('public', n.oid, 'CREATE'), false),
 		'registry', t.oid IS NOT NULL, 'registryOwner', coalesce(o.rolname, ''), 'ownsRegistry', coalesce(pg_has_role(t.relowner, 'USAGE'), false),
 		'connectRole', coalesce(r.connect_role, ''), 'connectRoleExists', g.oid IS NOT NULL,
-		'attributes', ` + dbroles.AttributesSQL("g", "g.rolcanlogin") + `,
-		'groups', to_jsonb(ARRAY(SELECT DISTINCT x.rolname::text FROM pg_auth_members m JOIN pg_roles x ON x.oid = m.roleid WHERE m.member = g.oid ORDER BY 1)),
+		'connectRoleSurplus', ` + surplusSQL("g", "g.rolcanlogin") + `,
 		-- Not EXISTS, for which all memberships can be read.
 		'foreignGroups', coalesce((SELECT bool_or(NOT pg_has_role(m.roleid, 'MEMBER WITH ADMIN OPTION')) FROM pg_auth_members m WHERE m.member = g.oid), false),
-		'privileges', ` + connectPrivilegesSQL(`g.oid`) + `,
 		'connect', EXISTS (SELECT FROM aclexplode(d.datacl) a WHERE a.grantee = g.oid AND a.privilege_type = 'CONNECT'),
 		-- The function comes last: it goes through all roles of which the user is a member.
 		'admin', CASE WHEN EXISTS (SELECT FROM pg_auth_members m WHERE m.roleid = g.oid AND m.member = u.oid AND m.admin_option) THEN true

@@ -5,11 +5,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/blueprintsql"
-
 	"github.com/jackc/pgx/v5"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/blueprintsql"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/dbroles"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
 )
 
@@ -69,9 +69,6 @@ func (o roleObject) object() blueprintsql.Object {
 	return blueprintsql.Object{Kind: o.Kind, Name: o.Name}
 }
 
-// hasCitusSQL is true where Citus is installed.
-const hasCitusSQL = `EXISTS (SELECT FROM pg_extension WHERE extname = 'citus')`
-
 // roleInspectionSQL is an expression over a row of tenants that returns a RoleInspection
 // as JSON. It only reads indexes: its cost does not grow with the number of tenants. A name
 // from the catalog has the collation "C", with which no index of the registry is used.
@@ -84,8 +81,8 @@ var roleInspectionSQL = `(SELECT jsonb_build_object(
 		WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = tenants.schema_name::name)
 		  AND d.classid = 'pg_class'::regclass) found WHERE relname IS NOT NULL ORDER BY 1)),
 	'roleExists', r.oid IS NOT NULL,
-	'attributes', ` + dbroles.AttributesSQL("r", "rolcanlogin AND NOT "+hasCitusSQL) + `,
-	'needsLogin', ` + hasCitusSQL + ` AND NOT coalesce(rolcanlogin, false),
+	'attributes', ` + dbroles.AttributesSQL("r", "rolcanlogin AND NOT "+pgdb.HasCitusSQL) + `,
+	'needsLogin', ` + pgdb.HasCitusSQL + ` AND NOT coalesce(rolcanlogin, false),
 	'groups', to_jsonb(ARRAY(SELECT g.rolname::text FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid ORDER BY 1)),
 	'members', to_jsonb(ARRAY(SELECT DISTINCT g.rolname::text FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.member
 		WHERE m.roleid = r.oid AND EXISTS (SELECT FROM tenants o WHERE o.schema_name = left(g.rolname::text, -9) COLLATE "default" AND o.id <> tenants.id

@@ -196,15 +196,9 @@ func (e expectation) takeOver(ctx context.Context, tx pgx.Tx, run *provisioning.
 			return fmt.Errorf("%s: %w", statement, err)
 		}
 	}
-	for _, layer := range e.template.Blueprints {
-		for _, m := range layer.Migrations {
-			if layer.Name == e.template.Own().Name && m.Version > e.version {
-				break
-			}
-			if _, err := tx.Exec(ctx, `INSERT INTO tenant_migrations (tenant_id, blueprint, version, checksum) VALUES ($1, $2, $3, $4)`, t.ID, layer.Name, m.Version, m.Checksum); err != nil {
-				return err
-			}
-		}
+	ledger := e.template.RecordMigrations(t.ID, e.version)
+	if _, err := tx.Exec(ctx, ledger.SQL, ledger.Args...); err != nil {
+		return err
 	}
 	if _, err := tx.Exec(ctx, `UPDATE tenants SET checkpoint = 'SEED_ROLES_AND_USER', blueprint_revision = $2, schema_version = $3 WHERE id = $1`, t.ID, e.revision, e.version); err != nil {
 		return err
@@ -218,35 +212,30 @@ func (e expectation) takeOver(ctx context.Context, tx pgx.Tx, run *provisioning.
 	return auditlog.Append(ctx, tx, t.ID, AuditAdopt, map[string]any{"schema": t.SchemaName, "blueprint": t.Blueprint, "version": e.version, "unmanaged": len(d.Unmanaged)})
 }
 
+// ownedKinds are the kinds of objects that have an owner of their own, as ALTER has them, and the
+// kind like which GRANT names them.
+var ownedKinds = map[string]blueprintsql.ObjectKind{
+	"TABLE": blueprintsql.KindTable, "VIEW": blueprintsql.KindTable, "MATERIALIZED VIEW": blueprintsql.KindTable, "FOREIGN TABLE": blueprintsql.KindTable, "TYPE": blueprintsql.KindTable,
+	"FUNCTION": blueprintsql.KindFunction, "PROCEDURE": blueprintsql.KindFunction, "AGGREGATE": blueprintsql.KindFunction,
+}
+
 // ownership are the statements that give schema and objects to the schema owner. What belongs to
 // a table, as its indexes, follows it.
 func (e expectation) ownership() []string {
 	statements := []string{`ALTER SCHEMA {{schema}} OWNER TO {{owner}}`}
 	for object := range e.structure {
-		for prefix, kind := range map[string]string{
-			"table ": "TABLE", "view ": "VIEW", "materialized view ": "MATERIALIZED VIEW", "foreign table ": "FOREIGN TABLE",
-			"function ": "FUNCTION", "procedure ": "PROCEDURE", "aggregate ": "AGGREGATE", "type ": "TYPE",
-		} {
-			if name, ok := strings.CutPrefix(object, prefix); ok {
-				statements = append(statements, `ALTER `+kind+` `+quoted(name)+` OWNER TO {{owner}}`)
+		for kind, like := range ownedKinds {
+			if name, ok := strings.CutPrefix(object, strings.ToLower(kind)+" "); ok {
+				statements = append(statements, `ALTER `+kind+` `+blueprintsql.Object{Kind: like, Name: name}.Quoted()+` OWNER TO {{owner}}`)
 			}
 		}
 	}
 	for _, name := range e.template.Objects.Sequences {
 		if _, ok := e.structure["sequence "+name]; ok && !e.template.Objects.Owned(name) {
-			statements = append(statements, `ALTER SEQUENCE `+quoted(name)+` OWNER TO {{owner}}`)
+			statements = append(statements, `ALTER SEQUENCE `+blueprintsql.Object{Kind: blueprintsql.KindSequence, Name: name}.Quoted()+` OWNER TO {{owner}}`)
 		}
 	}
 	return statements
-}
-
-// quoted is a name in the tenant's schema, of a function with its argument types.
-func quoted(name string) string {
-	name, arguments, isFunction := strings.Cut(name, "(")
-	if isFunction {
-		arguments = "(" + arguments
-	}
-	return "{{schema}}." + pgx.Identifier{name}.Sanitize() + arguments
 }
 
 // existing is the template without the objects that the schema does not have at its version.

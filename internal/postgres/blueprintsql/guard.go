@@ -1,6 +1,7 @@
 package blueprintsql
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -126,6 +127,22 @@ func (t *Template) End(tenant tenant.Tenant, more string) []Statement {
 		all = append(all, Statement{SQL: lockGuardSQL, Args: []any{tenant.SchemaName}, Origin: Origin{File: "blueprint " + t.Own().Name, Guard: true}})
 	}
 	return all
+}
+
+// Execer is a connection or a transaction.
+type Execer interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+}
+
+// Run runs statements one after the other. They are not prepared: each runs once, and the tables
+// that it names may be new. With an error, failed is where its statement comes from.
+func Run(ctx context.Context, db Execer, statements []Statement) (failed Origin, err error) {
+	for _, s := range statements {
+		if _, err := db.Exec(ctx, s.SQL, append([]any{pgx.QueryExecModeExec}, s.Args...)...); err != nil {
+			return s.Origin, err
+		}
+	}
+	return Origin{}, nil
 }
 
 // OriginError adds to an error of a blueprint's statement where it comes from and, if the guard

@@ -164,17 +164,10 @@ func (s *scratch) runParts(ctx context.Context, tx pgx.Tx, t tenant.Tenant, temp
 	return s.run(ctx, tx, append(all, template.End(t, "")...))
 }
 
-// execer is a connection or a transaction.
-type execer interface {
-	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
-}
-
 // run runs statements; an error of one of the blueprint's is a problem of its file.
-func (s *scratch) run(ctx context.Context, tx execer, statements []blueprintsql.Statement) error {
-	for _, statement := range statements {
-		if _, err := tx.Exec(ctx, statement.SQL, append([]any{pgx.QueryExecModeExec}, statement.Args...)...); err != nil {
-			return s.problemOf(ctx, statement.Origin, err)
-		}
+func (s *scratch) run(ctx context.Context, db blueprintsql.Execer, statements []blueprintsql.Statement) error {
+	if failed, err := blueprintsql.Run(ctx, db, statements); err != nil {
+		return s.problemOf(ctx, failed, err)
 	}
 	return nil
 }

@@ -126,12 +126,8 @@ func updateAdminGuarded(ctx context.Context, tx pgx.Tx, t tenant.Tenant, owner s
 		SQL: updateAdminSQL, Args: []any{admin, t.AdminEmail, t.AdminFirstName, t.AdminLastName, password},
 		Origin: blueprintsql.Origin{File: "the triggers of the blueprint " + t.Blueprint},
 	}
-	for _, s := range slices.Concat(template.Begin(t, owner, ""), []blueprintsql.Statement{change}, template.End(t, "")) {
-		if _, err := tx.Exec(ctx, s.SQL, append([]any{pgx.QueryExecModeExec}, s.Args...)...); err != nil {
-			return blueprintsql.OriginError(s.Origin, err, "update tenant")
-		}
-	}
-	return nil
+	failed, err := blueprintsql.Run(ctx, tx, slices.Concat(template.Begin(t, owner, ""), []blueprintsql.Statement{change}, template.End(t, "")))
+	return blueprintsql.OriginError(failed, err, "update tenant")
 }
 
 // auditedChanges is the detail of an update's audit event: each changed field with both

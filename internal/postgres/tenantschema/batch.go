@@ -123,19 +123,10 @@ func (b *schemaBatch) addParts(t *blueprintsql.Template, tenant tenant.Tenant, s
 	}
 }
 
-// addLedger records all migrations of the template.
+// addLedger records all migrations of the template, over those of an attempt that failed.
 func (b *schemaBatch) addLedger(t *blueprintsql.Template, tenant tenant.Tenant) {
-	var names, checksums []string
-	var versions []int32
-	for _, p := range t.Blueprints {
-		for _, m := range p.Migrations {
-			names, versions, checksums = append(names, p.Name), append(versions, int32(m.Version)), append(checksums, m.Checksum) //nolint:gosec // At most 1,000.
-		}
-	}
-	b.add(`INSERT INTO tenant_migrations (tenant_id, blueprint, version, checksum)
-		SELECT $1::uuid, * FROM unnest($2::text[], $3::int[], $4::text[])
-		ON CONFLICT (tenant_id, blueprint, version) DO UPDATE SET checksum = excluded.checksum, applied_at = now()`,
-		tenant.ID, names, versions, checksums)
+	s := t.RecordMigrations(tenant.ID, t.Version())
+	b.add(s.SQL+` ON CONFLICT (tenant_id, blueprint, version) DO UPDATE SET checksum = excluded.checksum, applied_at = now()`, s.Args...)
 }
 
 // addLog writes the log of the three steps; its answer has their durations.

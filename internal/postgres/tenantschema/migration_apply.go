@@ -207,11 +207,6 @@ func runMigration(ctx context.Context, tx pgx.Tx, t *blueprintsql.Template, tena
 	all := t.Begin(tenant, schemaOwner, "")
 	part := blueprintsql.Part{Migration: m, Statements: m.Up, Trusted: trusted}
 	all = append(all, t.Guarded(tenant, schemaOwner, part, func(s blueprint.Statement) string { return s.SQL })...)
-	for _, s := range append(all, t.End(tenant, "")...) {
-		// Not prepared: each statement runs once, and the tables that it names may be new.
-		if _, err := tx.Exec(ctx, s.SQL, append([]any{pgx.QueryExecModeExec}, s.Args...)...); err != nil {
-			return blueprintsql.OriginError(s.Origin, err, "migrate tenant")
-		}
-	}
-	return nil
+	failed, err := blueprintsql.Run(ctx, tx, append(all, t.End(tenant, "")...))
+	return blueprintsql.OriginError(failed, err, "migrate tenant")
 }

@@ -84,7 +84,6 @@ func (s *Store) Add(ctx context.Context, d Draft) (added blueprint.Revision, err
 		if err := checkContinues(d, known); err != nil {
 			return err
 		}
-		standardVersion := standardVersion(b)
 		rows, _ := tx.Query(ctx, `WITH r AS (INSERT INTO blueprint_revisions (blueprint, revision, sha256, schema_version, files, objects, report, published_by)
 				VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING *)
 			SELECT `+revisionColumns+` FROM r JOIN blueprints b ON b.name = r.blueprint`,
@@ -93,7 +92,7 @@ func (s *Store) Add(ctx context.Context, d Draft) (added blueprint.Revision, err
 			return err
 		}
 		added.Created = true
-		if err := saveFingerprint(ctx, tx, fingerprintKey{b.Name, b.SchemaVersion(), standardVersion}, d.Fingerprint); err != nil {
+		if err := saveFingerprint(ctx, tx, b, d.Fingerprint); err != nil {
 			return err
 		}
 		return auditlog.Append(ctx, tx, uuid.Nil, AuditPublish, map[string]any{"blueprint": b.Name, "revision": added.Number, "sha256": b.SHA256, "schemaVersion": b.SchemaVersion()})

@@ -35,14 +35,6 @@ func New(db *pgdb.DB, store *blueprintstore.Store, schemas *tenantschema.Schemas
 	return &Blueprints{db: db, store: store, schemas: schemas, statementTimeout: statementTimeout}
 }
 
-// WithStatementTimeout returns the same blueprints, whose trials end statements after another time,
-// in milliseconds. Tests use it.
-func (p *Blueprints) WithStatementTimeout(milliseconds int) *Blueprints {
-	c := *p
-	c.statementTimeout = time.Duration(milliseconds) * time.Millisecond
-	return &c
-}
-
 // Timeout is how long a trial may take. A migration that does not end is an error.
 const Timeout = 10 * time.Minute
 

@@ -3,6 +3,7 @@ package publish_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -120,7 +121,7 @@ func TestPublish_History(t *testing.T) {
 // session behind.
 func TestPublish_NeverEnds(t *testing.T) {
 	b := postgrestest.Setup(t)
-	_, err := b.Blueprints.WithStatementTimeout(300).Publish(t.Context(), clinic("SELECT 1;\nSELECT pg_sleep(600);"), false)
+	_, err := b.Blueprints.WithStatementTimeout(300*time.Millisecond).Publish(t.Context(), clinic("SELECT 1;\nSELECT pg_sleep(600);"), false)
 	if errs.KindOf(err) != errs.KindInvalid || !strings.Contains(errs.SafeMessage(err), "migrations/0002_more.sql:3: took longer than 300ms") {
 		t.Errorf("%v", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/dbroles"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // RoleInspection is the state of a tenant in the database: its schema, and its role with
@@ -91,7 +92,8 @@ var roleInspectionSQL = `(SELECT jsonb_build_object(
 		FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid = s.setdatabase WHERE s.setrole = r.oid ORDER BY 1)),
 	'settingDatabases', to_jsonb(ARRAY(SELECT d.datname::text FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase WHERE s.setrole = r.oid)),
 	'openTo', to_jsonb(ARRAY(` + openGrantsSQL + `)),
-	'others', to_jsonb(ARRAY(` + otherGrantsSQL + `)),
+	-- The blueprint standard has no grants.
+	'others', CASE WHEN tenants.blueprint = '` + tenant.StandardBlueprint + `' THEN '[]' ELSE to_jsonb(ARRAY(` + otherGrantsSQL + `)) END,
 	'objects', to_jsonb(ARRAY(
 		SELECT jsonb_build_object('owned', deptype = 'o', 'inOwnSchema', in_own_schema,
 			'kind', CASE WHEN NOT in_own_schema THEN '' WHEN classid = 'pg_namespace'::regclass THEN 'SCHEMA' WHEN relkind = 'S' THEN 'SEQUENCE' WHEN relkind IS NOT NULL THEN 'TABLE'

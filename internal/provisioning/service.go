@@ -251,11 +251,7 @@ func (s *Service) Invite(ctx context.Context, id uuid.UUID) (Outcome, error) {
 	}
 	mail := p.followMail(ctx, t, ref, started)
 	defer func() { mail.release(false) }()
-	m := WelcomeMail{Tenant: t, Serial: ref.Serial}
-	if !t.WithoutUsers {
-		m.Invitation, m.ExpiresAt = invitation.Token(), invitation.ExpiresAt
-	}
-	sent := mail.send(ctx, ctx, m, false, func(stop context.Context, err *error) iter.Seq[int] {
+	sent := mail.send(ctx, ctx, newWelcomeMail(t, ref.Serial, invitation), false, func(stop context.Context, err *error) iter.Seq[int] {
 		return p.opts.Retry.Tries(stop, p.opts.Clock, err, nil)
 	})
 	o, out := outcomeOf(sent, p.opts.since(started)), Outcome{MailUnderWay: errors.Is(sent, ErrMailUnderWay)}

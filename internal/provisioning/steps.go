@@ -165,10 +165,7 @@ func (x *execution) sendMail(follower *welcomeFollower) error {
 	if x.pending.ContractID != "" {
 		t.ContractID = x.pending.ContractID
 	}
-	m := WelcomeMail{Tenant: t, Serial: x.run.MailSerial}
-	if !t.WithoutUsers {
-		m.Invitation, m.ExpiresAt = x.invitation.Token(), x.invitation.ExpiresAt
-	}
+	m := newWelcomeMail(t, x.run.MailSerial, x.invitation)
 	return follower.send(x.workCtx, x.callerCtx, m, x.opts.MailFailure == MailFailureFail, func(stop context.Context, err *error) iter.Seq[int] {
 		return x.triesUntil(stop, tenant.StepSendWelcomeEmail, err)
 	})

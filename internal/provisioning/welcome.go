@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -47,6 +48,16 @@ type welcomeFollower struct {
 	started  time.Time
 	released chan struct{} // Closed when the caller has recorded that the mail is under way, or has not.
 	recorded bool          // It has. Read after released.
+}
+
+// newWelcomeMail is the mail to the administrator of a tenant. Without users there is nobody to
+// invite, so it has no link.
+func newWelcomeMail(t tenant.Tenant, serial int, inv invitation.Invitation) WelcomeMail {
+	m := WelcomeMail{Tenant: t, Serial: serial}
+	if !t.WithoutUsers {
+		m.Invitation, m.ExpiresAt = inv.Token(), inv.ExpiresAt
+	}
+	return m
 }
 
 func (p *Pipeline) followMail(ctx context.Context, t tenant.Tenant, mail MailRef, started time.Time) *welcomeFollower {

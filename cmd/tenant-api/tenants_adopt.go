@@ -2,18 +2,17 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
@@ -144,7 +143,7 @@ func (a *cli) adoptOne(ctx context.Context, service *provisioning.Service, f ado
 	if err != nil {
 		message := userMessage(err)
 		v.Error = &message
-		v.Skipped = errs.KindOf(err) == errs.KindConflict && strings.Contains(message, "which is "+string(tenant.StatusActive))
+		v.Skipped = errors.Is(err, provisioning.ErrAdopted)
 	}
 	return v
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -96,7 +95,7 @@ func TestTenantsAdopt_Platform(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	time.Sleep(4 * time.Second) // The leases of the killed process.
+	// It waits for the leases of the killed process.
 	w.mustRun(args...).want(t, 0, "were adopted before, 0 failed")
 	w.mustRun(args...).want(t, 0, "0 of 300 schemas adopted, 300 were adopted before, 0 failed")
 

@@ -2,6 +2,7 @@ package provisioning
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,8 +14,8 @@ import (
 type AdoptionStore interface {
 	// Adopt records the draft as the tenant of a schema and claims it, or claims an adoption that
 	// did not end. The schema gets the schema owner and keeps its name; nothing in it is changed.
-	// KindConflict when the schema differs from what the migrations make, or is a tenant's;
-	// KindInvalid for a version or a schema that cannot be.
+	// KindConflict when the schema differs from what the migrations make, or is a tenant's, with the
+	// cause ErrAdopted if there is nothing left to do; KindInvalid for a version or a schema that cannot be.
 	Adopt(ctx context.Context, d tenant.Draft, a Adoption, lease LeaseRequest) (Run, error)
 	// CompareSchema compares a schema with a blueprint, and changes nothing.
 	CompareSchema(ctx context.Context, blueprint string, a Adoption) (SchemaDifference, error)
@@ -26,6 +27,10 @@ type Adoption struct {
 	Version  int  // The number of the last migration that the schema has.
 	SendMail bool // The administrator gets the welcome mail.
 }
+
+// ErrAdopted is the cause of an AdoptionStore.Adopt that failed because the schema was adopted before
+// and its tenant is ACTIVE.
+var ErrAdopted = errors.New("the schema was adopted before")
 
 // SchemaDifference is how a schema differs from what its migrations make.
 type SchemaDifference struct {

@@ -167,7 +167,11 @@ func continueAdoption(ctx context.Context, tx pgx.Tx, id uuid.UUID, d tenant.Dra
 	case err != nil:
 		return run, err
 	case !t.Adopted || t.Blueprint != d.Blueprint || t.WasLive():
-		return run, errs.Errorf(errs.KindConflict, "adopt schema", "the schema %s is that of the tenant %s (%s), which is %s", t.SchemaName, t.Name, t.ID, t.Status)
+		conflict := errs.Errorf(errs.KindConflict, "adopt schema", "the schema %s is that of the tenant %s (%s), which is %s", t.SchemaName, t.Name, t.ID, t.Status)
+		if t.Adopted && t.Status == tenant.StatusActive {
+			conflict.Err = provisioning.ErrAdopted
+		}
+		return run, conflict
 	case locked.IsLeased:
 		return run, locked.LeasedError("adopt schema")
 	}

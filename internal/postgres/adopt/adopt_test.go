@@ -1,6 +1,7 @@
 package adopt_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -69,7 +70,7 @@ func TestAdopt_RollbackKeepsSchema(t *testing.T) {
 	if found, err := b.Verify(t.Context(), active.ID); err != nil || len(found) > 0 {
 		t.Errorf("%+v, %v", found, err)
 	}
-	if _, err := adopt(b); errs.KindOf(err) != errs.KindConflict || !strings.Contains(errs.SafeMessage(err), `the schema Org-1 is that of the tenant Organisation`) {
+	if _, err := adopt(b); !errors.Is(err, provisioning.ErrAdopted) || errs.KindOf(err) != errs.KindConflict || !strings.Contains(errs.SafeMessage(err), `the schema Org-1 is that of the tenant Organisation`) {
 		t.Errorf("a second time: %v", err)
 	}
 	if owner := postgrestest.Value[string](b, `SELECT string_agg(DISTINCT relowner::regrole::text, ',') FROM pg_class WHERE relnamespace = '"Org-1"'::regnamespace`); !strings.HasPrefix(owner, "healthcare_schemas_") || strings.Contains(owner, ",") {
@@ -84,6 +85,19 @@ func TestAdopt_RollbackKeepsSchema(t *testing.T) {
 	b.Must(err)
 	_, err = b.Purge(t.Context(), active.ID, 0)
 	b.Must(err)
+}
+
+// TestAdopt_OtherTenant: the schema of a tenant that was never adopted is a conflict of another kind.
+func TestAdopt_OtherTenant(t *testing.T) {
+	b := postgrestest.Setup(t)
+	platform(b)
+	other := b.ActiveTenant(postgrestest.Inputs("Organisation"))
+	d := b.Draft(postgrestest.Inputs("Other"))
+	d.Blueprint, d.WithoutUsers = "org", true
+	_, err := b.Adopt(t.Context(), d, provisioning.Adoption{Schema: other.SchemaName, Version: 1}, postgrestest.LeaseRequest("test", 0))
+	if errs.KindOf(err) != errs.KindConflict || errors.Is(err, provisioning.ErrAdopted) || !strings.Contains(errs.SafeMessage(err), "is that of the tenant Organisation") {
+		t.Errorf("%v", err)
+	}
 }
 
 // TestAdopt_DifferentSchema: nothing is recorded or changed when the schema differs.

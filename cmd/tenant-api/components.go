@@ -20,11 +20,15 @@ import (
 // services opens the services of the registry, for commands that need neither ledger nor
 // mail. The caller closes them.
 func (a *cli) services(ctx context.Context) (*registryServices, error) {
+	w, err := config.ReadWebhook(a.source)
+	if err != nil {
+		return nil, err
+	}
 	db, err := a.registry(ctx)
 	if err != nil {
 		return nil, err
 	}
-	services, err := app.NewRegistryServices(db)
+	services, err := app.NewRegistryServices(db, w)
 	if err != nil {
 		db.Close()
 		return nil, err
@@ -65,16 +69,18 @@ type settings struct {
 	database config.Database
 	soroban  config.Soroban
 	mail     config.Mail
+	webhook  config.Webhook
 }
 
 func (a *cli) readSettings() (settings, error) {
 	var (
 		s    settings
-		errs [3]error
+		errs [4]error
 	)
 	s.database, errs[0] = config.ReadDatabase(a.source)
 	s.soroban, errs[1] = config.ReadSoroban(a.source)
 	s.mail, errs[2] = config.ReadMail(a.source)
+	s.webhook, errs[3] = config.ReadWebhook(a.source)
 	return s, errors.Join(errs[:]...)
 }
 
@@ -94,7 +100,7 @@ func newComponents(ctx context.Context, s settings, o componentOptions) (*compon
 	observe := func(ctx context.Context, e provisioning.Event) { p.notifier.Observe(ctx, e) }
 	var err error
 	p.App, err = app.Open(ctx, app.Options{
-		Name: programName, Database: s.database, ManualMigrate: o.manualMigrate, Soroban: s.soroban, Mail: s.mail,
+		Name: programName, Database: s.database, ManualMigrate: o.manualMigrate, Soroban: s.soroban, Mail: s.mail, Webhook: s.webhook,
 		Observers: append([]provisioning.Observer{logObserver(o.log), observe}, o.observers...),
 	})
 	if err != nil {

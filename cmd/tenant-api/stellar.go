@@ -24,7 +24,8 @@ type stellarDeps struct {
 func (a *cli) openStellar(ctx context.Context) (*stellarDeps, error) {
 	database, databaseErr := config.ReadDatabase(a.source)
 	settings, err := config.ReadSoroban(a.source)
-	if err := errors.Join(databaseErr, err); err != nil {
+	w, webhookErr := config.ReadWebhook(a.source)
+	if err := errors.Join(databaseErr, err, webhookErr); err != nil {
 		return nil, err
 	}
 	c := &stellarDeps{cli: a, settings: settings}
@@ -34,7 +35,7 @@ func (a *cli) openStellar(ctx context.Context) (*stellarDeps, error) {
 	if c.db, err = app.OpenRegistry(ctx, programName, database, false); err != nil {
 		return nil, err
 	}
-	if c.services, err = app.NewRegistryServices(c.db); err != nil {
+	if c.services, err = app.NewRegistryServices(c.db, w); err != nil {
 		c.db.Close()
 		return nil, err
 	}

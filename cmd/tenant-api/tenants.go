@@ -22,8 +22,8 @@ import (
 )
 
 func (a *cli) tenants() *cobra.Command {
-	return commandGroup("tenants", "List, check, repair, migrate, adopt and purge tenants", "  tenant-api tenants list",
-		a.tenantsList(), a.tenantsShow(), a.tenantsMigrate(), a.tenantsAdopt(), a.tenantsVerify(), a.tenantsRepair(), a.tenantsPurge(), a.tenantsReconcile())
+	return commandGroup("tenants", "List, check, repair, retry, migrate, adopt and purge tenants", "  tenant-api tenants list",
+		a.tenantsList(), a.tenantsShow(), a.tenantsMigrate(), a.tenantsAdopt(), a.tenantsVerify(), a.tenantsRepair(), a.tenantsRetry(), a.tenantsPurge(), a.tenantsReconcile())
 }
 
 func (a *cli) tenantsList() *cobra.Command {
@@ -61,7 +61,7 @@ func (a *cli) tenantsList() *cobra.Command {
 			if jsonOutput {
 				page := dto.TenantPage{Total: total, Tenants: make([]dto.Tenant, len(all))}
 				for i, t := range all {
-					page.Tenants[i] = dto.NewTenant(t)
+					page.Tenants[i] = dto.NewTenant(t).WithoutOutputs()
 				}
 				return printJSON(page)
 			}
@@ -122,9 +122,9 @@ func (a *cli) openTenant(cmd *cobra.Command, arg string) (*registryServices, ten
 }
 
 func (a *cli) tenantsShow() *cobra.Command {
-	var jsonOutput bool
+	var jsonOutput, outputs bool
 	cmd := &cobra.Command{
-		Use: "show TENANT", Short: "Show a tenant and its provisioning log", Args: oneTenantArg,
+		Use: "show TENANT [--outputs]", Short: "Show a tenant and its provisioning log", Args: oneTenantArg,
 		Long:    "Shows a tenant and the log of its provisioning. " + tenantHelp,
 		Example: "  tenant-api tenants show \"name:St. Mary's Clinic\"",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -141,6 +141,9 @@ func (a *cli) tenantsShow() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if !outputs {
+				t.Outputs = hiddenOutputs(t.Outputs)
+			}
 			if jsonOutput {
 				return printJSON(dto.TenantWithLog{Tenant: dto.NewTenant(t), DatabaseNode: dto.Text(node), Logs: dto.NewLog(entries)})
 			}
@@ -148,7 +151,17 @@ func (a *cli) tenantsShow() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&jsonOutput, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&outputs, "outputs", false, "print what own steps of the blueprint answered, which can be secret")
 	return cmd
+}
+
+// hiddenOutputs has the names alone.
+func hiddenOutputs(o tenant.Outputs) tenant.Outputs {
+	hidden := tenant.Outputs{}
+	for name := range o {
+		hidden[name] = "(sensitive)"
+	}
+	return hidden
 }
 
 func printTenant(t tenant.Tenant, node string, entries []tenant.LogEntry) error {
@@ -157,7 +170,7 @@ func printTenant(t tenant.Tenant, node string, entries []tenant.LogEntry) error 
 		{"Name", t.Name}, {"Status", string(t.Status)}, {"Error", t.ProvisioningError},
 		{"Administrator", t.AdminFirstName + " " + t.AdminLastName + " <" + t.AdminEmail + ">"},
 		{"Welcome mail", string(t.WelcomeEmail)}, {"External id", t.ExternalID}, {"Managed by", t.ManagedBy}, {"Locale", t.Locale},
-		{"Blueprint", blueprintOf(t)}, {"Variables", formatVariables(t.Variables)},
+		{"Blueprint", blueprintOf(t)}, {"Variables", formatVariables(t.Variables)}, {"Outputs", formatVariables(t.Outputs)},
 		{"Schema", t.SchemaName}, {"Database role", t.DatabaseRole}, {"Database node", node}, {"Contract", t.ContractID},
 		{"Created", formatTime(t.CreatedAt)}, {"First live", formatTime(t.ActivatedAt)}, {"Archived", formatTime(t.ArchivedAt)}, {"Purged", formatTime(t.PurgedAt)},
 	} {
@@ -205,19 +218,26 @@ func formatVariables(variables map[string]string) string {
 }
 
 func (a *cli) tenantsPurge() *cobra.Command {
-	var confirm string
+	var (
+		confirm string
+		skip    skipUndoFlags
+	)
 	cmd := &cobra.Command{
-		Use: "purge TENANT --confirm NAME", Short: "Delete an archived tenant's data permanently", Args: oneTenantArg,
+		Use: "purge TENANT --confirm NAME [--skip-undo STEP --reason TEXT]", Short: "Delete an archived tenant's data permanently", Args: oneTenantArg,
 		Long: `Drops schema and database role of a tenant that has been archived for longer than
 the retention period, and deletes what the registry has of its persons, also in audit
 events, whose chain still verifies. A certificate is kept and printed: it says what was
 deleted, what stays, and why. Backups have what they had. This cannot be undone; --confirm must be the tenant's name, so that no
-other tenant is deleted by mistake.
+other tenant is deleted by mistake. What the blueprint's own steps did is undone first; if
+that fails nothing is purged, unless --skip-undo names the step.
 
 ` + tenantHelp,
 		Example: "  tenant-api tenants purge name:Clinic --confirm Clinic",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := requireFlag(cmd, "confirm", "give the tenant's name"); err != nil {
+				return err
+			}
+			if err := skip.check(cmd); err != nil {
 				return err
 			}
 			api, err := config.ReadAPI(a.source)
@@ -229,6 +249,9 @@ other tenant is deleted by mistake.
 				return err
 			}
 			defer s.close()
+			if err := skip.apply(cmd, s.Services, t.ID); err != nil {
+				return err
+			}
 			certificate, err := s.Purge(cmd.Context(), t.ID, confirm, api.Retention)
 			if err != nil {
 				return nameFlags(cmd, err)
@@ -237,6 +260,7 @@ other tenant is deleted by mistake.
 		},
 	}
 	cmd.Flags().StringVar(&confirm, "confirm", "", "the tenant's name")
+	skip.bind(cmd)
 	a.bindSettings(cmd, settingFlag{name: "retention", variable: config.PurgeRetention})
 	return cmd
 }

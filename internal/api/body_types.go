@@ -11,6 +11,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/openapi"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/validate"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/blueprint"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
@@ -150,6 +151,17 @@ type purgeBody struct {
 	Confirm         string `json:"confirm" minLength:"1" doc:"The tenant's name, to prevent the purge of a wrong tenant." example:"St. Mary's Clinic"`
 	RetentionMs     int64  `json:"retentionMs,omitempty" minimum:"0" maximum:"9007199254740991" doc:"Purge only if the tenant has been archived for that long. The server's retention period always applies as well."`
 	validate.Errors `json:"-"`
+}
+
+type skipUndoBody struct {
+	Steps           []string `json:"steps" minItems:"1" maxItems:"16" nullable:"false" doc:"Names of own steps of which something is left over." example:"[\"REGISTER_IN_DIRECTORY\"]"`
+	Reason          string   `json:"reason" minLength:"1" maxLength:"300" doc:"Why nothing has to be undone; kept in the audit log." example:"Deleted by hand"`
+	validate.Errors `json:"-"`
+}
+
+// FieldReaders implements the interface of package validate.
+func (b *skipUndoBody) FieldReaders() map[string]validate.FieldReader {
+	return map[string]validate.FieldReader{"steps": validate.Strings(&b.Steps, 1, blueprint.MaxSteps), "reason": validate.String(&b.Reason)}
 }
 
 // retention returns the requested minimum time since archiving, capped at the longest

@@ -39,6 +39,18 @@ func (s *Server) retryTenant(ctx context.Context, in *ByID) (*huma.StreamRespons
 	return s.queuedResponse(submission, "Another attempt for "+submission.Tenant.Name+" has been queued"), nil
 }
 
+type skipUndoInput struct {
+	ByID
+	Body skipUndoBody
+}
+
+func (s *Server) skipUndo(ctx context.Context, in *skipUndoInput) (*struct{}, error) {
+	if err := in.Body.Problem(); err != nil {
+		return nil, err
+	}
+	return nil, s.opts.Service.SkipUndo(ctx, in.tenantID, in.Body.Steps, in.Body.Reason)
+}
+
 func (s *Server) inviteAdmin(ctx context.Context, in *ByID) (*bodyOutput[invitedView], error) {
 	out, err := s.opts.Service.Invite(ctx, in.tenantID)
 	if err != nil {

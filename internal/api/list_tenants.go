@@ -32,7 +32,7 @@ var errInvalidCursor = problem.Invalid(problem.FieldError{Field: "cursor", Messa
 // listed converts a tenant to the requested view.
 func (in *listTenantsInput) listed(t tenant.Tenant) listedTenant {
 	if in.View == "full" {
-		return listedTenant{dto.NewTenant(t)}
+		return listedTenant{dto.NewTenant(t).WithoutOutputs()}
 	}
 	return listedTenant{dto.NewTenantSummary(t)}
 }

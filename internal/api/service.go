@@ -50,6 +50,7 @@ type TenantMover interface {
 	Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
 	Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (provisioning.PurgeCertificate, error)
 	Invite(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)
+	SkipUndo(ctx context.Context, id uuid.UUID, steps []string, reason string) error
 	SubmitMove(ctx context.Context, id uuid.UUID, r provisioning.MoveRequest) (provisioning.Submission, error)
 }
 

@@ -94,6 +94,12 @@ func (s *Server) registerLifecycleRoutes() {
 		responses: queuedResponses,
 	}, s.retryTenant)
 	registerEndpoint(s, &endpoint{
+		id: "skip-undo", method: http.MethodPost, path: tenantPath + "/skip-undo", tag: "tenants",
+		summary: "Skip the undo of own steps", description: "Records that what own steps of the blueprint left over with other programs is not undone any more: a person did that, or accepts it. Then a FAILED tenant can be retried, and an ARCHIVED one purged.",
+		scope: access.ScopeWrite, mutating: true, status: http.StatusNoContent, contentTypes: jsonOnly, body: openapi.SchemaRef[skipUndoBody],
+		example: map[string]any{"steps": []string{"REGISTER_IN_DIRECTORY"}, "reason": "Deleted by hand"}, errorStatuses: []int{http.StatusConflict},
+	}, s.skipUndo)
+	registerEndpoint(s, &endpoint{
 		id: "unarchive-tenant", method: http.MethodPost, path: tenantPath + "/unarchive", tag: "tenants",
 		summary: "Unarchive a tenant", description: "Takes an archived tenant that was live back into service. Repeating the request succeeds." + queuedMoveDoc,
 		scope: access.ScopeWrite, mutating: true, errorStatuses: []int{http.StatusConflict}, responses: moveResponses[dto.Tenant]("The tenant.", "ETag"),

@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -81,10 +82,22 @@ func (s *Server) getTenant(ctx context.Context, in *getTenantInput) (*tenantOutp
 		return nil, err
 	}
 	out, err := withETag(s.opts.Service.Get(ctx, in.tenantID))
-	if err == nil && condition.matches(out.Body.Version) {
+	if err != nil {
+		return nil, err
+	}
+	out.Body = s.visible(ctx, out.Body)
+	if condition.matches(out.Body.Version) {
 		out.Status = http.StatusNotModified
 	}
-	return out, err
+	return out, nil
+}
+
+// visible is a tenant as the caller may see it.
+func (*Server) visible(ctx context.Context, t dto.Tenant) dto.Tenant {
+	if access.Permits(requestContextFrom(ctx).identity.Scopes, access.ScopeWrite) {
+		return t
+	}
+	return t.WithoutOutputs()
 }
 
 type updateTenantInput struct {

@@ -36,6 +36,13 @@ func (c *Client) Purge(ctx context.Context, id uuid.UUID, confirm string, retent
 	return v.Certificate(), err
 }
 
+// SkipUndo records that what own steps left over is not undone any more. See
+// provisioning.Service.SkipUndo.
+func (c *Client) SkipUndo(ctx context.Context, id uuid.UUID, steps []string, reason string) error {
+	body := map[string]any{"steps": steps, "reason": reason}
+	return c.call(ctx, request{op: "skip undo", method: http.MethodPost, path: tenantPath(id, "skip-undo"), body: body}, nil)
+}
+
 // Log returns the provisioning log of a tenant's newest attempt, or of all attempts, with
 // durations in milliseconds. KindNotFound for an unknown id.
 func (c *Client) Log(ctx context.Context, id uuid.UUID, all bool) ([]tenant.LogEntry, error) {

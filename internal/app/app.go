@@ -10,6 +10,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/webhook"
 )
 
 // Options are the settings of an App.
@@ -19,6 +20,7 @@ type Options struct {
 	ManualMigrate bool // Do not migrate the registry; an older one is an error.
 	Soroban       config.Soroban
 	Mail          config.Mail
+	Webhook       config.Webhook          // Of blueprints' own steps.
 	Observers     []provisioning.Observer // Called with each event of a run, in this order.
 }
 
@@ -65,7 +67,7 @@ func build(db *postgres.DB, o Options) (*App, error) {
 	}
 	a.Pipeline, err = provisioning.NewPipeline(db, a.Deployer, a.Mailer, provisioning.PipelineOptions{
 		MailFailure: provisioning.MailFailurePolicy(o.Mail.FailurePolicy), Observer: notifyAll(o.Observers),
-		OpaqueSchemaNames: o.Database.OpaqueSchemaNames, DefaultBlueprint: o.Database.DefaultBlueprint,
+		StepSender: webhook.New(webhook.Options{Webhook: o.Webhook}), OpaqueSchemaNames: o.Database.OpaqueSchemaNames, DefaultBlueprint: o.Database.DefaultBlueprint,
 	})
 	if err != nil {
 		return nil, err

@@ -5,19 +5,23 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/webhook"
 )
 
 // NewRegistryServices makes the services of a registry without ledger and mail, for
 // commands that need the database's settings alone. A method that would deploy a contract
 // or send mail returns KindInvalid.
-func NewRegistryServices(db *postgres.DB) (*Services, error) {
-	pipeline, err := provisioning.NewPipeline(db, notConfigured{}, notConfigured{}, provisioning.PipelineOptions{})
+func NewRegistryServices(db *postgres.DB, w config.Webhook) (*Services, error) {
+	pipeline, err := provisioning.NewPipeline(db, notConfigured{}, notConfigured{}, provisioning.PipelineOptions{
+		StepSender: webhook.New(webhook.Options{Webhook: w}), // A purge undoes own steps.
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ var domain = map[string][]string{
 	"credentials":  {"clock", "errs", "retry", "tenant"},
 	"inspection":   {"breaker", "clock", "contracts", "errs", "tenant"},
 	"verification": {"breaker", "clock", "contracts", "errs", "tenant"},
-	"provisioning": {"audit", "blueprint", "clock", "contracts", "errs", "events", "invitation", "processid", "retry", "tenant", "txlog"},
+	"provisioning": {"audit", "blueprint", "clock", "contracts", "credentials", "errs", "events", "invitation", "processid", "retry", "tenant", "txlog"},
 }
 
 // apiParts are the packages below the handlers of the API, and which of each other they
@@ -62,14 +62,14 @@ var ownLibraries = map[string][]string{
 
 // adapters connect the domain with the outside. They import the domain, config and
 // access, and not each other.
-var adapters = []string{"postgres", "soroban", "mail", "apiclient"}
+var adapters = []string{"postgres", "soroban", "mail", "webhook", "apiclient"}
 
 // layers are the packages inside an adapter, the lowest first: each may import those
 // before it, and none imports the package that holds them together.
 var layers = map[string][]string{
 	"postgres": {
 		"pgdb", "dbroles", "blueprintsql", "notify", "passwordhash", "auditlog", "apikeys", "tenantrow", "orphans", "welcome", "logins",
-		"runs", "fingerprint", "blueprintstore", "tenantschema", "publish", "registry", "adopt", "lifecycle", "stellarstore", "platform", "checks",
+		"runs", "fingerprint", "blueprintstore", "ownsteps", "tenantschema", "publish", "registry", "adopt", "lifecycle", "stellarstore", "platform", "checks",
 	},
 	"soroban": {"contract", "rpc", "ledger", "txsubmit"},
 }

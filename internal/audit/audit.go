@@ -24,6 +24,7 @@ const (
 	ActionArchive         Action = "tenant.archive"
 	ActionUnarchive       Action = "tenant.unarchive"
 	ActionPurge           Action = "tenant.purge"
+	ActionSkipUndo        Action = "tenant.skip_undo" // What own steps left over is not undone any more.
 	ActionInvite          Action = "tenant.invite"    // Another welcome mail is to be sent.
 	ActionRepair          Action = "tenant.repair"    // The privileges of its database role were restored.
 	ActionUpgradeContract Action = "contract.upgrade" // An upgrade of the contract is planned.

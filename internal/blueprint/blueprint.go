@@ -119,6 +119,15 @@ type Step struct {
 	Database StepDatabase
 }
 
+// Step returns the step of that name.
+func (b Blueprint) Step(name string) (Step, bool) {
+	i := slices.IndexFunc(b.Steps, func(s Step) bool { return s.Name == name })
+	if i < 0 {
+		return Step{}, false
+	}
+	return b.Steps[i], true
+}
+
 // Endpoint is where a step sends its requests.
 type Endpoint struct {
 	URL      string        // http or https, without user information.

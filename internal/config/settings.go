@@ -15,6 +15,7 @@ const (
 	groupDatabase = "Registry database"
 	groupSoroban  = "Stellar network and contracts"
 	groupMail     = "Mail, and the links in it"
+	groupSteps    = "Own steps of blueprints"
 	groupServer   = "API server and workers"
 	groupLog      = "Log"
 	groupClient   = "Clients of tenant-api, such as the provider in API mode"
@@ -61,6 +62,8 @@ var settings = []Setting{
 	{MailOAuthSecret, groupMail, "secret of the client, with MAIL_OAUTH_TOKEN_URL", ""},
 	{MailOAuthScope, groupMail, "scope of the tokens, such as https://outlook.office365.com/.default", ""},
 	{AppURL, groupMail, "base address of the links in mails", "http://APP_HOST:APP_PORT"},
+
+	{WebhookAllow, groupSteps, "hosts and networks that steps may send to although their addresses are not public, as directory.internal,10.20.0.0/16", ""},
 
 	{AppHost, groupServer, "address to serve on", "127.0.0.1"},
 	{AppPort, groupServer, "port to serve on; 0 for any free port", "3000"},

@@ -22,7 +22,8 @@ func readAll(source config.Source) (all []any, err error) {
 	retention, e5 := config.ReadRetention(source)
 	log, e6 := config.ReadLog(source)
 	client, e7 := config.ReadTenantAPI(source)
-	return []any{database, soroban, mail, api, retention, log, client}, errors.Join(e1, e2, e3, e4, e5, e6, e7)
+	webhook, e8 := config.ReadWebhook(source)
+	return []any{database, soroban, mail, api, retention, log, client, webhook.Allow}, errors.Join(e1, e2, e3, e4, e5, e6, e7, e8)
 }
 
 // required are the settings without a default that a program needs.

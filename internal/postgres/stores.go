@@ -17,6 +17,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/lifecycle"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/logins"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/orphans"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/ownsteps"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/platform"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/publish"
@@ -37,6 +38,7 @@ type DB struct {
 	*registry.Creations
 	*lifecycle.Lifecycle
 	*runs.Runs
+	*ownsteps.Steps
 	*welcome.Mails
 	*orphans.Orphans
 	*tenantschema.Schemas
@@ -75,7 +77,7 @@ func Open(ctx context.Context, o pgdb.Options) (*DB, error) {
 	published := publish.New(db, blueprints, schemas)
 	return &DB{
 		DB: db, Registry: registry.New(db), Creations: registry.NewCreations(db), Lifecycle: lifecycle.New(db, logins),
-		Runs: runs.New(db, uncertain), Mails: welcome.New(db), Orphans: orphans.New(db), Schemas: schemas, Adoptions: adopt.New(db, schemas, published),
+		Runs: runs.New(db, uncertain), Steps: ownsteps.New(db, blueprints, logins), Mails: welcome.New(db), Orphans: orphans.New(db), Schemas: schemas, Adoptions: adopt.New(db, schemas, published),
 		Logins: logins, Checks: checks.New(db, schemas, published), Transactions: stellarstore.NewTransactions(db, uncertain), Contracts: stellarstore.NewContracts(db),
 		AuditLog: auditlog.New(db), APIKeys: apikeys.New(db), Blueprints: published, Platform: platform.New(db, schemas, logins),
 	}, nil

@@ -22,6 +22,7 @@ type settings struct {
 	autoMigrate       bool
 	soroban           config.Soroban
 	mail              config.Mail
+	webhook           config.Webhook
 	managedBy         string
 	retention         time.Duration     // How long an archived tenant is kept before it can be purged.
 	api               *config.TenantAPI // Set in API mode; the groups above are then empty.
@@ -129,6 +130,7 @@ func readSettings(ctx context.Context, m providerModel, source config.Source) (s
 		c.database(ctx, m, &s)
 		c.soroban(ctx, m, &s)
 		c.mail(ctx, m, &s)
+		readGroup(c, "webhook", true, &s.webhook, config.ReadWebhook)
 		readGroup(c, "purge", true, &s.retention, config.ReadRetention)
 	}
 	s.skipChecks = m.SkipChecks.ValueBool()

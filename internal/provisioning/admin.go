@@ -123,8 +123,8 @@ func (s *Service) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, e
 	return s.moves.Unarchive(ctx, id)
 }
 
-// Purge permanently deletes the data of an archived tenant. confirm must be its name,
-// otherwise KindInvalid. See MoveStore.Purge.
+// Purge permanently deletes the data of an archived tenant, after its own steps were undone.
+// confirm must be its name, otherwise KindInvalid. See MoveStore.Purge.
 func (s *Service) Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (PurgeCertificate, error) {
 	t, err := s.tenants.Get(ctx, id)
 	if err != nil {
@@ -132,6 +132,14 @@ func (s *Service) Purge(ctx context.Context, id uuid.UUID, confirm string, reten
 	}
 	if err := checkConfirmation(t, confirm); err != nil {
 		return PurgeCertificate{}, err
+	}
+	if !t.IsStandard() && t.PurgedAt.IsZero() {
+		if err := s.moves.CheckPurge(ctx, id, retention); err != nil {
+			return PurgeCertificate{}, err
+		}
+		if err := s.pipeline.undoForPurge(ctx, id); err != nil {
+			return PurgeCertificate{}, err
+		}
 	}
 	return s.moves.Purge(ctx, id, retention)
 }

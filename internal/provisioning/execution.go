@@ -21,6 +21,9 @@ type execution struct {
 	pending    Progress              // Finished, and not committed yet.
 	options    RunOptions
 	warnings   []string
+
+	ownSteps     []OwnStep // Of the attempt, once ownStepsRead.
+	ownStepsRead bool
 }
 
 // errLeaseLost is the cancel cause of workCtx when the lease could not be renewed.
@@ -59,12 +62,18 @@ func (x *execution) runSteps() (tenant.Tenant, error) {
 	if done == 0 { // The record was committed together with the claim.
 		x.notify(tenant.StepCreateTenantRecord, tenant.StepCompleted, x.run.Recorded, nil)
 	}
+	if err := x.undoEarlierAttempts(); err != nil {
+		return x.handleStepError(tenant.StepCreateSchema, 0, err)
+	}
 	for _, step := range tenant.Steps()[done+1:] {
 		if step.Index() <= x.run.Checkpoint.Index() {
 			continue // Completed together with the step before it.
 		}
 		if x.callerCtx.Err() != nil {
 			return x.release(step)
+		}
+		if own, err := x.runOwnSteps(step); err != nil {
+			return x.handleStepError(own, 0, err)
 		}
 		if step == tenant.StepDeploySorobanContract && x.run.Tenant.WithoutContract {
 			x.skipContract()
@@ -135,6 +144,8 @@ func (x *execution) handleStepError(step tenant.Step, took time.Duration, err er
 	switch kind := errs.KindOf(err); {
 	case kind == errs.KindFenced:
 		return x.run.Tenant, err
+	case PostponedFor(err) > 0:
+		return x.releasePostponed(err)
 	case kind == errs.KindCancelled, x.callerCtx.Err() != nil && kind == errs.KindTransient:
 		return x.release(step)
 	case kind == errs.KindTransient && x.options.Retryable:

@@ -48,6 +48,7 @@ type PipelineOptions struct {
 	MailDotWait time.Duration     // The same with MailFailureFail until the final dot. Default DefaultMailDotWait.
 	Clock       clock.Clock       // Default clock.System.
 	Observer    Observer          // Default: none.
+	StepSender  StepSender        // Default: none; then the own steps of blueprints fail.
 
 	// OpaqueSchemaNames gives new tenants schema names that do not tell theirs.
 	OpaqueSchemaNames bool
@@ -63,6 +64,8 @@ type Pipeline struct {
 	steps     StepStore
 	rollbacks RollbackStore
 	welcomes  WelcomeStore
+	owns      OwnStepStore
+	undos     UndoStore
 	deployer  ContractDeployer
 	mailer    Mailer
 	opts      PipelineOptions
@@ -84,7 +87,7 @@ func NewPipeline(runs Runs, deployer ContractDeployer, mailer Mailer, opts Pipel
 	if opts.Heartbeat*2 > opts.LeaseTTL {
 		return nil, errs.Errorf(errs.KindInvalid, op, "Heartbeat is %v; it must be at most half of LeaseTTL, %v", opts.Heartbeat, opts.LeaseTTL)
 	}
-	return &Pipeline{leases: runs, steps: runs, rollbacks: runs, welcomes: runs, deployer: deployer, mailer: mailer, opts: opts}, nil
+	return &Pipeline{leases: runs, steps: runs, rollbacks: runs, welcomes: runs, owns: runs, undos: runs, deployer: deployer, mailer: mailer, opts: opts}, nil
 }
 
 func (o PipelineOptions) withDefaults() PipelineOptions {
@@ -109,6 +112,9 @@ func (o PipelineOptions) withDefaults() PipelineOptions {
 	}
 	if o.Clock == nil {
 		o.Clock = clock.System{}
+	}
+	if o.StepSender == nil {
+		o.StepSender = noSteps{}
 	}
 	if o.Observer == nil {
 		o.Observer = func(context.Context, Event) {}
@@ -245,6 +251,6 @@ func (p *Pipeline) FailTenant(ctx context.Context, id uuid.UUID, reason string) 
 
 // abort finishes the rollback of a tenant that MoveStore.Abort has claimed.
 func (p *Pipeline) abort(ctx context.Context, run Run) (tenant.Tenant, error) {
-	out, err := p.Continue(ctx, run, RunOptions{})
+	out, err := p.Continue(ctx, run, RunOptions{Foreground: true})
 	return out.Tenant, err
 }

@@ -72,6 +72,9 @@ type MoveStore interface {
 	// change an ACTIVE one. KindConflict when another tenant has its name, when it was
 	// purged or was never live.
 	Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
+	// CheckPurge returns the error that Purge would return, as far as it is known before it
+	// begins, and nil for a purged tenant.
+	CheckPurge(ctx context.Context, id uuid.UUID, retention time.Duration) error
 	// Purge drops schema and role of a tenant that has been ARCHIVED for longer than
 	// the retention, and keeps a certificate; for a purged one it returns that certificate.
 	Purge(ctx context.Context, id uuid.UUID, retention time.Duration) (PurgeCertificate, error)
@@ -196,6 +199,8 @@ type Runs interface {
 	StepStore
 	RollbackStore
 	WelcomeStore
+	OwnStepStore
+	UndoStore
 }
 
 // LeaseStore claims tenants for runs.

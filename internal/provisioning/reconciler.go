@@ -167,7 +167,7 @@ func (r *Reconciler) finishOrphans(ctx context.Context, report *Report) error {
 	record := func(id uuid.UUID, done *[]uuid.UUID, err error) {
 		if err == nil {
 			*done = append(*done, id)
-		} else if !superseded(err) {
+		} else if !superseded(err) && PostponedFor(err) == 0 {
 			failures = append(failures, fmt.Errorf("tenant %s: %w", id, err))
 		}
 	}

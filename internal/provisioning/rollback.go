@@ -29,6 +29,10 @@ func (x *execution) failAttempt(step tenant.Step, took time.Duration, cause erro
 	}
 	x.run.Rollback = RollbackToFailed
 	tenant, err := x.rollBack()
+	if PostponedFor(err) > 0 {
+		return x.run.Tenant, errs.Wrap(err, errs.KindTransient, "provision tenant", "step %s failed: %s. The rollback goes on: %s",
+			step, errs.Truncate(errs.SafeMessage(cause), errs.MaxErrorLength/2), errs.SafeMessage(err))
+	}
 	if err != nil {
 		return x.run.Tenant, x.rollbackIncomplete(step, cause, err)
 	}
@@ -39,6 +43,9 @@ func (x *execution) failAttempt(step tenant.Step, took time.Duration, cause erro
 // it also sends the failure mail. For an aborted tenant, which becomes ARCHIVED, no mail is
 // sent.
 func (x *execution) rollBack() (tenant.Tenant, error) {
+	if err := x.undoAttempt(); err != nil {
+		return x.interruptRollback(err)
+	}
 	ctx, cancel := x.cleanupContext()
 	defer cancel()
 	var (
@@ -59,6 +66,20 @@ func (x *execution) rollBack() (tenant.Tenant, error) {
 		x.sendFailureMail(t)
 	}
 	return t, nil
+}
+
+// interruptRollback ends a run whose own steps are not undone yet. The next run continues it.
+func (x *execution) interruptRollback(cause error) (tenant.Tenant, error) {
+	if PostponedFor(cause) > 0 {
+		return x.releasePostponed(cause)
+	}
+	if errs.KindOf(cause) == errs.KindFenced {
+		return x.run.Tenant, cause
+	}
+	ctx, cancel := x.cleanupContext()
+	defer cancel()
+	_ = x.leases.Release(ctx, x.run) // If it fails, the lease expires.
+	return x.run.Tenant, errs.Wrap(cause, errs.KindOf(cause), "roll back tenant", "the own steps of the blueprint are not undone yet: %s", errs.SafeMessage(cause))
 }
 
 // rollbackIncomplete returns the error of the failed step with that of the unfinished

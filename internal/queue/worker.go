@@ -62,6 +62,9 @@ func recoverPanic(ctx context.Context, log *slog.Logger, job int64, tenantID uui
 
 // logLevel returns the level for the end of an attempt: debug for ordinary ones.
 func logLevel(err error) slog.Level {
+	if provisioning.PostponedFor(err) > 0 {
+		return slog.LevelDebug
+	}
 	switch errs.KindOf(err) {
 	case errs.KindConflict, errs.KindCancelled, errs.KindFenced:
 		return slog.LevelDebug
@@ -79,6 +82,8 @@ func toRiverError(ctx context.Context, err error, now time.Time) error {
 	switch kind := errs.KindOf(err); {
 	case err == nil:
 		return nil
+	case provisioning.PostponedFor(err) > 0:
+		return river.JobSnooze(provisioning.PostponedFor(err)) // Another program is asked again then.
 	case kind == errs.KindConflict && e.Lease != nil:
 		// Another run has the lease of the tenant, perhaps a dead one. This attempt has not
 		// failed.

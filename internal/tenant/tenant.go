@@ -31,6 +31,9 @@ type Tenant struct {
 	Variables         map[string]string // The blueprint's variables for this tenant.
 	SchemaVersion     int               // Number of the blueprint's last migration in the schema; 0: no schema yet.
 
+	// Outputs are what its own steps answered. They can be secrets.
+	Outputs Outputs
+
 	// WithoutContract and WithoutUsers say what its blueprint does without: DEPLOY_SOROBAN_CONTRACT
 	// and STORE_CONTRACT_ADDRESS are SKIPPED, or SEED_ROLES_AND_USER is and nobody is invited.
 	WithoutContract, WithoutUsers bool
@@ -60,6 +63,9 @@ type Tenant struct {
 // WasLive reports whether the tenant ever reached ACTIVE. Such a tenant is never
 // adopted by a Create and never loses its schema to a rollback.
 func (t Tenant) WasLive() bool { return !t.ActivatedAt.IsZero() }
+
+// IsStandard reports whether it is made from the blueprint standard, which has no own steps.
+func (t Tenant) IsStandard() bool { return cmp.Or(t.Blueprint, StandardBlueprint) == StandardBlueprint }
 
 // Inputs returns the inputs of the tenant, without the password.
 func (t Tenant) Inputs() Inputs {

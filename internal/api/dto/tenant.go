@@ -42,6 +42,7 @@ type Tenant struct {
 	BlueprintRevision  *int              `json:"blueprintRevision" doc:"The revision that the tenant's schema was last brought to. Null: the blueprint standard, or no schema yet."`
 	SchemaVersion      *int              `json:"schemaVersion" doc:"The number of the blueprint's last migration in the tenant's schema. Null: no schema yet."`
 	Variables          map[string]string `json:"variables" nullable:"false" doc:"The blueprint's variables as they were given."`
+	Outputs            map[string]string `json:"outputs,omitempty" doc:"What the blueprint's own steps answered; can be secrets. Only for callers with the scope tenants:write, and not in lists. Absent without outputs."`
 	WelcomeEmailStatus string            `json:"welcomeEmailStatus" enum:"PENDING,SENT,FAILED,SKIPPED"`
 	Attempt            int               `json:"attempt" minimum:"1" doc:"Provisioning attempts so far."`
 	Version            int64             `json:"version" minimum:"1" doc:"Increases with each change; the ETag."`
@@ -63,7 +64,7 @@ func NewTenant(t tenant.Tenant) Tenant {
 		WelcomeEmailStatus: string(t.WelcomeEmail), Attempt: t.Attempt, Version: t.Version,
 		CreatedAt: t.CreatedAt.UTC(), UpdatedAt: t.UpdatedAt.UTC(),
 		ActivatedAt: Time(t.ActivatedAt), ArchivedAt: Time(t.ArchivedAt), PurgedAt: Time(t.PurgedAt),
-		Queued: t.Queued, Locale: Text(t.Locale), Blueprint: t.Blueprint, BlueprintRevision: number(t.BlueprintRevision), SchemaVersion: number(t.SchemaVersion), Variables: t.Variables,
+		Queued: t.Queued, Locale: Text(t.Locale), Blueprint: t.Blueprint, BlueprintRevision: number(t.BlueprintRevision), SchemaVersion: number(t.SchemaVersion), Variables: t.Variables, Outputs: t.Outputs,
 	}
 	if v.Metadata == nil {
 		v.Metadata = map[string]string{}
@@ -71,6 +72,12 @@ func NewTenant(t tenant.Tenant) Tenant {
 	if v.Variables == nil {
 		v.Variables = map[string]string{}
 	}
+	return v
+}
+
+// WithoutOutputs is the tenant for callers that may not see its outputs.
+func (v Tenant) WithoutOutputs() Tenant {
+	v.Outputs = nil
 	return v
 }
 
@@ -91,6 +98,9 @@ func (v Tenant) Tenant() tenant.Tenant {
 	}
 	if len(v.Variables) > 0 {
 		t.Variables = v.Variables
+	}
+	if len(v.Outputs) > 0 {
+		t.Outputs = v.Outputs
 	}
 	return t
 }

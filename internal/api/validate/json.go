@@ -192,6 +192,25 @@ func OptionalString(target **string) FieldReader {
 	}
 }
 
+// Strings reads a list of strings that has so many.
+func Strings(target *[]string, least, most int) FieldReader {
+	return func(field string, raw json.RawMessage) []problem.FieldError {
+		var items []json.RawMessage
+		if jsonType(raw) != "an array" || json.Unmarshal(raw, &items) != nil {
+			return fieldError(field, "has to be an array, not "+jsonType(raw))
+		}
+		if n := len(items); n < least || n > most {
+			return fieldError(field, fmt.Sprintf("has %d entries; give %d to %d", n, least, most))
+		}
+		*target = make([]string, len(items))
+		var fieldErrs []problem.FieldError
+		for i, item := range items {
+			fieldErrs = append(fieldErrs, String(&(*target)[i])(fmt.Sprintf("%s[%d]", field, i), item)...)
+		}
+		return fieldErrs
+	}
+}
+
 // StringMap reads an object of strings.
 func StringMap(target *map[string]string) FieldReader {
 	return func(field string, raw json.RawMessage) []problem.FieldError {

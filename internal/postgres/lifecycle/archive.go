@@ -48,7 +48,8 @@ func (s *Lifecycle) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant,
 			return errs.Errorf(errs.KindPermanent, op,
 				"the tenant's schema %s does not exist; restore it from a backup first", t.SchemaName)
 		}
-		rows, _ := tx.Query(ctx, `UPDATE tenants SET status = 'ACTIVE', updated_at = now(), version = version + 1,
+		// The new epoch fences the undo of own steps by a purge.
+		rows, _ := tx.Query(ctx, `UPDATE tenants SET status = 'ACTIVE', updated_at = now(), version = version + 1, run_epoch = run_epoch + 1,
 				welcome_email_due_at = CASE WHEN welcome_email = 'PENDING' THEN
 					clock_timestamp() + CASE WHEN welcome_email_unanswered THEN @mail_hold::interval ELSE '0' END END
 			WHERE id = @id RETURNING `+tenantrow.Columns, pgx.StrictNamedArgs{"id": id, "mail_hold": provisioning.MailHold})

@@ -61,6 +61,14 @@ func (s *Lifecycle) Purge(ctx context.Context, id uuid.UUID, retention time.Dura
 	return certificate, err
 }
 
+// CheckPurge returns the error that Purge would return, as far as it is known before it begins.
+func (s *Lifecycle) CheckPurge(ctx context.Context, id uuid.UUID, retention time.Duration) error {
+	return s.db.InTx(ctx, "purge tenant", func(tx pgx.Tx) error {
+		_, _, err := lockForPurge(ctx, tx, id, retention)
+		return err
+	})
+}
+
 // lockForPurge locks a tenant that can be purged, and begins its certificate. That of a
 // purged tenant is complete.
 func lockForPurge(ctx context.Context, tx pgx.Tx, id uuid.UUID, retention time.Duration) (t tenant.Tenant, c provisioning.PurgeCertificate, err error) {

@@ -54,14 +54,9 @@ func (s *Logins) OpenCredential(ctx context.Context, tenantID uuid.UUID, ttl tim
 	// dropped is tried again later and does not prevent new logins.
 	_ = s.endDue(ctx)
 	_, _, _ = s.dropDue(ctx, dropWithOpen)
-	password := rand.Text() + rand.Text()
-	verifier, err := scramVerifier(password)
+	l, err := newLogin(tenantID, tenant.Password(rand.Text()+rand.Text()))
 	if err != nil {
-		return credentials.Credential{}, errs.Wrap(err, errs.KindPermanent, op, "the password cannot be prepared")
-	}
-	c := credentials.Credential{
-		ID: uuid.Must(uuid.NewV7()), TenantID: tenantID, Password: tenant.Password(password),
-		Username: Prefix + strings.ToLower(rand.Text()),
+		return credentials.Credential{}, err
 	}
 	err = s.db.InTx(ctx, op, func(tx pgx.Tx) error {
 		t, err := tenantrow.Lock(ctx, tx, tenantID)
@@ -71,22 +66,49 @@ func (s *Logins) OpenCredential(ctx context.Context, tenantID uuid.UUID, ttl tim
 		if t.Tenant.Status != tenant.StatusActive {
 			return t.Tenant.Status.TransitionError(op, "opening a login for its schema")
 		}
-		c.SchemaName, c.Database = t.Tenant.SchemaName, tx.Conn().Config().Database
-		c.Host, c.Port = s.db.Address(tx.Conn())
-		if err := tx.QueryRow(ctx, `INSERT INTO tenant_credentials (id, tenant_id, username, expires_at)
-			VALUES ($1, $2, $3, date_trunc('second', now() + $4::interval)) RETURNING expires_at`,
-			c.ID, tenantID, c.Username, ttl).Scan(&c.ExpiresAt); err != nil {
-			return err
-		}
-		if err := createLogin(ctx, tx, t.Tenant, c, verifier); err != nil {
-			return err
-		}
-		return auditlog.Append(ctx, tx, tenantID, audit.ActionOpenCredential, credentialDetail(c.ID, c.Username, c.ExpiresAt))
+		return s.open(ctx, tx, t.Tenant, &l, ttl)
 	})
 	if err != nil {
 		return credentials.Credential{}, err
 	}
-	return c, nil
+	return l.Credential, nil
+}
+
+// login is a login that is being opened.
+type login struct {
+	credentials.Credential
+	verifier  string     // Of the password.
+	webhookID *uuid.UUID // Of the own step that it is for; nil: a caller opens it.
+}
+
+func newLogin(tenantID uuid.UUID, password tenant.Password) (login, error) {
+	verifier, err := scramVerifier(password.Reveal())
+	if err != nil {
+		return login{}, errs.Wrap(err, errs.KindPermanent, "open login", "the password cannot be prepared")
+	}
+	return login{verifier: verifier, Credential: credentials.Credential{
+		ID: uuid.Must(uuid.NewV7()), TenantID: tenantID, Password: password, Username: Prefix + strings.ToLower(rand.Text()),
+	}}, nil
+}
+
+// open records and creates a login of a locked tenant.
+func (s *Logins) open(ctx context.Context, tx pgx.Tx, t tenant.Tenant, l *login, ttl time.Duration) error {
+	s.locate(tx, t, &l.Credential)
+	if err := tx.QueryRow(ctx, `INSERT INTO tenant_credentials (id, tenant_id, username, expires_at, webhook_id)
+		VALUES ($1, $2, $3, date_trunc('second', now() + $4::interval), $5) RETURNING expires_at`,
+		l.ID, t.ID, l.Username, ttl, l.webhookID).Scan(&l.ExpiresAt); err != nil {
+		return err
+	}
+	if err := createLogin(ctx, tx, t, l.Credential, l.verifier); err != nil {
+		return err
+	}
+	return auditlog.Append(ctx, tx, t.ID, audit.ActionOpenCredential, credentialDetail(l.ID, l.Username, l.ExpiresAt))
+}
+
+// locate notes where a login connects.
+func (s *Logins) locate(tx pgx.Tx, t tenant.Tenant, c *credentials.Credential) {
+	c.SchemaName, c.Database = t.SchemaName, tx.Conn().Config().Database
+	c.Host, c.Port = s.db.Address(tx.Conn())
 }
 
 func createLogin(ctx context.Context, tx pgx.Tx, t tenant.Tenant, c credentials.Credential, verifier string) error {

@@ -105,9 +105,6 @@ func (p *Blueprints) try(ctx context.Context, files fs.FS) (t tried, err error) 
 		return t, err
 	}
 	b := t.blueprint
-	if len(b.Steps) > 0 { // A tenant without them would look complete.
-		return t, problemsError(blueprint.Problems{{File: "blueprint.yaml", Message: "has steps of the platform's own, which this release does not run; remove them"}})
-	}
 	known, err := p.store.Published(ctx, b.Name)
 	if err != nil {
 		return t, err

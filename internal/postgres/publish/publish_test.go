@@ -118,9 +118,7 @@ func TestPublish_Refused(t *testing.T) {
 		"Syntax":          {"SELECT 1;\n\nCREATE TABEL x (id int);", "migrations/0002_more.sql:4", "syntax error"},
 		"Privileges":      {"blueprint.yaml:\n" + strings.Replace(clinicYAML, "icd10", "icd11", 1), "blueprint.yaml", "icd11, which no migration makes"},
 		"Grants":          {"blueprint.yaml:\n" + clinicYAML + "grants:\n  - {role: nobody_app, read: all}\n", "blueprint.yaml", "CREATE ROLE \"nobody_app\""},
-		"Steps": {"blueprint.yaml:\n" + clinicYAML + "steps:\n  - name: REGISTER_IN_DIRECTORY\n    after: STORE_CONTRACT_ADDRESS\n" +
-			"    webhook: {url: \"https://directory.example/tenants\", secret: BLUEPRINT_SECRET_DIRECTORY}\n", "blueprint.yaml", "which this release does not run"},
-		"Extension": {"blueprint.yaml:\n" + clinicYAML + "extensions: [citext]\n", "blueprint.yaml", "CREATE EXTENSION \"citext\" SCHEMA extensions"},
+		"Extension":       {"blueprint.yaml:\n" + clinicYAML + "extensions: [citext]\n", "blueprint.yaml", "CREATE EXTENSION \"citext\" SCHEMA extensions"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			replace := strings.NewReplacer("{{other}}", other.SchemaName)

@@ -43,8 +43,8 @@ func (s *Registry) FindByExternalID(ctx context.Context, externalID string) (ten
 		 ORDER BY purged_at NULLS FIRST LIMIT 1`, externalID)
 }
 
-// Log reads the rows of the newest attempt, or of all, ordered by attempt and step.
-// Unknown steps come last.
+// Log reads the rows of the newest attempt, or of all, ordered by attempt and step, own steps behind
+// the one that they come after. Unknown steps come last.
 func (s *Registry) Log(ctx context.Context, id uuid.UUID, all bool) ([]tenant.LogEntry, error) {
 	const op = "read provisioning log"
 	pool, err := s.db.ReadyPool(ctx)
@@ -52,9 +52,9 @@ func (s *Registry) Log(ctx context.Context, id uuid.UUID, all bool) ([]tenant.Lo
 		return nil, err
 	}
 	rows, err := pool.Query(ctx, `SELECT `+logColumns+`
-		FROM provisioning_logs l
+		FROM provisioning_logs l LEFT JOIN tenant_steps s USING (tenant_id, attempt, step)
 		WHERE tenant_id = $1 AND ($2 OR attempt = (SELECT max(attempt) FROM provisioning_logs WHERE tenant_id = $1))
-		ORDER BY l.attempt, array_position($3::text[], l.step), l.step`, id, all, tenant.Steps())
+		ORDER BY attempt, array_position($3::text[], coalesce(s.after_step, step)), s.position NULLS FIRST, step`, id, all, tenant.Steps())
 	if err != nil {
 		return nil, pgdb.Classify(err, op)
 	}
@@ -63,8 +63,8 @@ func (s *Registry) Log(ctx context.Context, id uuid.UUID, all bool) ([]tenant.Lo
 }
 
 // logColumns are read by scanLog, in this order.
-const logColumns = `id, tenant_id, attempt, created_at, change_seq, step, status, result,
-	coalesce(error, ''), ` + tenantrow.LogDuration
+const logColumns = `l.id, tenant_id, attempt, l.created_at, l.change_seq, step, l.status, l.result,
+	coalesce(l.error, ''), ` + tenantrow.LogDuration
 
 func scanLog(r pgx.CollectableRow) (e tenant.LogEntry, err error) {
 	err = r.Scan(&e.ID, &e.TenantID, &e.Attempt, &e.CreatedAt, &e.Change, &e.Step, &e.Status, &e.Result, &e.Error, &e.Duration)
@@ -79,7 +79,7 @@ func (s *Registry) Changes(ctx context.Context, id uuid.UUID, after int64) (even
 	if err != nil {
 		return events.Changes{}, err
 	}
-	rows, err := s.db.Pool().Query(ctx, `SELECT `+logColumns+` FROM provisioning_logs WHERE tenant_id = $1 AND change_seq > $2 ORDER BY change_seq`, id, after)
+	rows, err := s.db.Pool().Query(ctx, `SELECT `+logColumns+` FROM provisioning_logs l WHERE tenant_id = $1 AND change_seq > $2 ORDER BY change_seq`, id, after)
 	if err != nil {
 		return events.Changes{}, pgdb.Classify(err, op)
 	}

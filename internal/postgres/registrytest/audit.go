@@ -70,10 +70,21 @@ func (r *Registry) RemoveTenant(tenantID string) {
 	r.t.Helper()
 	r.exec(`DELETE FROM tenants WHERE id::text = $1`, tenantID)
 	for _, table := range []string{
-		"audit_events", "provisioning_logs", "tenant_migrations", "tenant_invitations", "tenant_credentials", "tenant_contracts", "purge_certificates",
+		"audit_events", "provisioning_logs", "tenant_migrations", "tenant_steps", "tenant_invitations", "tenant_credentials", "tenant_contracts", "purge_certificates",
 	} {
 		r.exec(`DELETE FROM `+table+` WHERE tenant_id::text = $1`, tenantID)
 	}
 	// Transactions of reconcilers have the contract and no tenant.
 	r.exec(`DELETE FROM stellar_transactions WHERE contract_id IN (SELECT contract_id FROM stellar_transactions WHERE tenant_id::text = $1)`, tenantID)
+}
+
+// SkipReasons are the reasons of the undos that were skipped.
+func (r *Registry) SkipReasons() []string {
+	r.t.Helper()
+	rows, _ := r.conn.Query(r.ctx(), `SELECT detail->>'reason' FROM audit_events WHERE action = 'tenant.skip_undo' ORDER BY at`)
+	reasons, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return reasons
 }

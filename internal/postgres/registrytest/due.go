@@ -60,3 +60,15 @@ func (r *Registry) Requests() int {
 	r.t.Helper()
 	return value[int](r, `SELECT count(*) FROM idempotency_keys`)
 }
+
+// AgeOwnSteps moves the times of all own steps back, as if their requests were that much older.
+func (r *Registry) AgeOwnSteps(age time.Duration) {
+	r.t.Helper()
+	r.exec(`UPDATE tenant_steps SET sent_at = sent_at - $1::interval, undo_sent_at = undo_sent_at - $1::interval, due_at = due_at - $1::interval`, age)
+}
+
+// MakeOwnStepsDue makes the next request of each own step due now.
+func (r *Registry) MakeOwnStepsDue() {
+	r.t.Helper()
+	r.exec(`UPDATE tenant_steps SET due_at = NULL`)
+}

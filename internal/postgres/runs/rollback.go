@@ -124,7 +124,7 @@ func rollBack(ctx context.Context, tx pgx.Tx, r provisioning.Run) (tenant.Tenant
 		}
 	}
 	rows, _ := tx.Query(ctx, `UPDATE tenants SET status = rollback_target, rollback_target = NULL, checkpoint = 'CREATE_TENANT_RECORD',
-			admin_user_id = NULL, blueprint_revision = NULL, schema_version = NULL, welcome_email_unanswered = false, run_owner = NULL, run_expires_at = NULL, job_id = NULL,
+			admin_user_id = NULL, blueprint_revision = NULL, schema_version = NULL, outputs = '{}', welcome_email_unanswered = false, run_owner = NULL, run_expires_at = NULL, job_id = NULL,
 			archived_at = CASE WHEN rollback_target = 'ARCHIVED' THEN now() END,
 			admin_password_hash = CASE WHEN rollback_target = 'FAILED' THEN admin_password_hash END, updated_at = now(), version = version + 1
 		WHERE id = $1 RETURNING `+tenantrow.Columns, t.ID)

@@ -18,7 +18,7 @@ import (
 
 // Columns are read by Scan, in this order.
 const Columns = `id, name, admin_email, admin_first_name, admin_last_name, coalesce(external_id, ''),
-	metadata, coalesce(managed_by, ''), coalesce(locale, ''), blueprint, coalesce(blueprint_revision, 0), variables, coalesce(schema_version, 0), without_contract, without_users, adopted, status, schema_name, coalesce(soroban_contract_id, ''),
+	metadata, coalesce(managed_by, ''), coalesce(locale, ''), blueprint, coalesce(blueprint_revision, 0), variables, outputs, coalesce(schema_version, 0), without_contract, without_users, adopted, status, schema_name, coalesce(soroban_contract_id, ''),
 	coalesce(provisioning_error, ''), welcome_email, attempt, version,
 	created_at, updated_at, activated_at, archived_at, purged_at, job_id IS NOT NULL`
 
@@ -58,7 +58,7 @@ type nullableTimes struct{ activated, archived, purged *time.Time }
 func scanTargets(t *tenant.Tenant, optional *nullableTimes) []any {
 	return []any{
 		&t.ID, &t.Name, &t.AdminEmail, &t.AdminFirstName, &t.AdminLastName, &t.ExternalID,
-		&t.Metadata, &t.ManagedBy, &t.Locale, &t.Blueprint, &t.BlueprintRevision, &t.Variables, &t.SchemaVersion, &t.WithoutContract, &t.WithoutUsers, &t.Adopted, &t.Status, &t.SchemaName, &t.ContractID,
+		&t.Metadata, &t.ManagedBy, &t.Locale, &t.Blueprint, &t.BlueprintRevision, &t.Variables, &t.Outputs, &t.SchemaVersion, &t.WithoutContract, &t.WithoutUsers, &t.Adopted, &t.Status, &t.SchemaName, &t.ContractID,
 		&t.ProvisioningError, &t.WelcomeEmail, &t.Attempt, &t.Version,
 		&t.CreatedAt, &t.UpdatedAt, &optional.activated, &optional.archived, &optional.purged, &t.Queued,
 	}
@@ -78,6 +78,9 @@ func setDerived(t *tenant.Tenant, optional nullableTimes) {
 	}
 	if len(t.Variables) == 0 {
 		t.Variables = nil
+	}
+	if len(t.Outputs) == 0 {
+		t.Outputs = nil
 	}
 	t.DatabaseRole = tenant.DatabaseRole(t.SchemaName, t.ID)
 }

@@ -97,6 +97,7 @@ func newSchemaBatch(types *pgtype.Map, t *blueprintsql.Template, r provisioning.
 		b.add(statement)
 	}
 	b.addLedger(t, tenant)
+	b.addOwnSteps(t.Own().Steps, tenant)
 	b.addLog(t, r, seed)
 	b.add(`COMMIT`)
 	return b
@@ -129,6 +130,33 @@ func (b *schemaBatch) addLedger(t *blueprintsql.Template, tenant tenant.Tenant) 
 	b.add(s.SQL+` ON CONFLICT (tenant_id, blueprint, version) DO UPDATE SET checksum = excluded.checksum, applied_at = now()`, s.Args...)
 }
 
+// addOwnSteps records the own steps of the blueprint, which the run sends later.
+func (b *schemaBatch) addOwnSteps(steps []blueprint.Step, t tenant.Tenant) {
+	if len(steps) == 0 {
+		return
+	}
+	names, after := make([]string, len(steps)), make([]string, len(steps))
+	for i, s := range steps {
+		names[i], after[i] = s.Name, s.After
+	}
+	b.add(`INSERT INTO tenant_steps (tenant_id, attempt, step, after_step, position, revision)
+		SELECT $1::uuid, $2::int, step, after_step, position, $5::int FROM unnest($3::text[], $4::text[]) WITH ORDINALITY AS s (step, after_step, position)`,
+		t.ID, t.Attempt, names, after, t.BlueprintRevision)
+}
+
+// firstStep is the step that begins after SEED_ROLES_AND_USER.
+func firstStep(steps []blueprint.Step, next tenant.Step) string {
+	for _, s := range steps {
+		if s.After == string(tenant.StepSeedRolesAndUser) {
+			return s.Name
+		}
+	}
+	if next == tenant.StepSendWelcomeEmail && len(steps) > 0 { // Without a contract.
+		return steps[0].Name
+	}
+	return string(next)
+}
+
 // addLog writes the log of the three steps; its answer has their durations.
 func (b *schemaBatch) addLog(t *blueprintsql.Template, r provisioning.Run, seed provisioning.Seed) {
 	seeded, admin := string(tenant.StepCompleted), &seed.AdminUser
@@ -149,7 +177,7 @@ func (b *schemaBatch) addLog(t *blueprintsql.Template, r provisioning.Run, seed 
 		) AS steps (step, status, result, began, ended)
 		ON CONFLICT ON CONSTRAINT provisioning_logs_unique DO UPDATE SET `+tenantrow.LogMergeSetItems+`
 		RETURNING step, (extract(epoch FROM `+tenantrow.LogDuration+`) * 1000000)::bigint`,
-		r.Tenant.ID, r.Tenant.Attempt, r.Tenant.SchemaName, r.Tenant.DatabaseRole, t.Version(), textOf(admin), string(seed.Next), seeded)
+		r.Tenant.ID, r.Tenant.Attempt, r.Tenant.SchemaName, r.Tenant.DatabaseRole, t.Version(), textOf(admin), firstStep(t.Own().Steps, seed.Next), seeded)
 }
 
 // checkActive ends the transaction if another revision was activated since the tenant's was read.

@@ -26,6 +26,7 @@ CREATE TABLE tenants (
     blueprint              varchar(63) NOT NULL DEFAULT 'standard',
     blueprint_revision     integer, -- that the schema was last brought to; null: standard, or no schema yet
     variables              jsonb NOT NULL DEFAULT '{}', -- the blueprint's, of this tenant
+    outputs                jsonb NOT NULL DEFAULT '{}', -- what its own steps answered
     adopted                boolean NOT NULL DEFAULT false, -- its schema was there before: no rollback drops it
     without_contract       boolean NOT NULL DEFAULT false, -- the blueprint has contract: none
     without_users          boolean NOT NULL DEFAULT false, -- the blueprint extends none: no administrator, no invitation
@@ -194,6 +195,29 @@ CREATE TABLE tenant_migrations (
     PRIMARY KEY (tenant_id, blueprint, version)
 );
 
+-- The own steps of tenants: those that a blueprint adds to the seven. A row for each step and
+-- attempt, written in the transaction that makes the schema. What was ever sent is undone when the
+-- attempt is rolled back, and when the tenant is purged.
+CREATE TABLE tenant_steps (
+    tenant_id       uuid NOT NULL,
+    attempt         integer NOT NULL,
+    step            text NOT NULL CHECK (step ~ '^[A-Z][A-Z0-9_]{2,62}$'),
+    after_step      text NOT NULL, -- one of the seven
+    position        integer NOT NULL, -- in the blueprint
+    revision        integer NOT NULL, -- of the blueprint
+    state           text NOT NULL DEFAULT 'PENDING' CHECK (state IN ('PENDING', 'SENT', 'COMPLETED', 'ROLLED_BACK', 'UNDO_FAILED', 'UNDO_SKIPPED')),
+    created_at      timestamptz NOT NULL DEFAULT now(),
+    due_at          timestamptz, -- no request before; null: now
+    error           varchar(500), -- why the last request was not the last one
+    webhook_id      uuid NOT NULL DEFAULT gen_random_uuid(), -- the same in each delivery
+    deliveries      integer NOT NULL DEFAULT 0,
+    sent_at         timestamptz, -- of the first delivery
+    undo_webhook_id uuid NOT NULL DEFAULT gen_random_uuid(),
+    undo_deliveries integer NOT NULL DEFAULT 0,
+    undo_sent_at    timestamptz, -- of the first delivery since the undo began, or began again
+    PRIMARY KEY (tenant_id, attempt, step)
+);
+
 -- One row for each invitation. The token itself is only in the mail.
 CREATE TABLE tenant_invitations (
     token_hash bytea PRIMARY KEY CHECK (octet_length(token_hash) = 32),
@@ -212,6 +236,7 @@ CREATE TABLE tenant_credentials (
     id         uuid PRIMARY KEY,
     tenant_id  uuid NOT NULL,
     username   varchar(63) NOT NULL UNIQUE,
+    webhook_id uuid, -- of the own step that the login is for; null: a caller opened it
     opened_at  timestamptz NOT NULL DEFAULT now(),
     expires_at timestamptz NOT NULL,
     closed_at  timestamptz, -- closed before it expired, or found expired

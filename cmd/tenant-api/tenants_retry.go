@@ -42,6 +42,9 @@ func (f *skipUndoFlags) check(cmd *cobra.Command) error {
 
 // apply skips the undo of the steps that the flags name.
 func (f *skipUndoFlags) apply(cmd *cobra.Command, s *app.Services, id uuid.UUID) error {
+	if len(f.steps) == 0 {
+		return nil
+	}
 	err := s.SkipUndo(cmd.Context(), id, f.steps, f.reason)
 	var faults []string
 	for _, fault := range errs.FieldsOf(err) {

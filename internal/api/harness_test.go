@@ -163,7 +163,8 @@ func setupWith(t *testing.T, o serverOptions) *testServer {
 	must(err)
 	notifier := notify.New(b.db.DB)
 	pipeline, err := provisioning.NewPipeline(b.db, b.deployer, mailer, provisioning.PipelineOptions{
-		Retry: retry.Policy{Attempts: 2, Base: time.Microsecond, Cap: time.Microsecond},
+		StepSender: stepSender(),
+		Retry:      retry.Policy{Attempts: 2, Base: time.Microsecond, Cap: time.Microsecond},
 		Observer: func(ctx context.Context, e provisioning.Event) {
 			notifier.Observe(ctx, e)
 			stream.Observe(ctx, e)

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -44,11 +45,19 @@ type skipUndoInput struct {
 	Body skipUndoBody
 }
 
-func (s *Server) skipUndo(ctx context.Context, in *skipUndoInput) (*struct{}, error) {
+type skippedView struct {
+	Status  string `json:"status" enum:"skipped"`
+	Message string `json:"message"`
+}
+
+func (s *Server) skipUndo(ctx context.Context, in *skipUndoInput) (*bodyOutput[skippedView], error) {
 	if err := in.Body.Problem(); err != nil {
 		return nil, err
 	}
-	return nil, s.opts.Service.SkipUndo(ctx, in.tenantID, in.Body.Steps, in.Body.Reason)
+	if err := s.opts.Service.SkipUndo(ctx, in.tenantID, in.Body.Steps, in.Body.Reason); err != nil {
+		return nil, err
+	}
+	return newBodyOutput(skippedView{"skipped", "The undo of " + strings.Join(in.Body.Steps, ", ") + " is not tried any more"}), nil
 }
 
 func (s *Server) inviteAdmin(ctx context.Context, in *ByID) (*bodyOutput[invitedView], error) {

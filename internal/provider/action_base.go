@@ -31,9 +31,28 @@ type actionCall struct {
 	*backend
 	service  tenantService
 	id       uuid.UUID
-	confirm  string
+	inputs   actionInputs
 	progress func(format string, args ...any) // Shows progress in the CLI.
 	diags    *diag.Diagnostics
+}
+
+// actionInputs are the extra attributes of actions.
+type actionInputs struct {
+	confirm  string
+	skipUndo []string // Own steps whose undo is skipped.
+	reason   string   // Of skipUndo.
+}
+
+// inputs reads the extra attributes that the action has.
+func (a *tenantAction) inputs(ctx context.Context, req action.InvokeRequest, diags *diag.Diagnostics) (in actionInputs) {
+	var confirm, reason types.String
+	for name, target := range map[string]any{"confirm": &confirm, "skip_undo": &in.skipUndo, "reason": &reason} {
+		if _, has := a.extraAttributes[name]; has {
+			diags.Append(req.Config.GetAttribute(ctx, path.Root(name), target)...)
+		}
+	}
+	in.confirm, in.reason = confirm.ValueString(), reason.ValueString()
+	return in
 }
 
 func (a *tenantAction) Metadata(_ context.Context, req action.MetadataRequest, resp *action.MetadataResponse) {
@@ -56,11 +75,9 @@ func (a *tenantAction) Configure(_ context.Context, req action.ConfigureRequest,
 
 func (a *tenantAction) Invoke(ctx context.Context, req action.InvokeRequest, resp *action.InvokeResponse) {
 	ctx = a.withLogMask(ctx)
-	var id, confirm types.String
+	var id types.String
 	resp.Diagnostics.Append(req.Config.GetAttribute(ctx, path.Root("tenant_id"), &id)...)
-	if _, hasConfirm := a.extraAttributes["confirm"]; hasConfirm {
-		resp.Diagnostics.Append(req.Config.GetAttribute(ctx, path.Root("confirm"), &confirm)...)
-	}
+	in := a.inputs(ctx, req, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -69,12 +86,12 @@ func (a *tenantAction) Invoke(ctx context.Context, req action.InvokeRequest, res
 	progress := func(format string, args ...any) {
 		resp.SendProgress(action.InvokeProgressEvent{Message: fmt.Sprintf(format, args...)})
 	}
-	if err := a.invoke(withProgress(ctx, progress), id.ValueString(), confirm.ValueString(), progress, &resp.Diagnostics); err != nil {
+	if err := a.invoke(withProgress(ctx, progress), id.ValueString(), in, progress, &resp.Diagnostics); err != nil {
 		diagnostic{operation: a.operation, name: id.ValueString(), state: "The tenant stays as it is.", remedy: actionRemedy(err)}.add(ctx, &resp.Diagnostics, err)
 	}
 }
 
-func (a *tenantAction) invoke(ctx context.Context, tenantID, confirm string, progress func(string, ...any), diags *diag.Diagnostics) error {
+func (a *tenantAction) invoke(ctx context.Context, tenantID string, in actionInputs, progress func(string, ...any), diags *diag.Diagnostics) error {
 	id, err := uuid.Parse(tenantID)
 	if err != nil {
 		return errs.Errorf(errs.KindInvalid, a.operation+" tenant", "tenant_id is not a UUID")
@@ -83,7 +100,12 @@ func (a *tenantAction) invoke(ctx context.Context, tenantID, confirm string, pro
 	if err != nil {
 		return err
 	}
-	return a.run(ctx, actionCall{backend: a.backend, service: service, id: id, confirm: confirm, progress: progress, diags: diags})
+	if len(in.skipUndo) > 0 {
+		if err := service.SkipUndo(ctx, id, in.skipUndo, in.reason); err != nil {
+			return err
+		}
+	}
+	return a.run(ctx, actionCall{backend: a.backend, service: service, id: id, inputs: in, progress: progress, diags: diags})
 }
 
 // actionRemedy returns what the user can do after an action failed.

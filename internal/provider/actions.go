@@ -6,6 +6,7 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/action"
 	"github.com/hashicorp/terraform-plugin-framework/action/schema"
+	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
@@ -13,7 +14,8 @@ import (
 func newRetryAction() action.Action {
 	return &tenantAction{
 		typeSuffix: "tenant_retry", operation: "retry",
-		description: "Continues the provisioning of a tenant that is `PENDING`, `FAILED`, or `PROVISIONING` without a running process, and waits until it is `ACTIVE`.",
+		description:     "Continues the provisioning of a tenant that is `PENDING`, `FAILED`, or `PROVISIONING` without a running process, and waits until it is `ACTIVE`.",
+		extraAttributes: skipUndoAttributes(),
 		run: func(ctx context.Context, c actionCall) error {
 			out, err := c.service.Retry(ctx, c.id)
 			if err != nil {
@@ -24,6 +26,22 @@ func newRetryAction() action.Action {
 			return nil
 		},
 	}
+}
+
+// skipUndoAttributes are those of actions that wait for the undo of own steps.
+func skipUndoAttributes() map[string]schema.Attribute {
+	return map[string]schema.Attribute{
+		"skip_undo": schema.ListAttribute{
+			Optional: true, ElementType: types.StringType,
+			MarkdownDescription: "Names of the blueprint's own steps whose undo is not tried any more, because a person undid them. Needs `reason`.",
+		},
+		"reason": schema.StringAttribute{Optional: true, MarkdownDescription: "Why nothing has to be undone, for the audit log; with `skip_undo`."},
+	}
+}
+
+func withAttribute(attributes map[string]schema.Attribute, name string, attribute schema.Attribute) map[string]schema.Attribute {
+	attributes[name] = attribute
+	return attributes
 }
 
 func newInviteAction() action.Action {
@@ -67,11 +85,10 @@ func newPurgeAction() action.Action {
 		typeSuffix: "tenant_purge", operation: "purge",
 		description: "Drops schema and database role of an archived tenant **for good**, once the retention period (`PURGE_RETENTION`, 720h; in `api` mode the server's) is over. " +
 			"The registry row, its log and a certificate stay.",
-		extraAttributes: map[string]schema.Attribute{
-			"confirm": schema.StringAttribute{Required: true, MarkdownDescription: "The tenant's exact name, as a protection against purging another tenant."},
-		},
+		extraAttributes: withAttribute(skipUndoAttributes(), "confirm",
+			schema.StringAttribute{Required: true, MarkdownDescription: "The tenant's exact name, as a protection against purging another tenant."}),
 		run: func(ctx context.Context, c actionCall) error {
-			certificate, err := c.service.Purge(ctx, c.id, c.confirm, c.settings.retention)
+			certificate, err := c.service.Purge(ctx, c.id, c.inputs.confirm, c.settings.retention)
 			if err != nil {
 				return err
 			}

@@ -33,6 +33,7 @@ type tenantDataModel struct {
 	Variables          types.Map    `tfsdk:"variables"`
 	Locale             types.String `tfsdk:"locale"`
 	BlueprintVersion   types.Int64  `tfsdk:"blueprint_schema_version"`
+	Outputs            types.Map    `tfsdk:"outputs"`
 	ManagedBy          types.String `tfsdk:"managed_by"`
 	SchemaName         types.String `tfsdk:"schema_name"`
 	DatabaseRole       types.String `tfsdk:"database_role"`
@@ -72,6 +73,7 @@ func (d *tenantDataSource) Schema(_ context.Context, _ datasource.SchemaRequest,
 			"locale":                   schema.StringAttribute{Computed: true, MarkdownDescription: "Language of the mails to the administrator; null: the blueprint's."},
 			"variables":                schema.MapAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: "The blueprint's variables as they were given for this tenant."},
 			"blueprint_schema_version": schema.Int64Attribute{Computed: true, MarkdownDescription: "Number of the blueprint's last migration in the tenant's schema; null until the tenant has one."},
+			"outputs":                  schema.MapAttribute{Computed: true, Sensitive: true, ElementType: types.StringType, MarkdownDescription: "What the blueprint's own steps answered, by name; null until the tenant was live. In `api` mode empty if the key lacks the scope `tenants:write`."},
 			"managed_by":               computed("Who manages the tenant: the `managed_by` of the provider that created it."),
 			"schema_name":              computed("PostgreSQL schema with the tenant's data."),
 			"database_role":            computed("PostgreSQL role with access to this schema only."),
@@ -163,6 +165,8 @@ func tenantDataModelOf(ctx context.Context, t tenant.Tenant) (m tenantDataModel,
 	m.Metadata, diags = mapOf(ctx, t.Metadata)
 	variables, more := mapOf(ctx, t.Variables)
 	m.Variables = variables
+	diags.Append(more...)
+	m.Outputs, more = outputsOf(ctx, t)
 	diags.Append(more...)
 	return m, diags
 }

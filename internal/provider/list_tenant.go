@@ -155,7 +155,7 @@ func (l *tenantListResource) listResult(ctx context.Context, req list.ListReques
 // nullModel returns a model with every configurable attribute null.
 func nullModel() tenantModel {
 	return tenantModel{
-		Metadata: types.MapNull(types.StringType), Variables: types.MapNull(types.StringType),
+		Metadata: types.MapNull(types.StringType), Variables: types.MapNull(types.StringType), Outputs: types.MapNull(types.StringType),
 		Timeouts: nullTimeouts(),
 	}
 }

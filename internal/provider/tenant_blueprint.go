@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/int64planmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/mapplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
@@ -33,6 +34,14 @@ func variablesAttribute() schema.MapAttribute {
 		Optional: true, ElementType: types.StringType,
 		Validators:          []validator.Map{mapValidator{"variables", "map of variables", tenant.CheckVariables}},
 		MarkdownDescription: "Values for the blueprint's variables; those without an own value here have the blueprint's default. Can be changed in place; that changes no rows that exist. No secrets.",
+	}
+}
+
+// outputsAttribute has what own steps answered.
+func outputsAttribute() schema.MapAttribute {
+	return schema.MapAttribute{
+		Computed: true, Sensitive: true, ElementType: types.StringType, PlanModifiers: []planmodifier.Map{mapplanmodifier.UseNonNullStateForUnknown()},
+		MarkdownDescription: "What the blueprint's own steps answered, by name, such as an id in a directory of the platform. Empty without such steps; in `api` mode also if the key lacks the scope `tenants:write`.",
 	}
 }
 

@@ -27,6 +27,7 @@ type tenantModel struct {
 	Variables            types.Map      `tfsdk:"variables"`
 	Locale               types.String   `tfsdk:"locale"`
 	BlueprintVersion     types.Int64    `tfsdk:"blueprint_schema_version"`
+	Outputs              types.Map      `tfsdk:"outputs"`
 	DeletionProtection   types.Bool     `tfsdk:"deletion_protection"`
 	Timeouts             timeouts.Value `tfsdk:"timeouts"`
 	SchemaName           types.String   `tfsdk:"schema_name"`
@@ -84,7 +85,9 @@ func (m *tenantModel) fill(ctx context.Context, t tenant.Tenant) diag.Diagnostic
 	m.Blueprint, m.BlueprintVersion = types.StringValue(t.Blueprint), nullableInt64(t.SchemaVersion)
 	diags := fillMap(ctx, &m.Metadata, t.Metadata)
 	diags.Append(fillMap(ctx, &m.Variables, t.Variables)...)
-	return diags
+	var more diag.Diagnostics
+	m.Outputs, more = outputsOf(ctx, t)
+	return append(diags, more...)
 }
 
 // fillMap copies values into a map, but keeps null or empty as it is if there are none.
@@ -93,6 +96,15 @@ func fillMap(ctx context.Context, m *types.Map, values map[string]string) (diags
 		*m, diags = types.MapValueFrom(ctx, types.StringType, values)
 	}
 	return diags
+}
+
+// outputsOf returns the outputs of a tenant, null until all of its steps are completed: they would
+// change.
+func outputsOf(ctx context.Context, t tenant.Tenant) (types.Map, diag.Diagnostics) {
+	if !t.WasLive() {
+		return types.MapNull(types.StringType), nil
+	}
+	return mapOf(ctx, t.Outputs)
 }
 
 // nullableInt64 returns null for 0.

@@ -89,6 +89,7 @@ func (r *tenantResource) Schema(ctx context.Context, _ resource.SchemaRequest, r
 			"variables": variablesAttribute(),
 			"locale": schema.StringAttribute{Optional: true, Validators: []validator.String{fieldValidator{"locale", tenant.CheckLocale}},
 				MarkdownDescription: "Language of the mails to the administrator, a BCP 47 tag such as `de-AT`. Default: the blueprint's."},
+			"outputs":                  outputsAttribute(),
 			"blueprint_schema_version": blueprintVersionAttribute(),
 			"deletion_protection": schema.BoolAttribute{Optional: true, Computed: true, Default: booldefault.StaticBool(false),
 				MarkdownDescription: "Refuse to archive or replace the tenant while this is `true`. Default `false`."},

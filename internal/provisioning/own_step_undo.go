@@ -128,7 +128,7 @@ const maxSkipReason = 300
 // which nothing is left over.
 func (s *Service) SkipUndo(ctx context.Context, id uuid.UUID, steps []string, reason string) error {
 	if len(steps) == 0 {
-		return nil
+		return &errs.Error{Kind: errs.KindInvalid, Op: "skip undo", Fields: []errs.FieldError{{Field: "steps", Message: "names no step; name those of which something is left over"}}}
 	}
 	reason = strings.TrimSpace(reason)
 	if err := tenant.CheckLength(reason, 1, maxSkipReason); err != nil {

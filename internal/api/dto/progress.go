@@ -12,7 +12,7 @@ import (
 // LogEntry is a row of a tenant's provisioning log.
 type LogEntry struct {
 	ID         uuid.UUID      `json:"id" format:"uuid"`
-	Step       string         `json:"step" enum:"CREATE_TENANT_RECORD,CREATE_SCHEMA,RUN_MIGRATIONS,SEED_ROLES_AND_USER,DEPLOY_SOROBAN_CONTRACT,STORE_CONTRACT_ADDRESS,SEND_WELCOME_EMAIL"`
+	Step       string         `json:"step" pattern:"^[A-Z][A-Z0-9_]{2,62}$" doc:"CREATE_TENANT_RECORD, CREATE_SCHEMA, RUN_MIGRATIONS, SEED_ROLES_AND_USER, DEPLOY_SOROBAN_CONTRACT, STORE_CONTRACT_ADDRESS, SEND_WELCOME_EMAIL, or an own step of the blueprint." example:"CREATE_SCHEMA"`
 	Status     string         `json:"status" enum:"PENDING,IN_PROGRESS,COMPLETED,FAILED,ROLLED_BACK,SKIPPED"`
 	Result     map[string]any `json:"result" nullable:"true" doc:"The result of the step."`
 	Error      *string        `json:"error" doc:"Why the step failed or is retried; for display."`
@@ -68,7 +68,7 @@ type Progress struct {
 
 // StepEvent is the event of a change of a step in the stream of a run.
 type StepEvent struct {
-	Step       string  `json:"step" enum:"CREATE_TENANT_RECORD,CREATE_SCHEMA,RUN_MIGRATIONS,SEED_ROLES_AND_USER,DEPLOY_SOROBAN_CONTRACT,STORE_CONTRACT_ADDRESS,SEND_WELCOME_EMAIL"`
+	Step       string  `json:"step" pattern:"^[A-Z][A-Z0-9_]{2,62}$" doc:"CREATE_TENANT_RECORD, CREATE_SCHEMA, RUN_MIGRATIONS, SEED_ROLES_AND_USER, DEPLOY_SOROBAN_CONTRACT, STORE_CONTRACT_ADDRESS, SEND_WELCOME_EMAIL, or an own step of the blueprint." example:"CREATE_SCHEMA"`
 	Status     string  `json:"status" enum:"PENDING,IN_PROGRESS,COMPLETED,FAILED,ROLLED_BACK,SKIPPED"`
 	Attempt    int     `json:"attempt" minimum:"1"`
 	DurationMs float64 `json:"durationMs" minimum:"0" doc:"Duration of a step that has ended."`

@@ -1,4 +1,4 @@
-cat > clinic/migrations/0005_phone.sql <<'SQL'
+cat > clinic/migrations/0007_phone.sql <<'SQL'
 -- +goose Up
 ALTER TABLE patients ADD COLUMN phone text;
 SQL

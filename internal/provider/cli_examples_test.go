@@ -79,7 +79,8 @@ var exampleRuns = map[string]exampleRun{
 		modes: []mode{databaseMode}, run: runUsers},
 	"Blueprints": {files: []string{"guides/blueprints/first.sh", "guides/blueprints/main.tf", "guides/blueprints/second.sh", "guides/blueprints/back.sh",
 		"guides/blueprints/adopt.sh", "guides/blueprints/clinics.csv"}, modes: []mode{databaseMode}, run: runBlueprints},
-	"Clinic": {files: []string{"blueprints/clinic/"}, modes: bothModes, run: runClinic},
+	"Clinic":          {files: []string{"blueprints/clinic/"}, modes: bothModes, run: runClinic},
+	"Directory":       {files: []string{"directory/"}, coveredBy: "TestDirectory"},
 	"Troubleshooting": {files: []string{"guides/troubleshooting/log.sh", "guides/troubleshooting/look.sh"}, modes: bothModes, run: runTroubleshooting},
 }
 
@@ -129,7 +130,8 @@ func TestExamples_EachIsRun(t *testing.T) {
 			}
 			if e.coveredBy != "" {
 				folder := filepath.Base(filepath.Dir(file))
-				if source := functionSource(t, e.coveredBy); !strings.Contains(source, `"`+folder+`"`) {
+				source := functionSource(t, e.coveredBy)
+				if !strings.HasSuffix(file, "/") && !strings.Contains(source, `"`+folder+`"`) {
 					t.Errorf("%s does not run examples/%s", e.coveredBy, file)
 				}
 			}
@@ -148,14 +150,19 @@ func TestExamples_EachIsRun(t *testing.T) {
 	}
 }
 
-// functionSource returns the source of a test function.
+// functionSource returns the source of a test function, of this package or beside a program in
+// examples/.
 func functionSource(t *testing.T, name string) string {
 	t.Helper()
 	files, err := filepath.Glob("*_test.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range files {
+	programs, err := filepath.Glob("../../examples/*/*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range slices.Concat(files, programs) {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

@@ -1,3 +1,4 @@
-tenant-api tenants adopt --from clinics.csv --blueprint clinic_platform --at-version 2 --dry-run
-tenant-api tenants adopt --from clinics.csv --blueprint clinic_platform --at-version 2
+tenant-api blueprints publish ./hospital --activate
+tenant-api tenants adopt --from hospitals.csv --blueprint hospital --at-version 8 --dry-run
+tenant-api tenants adopt --from hospitals.csv --blueprint hospital --at-version 8
 tenant-api tenants verify --offline

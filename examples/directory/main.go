@@ -94,12 +94,12 @@ type directory struct {
 	mu      sync.Mutex
 	entries map[string]entry  // By tenant.
 	answers map[string]string // The entry's id, by webhook-id.
-	undone  map[string]int    // The last attempt that was undone, by tenant.
+	removed map[string]int    // The last attempt whose undo came, by tenant.
 }
 
 // newDirectory returns the service with an empty directory.
 func newDirectory(key []byte) http.Handler {
-	d := &directory{key: key, entries: map[string]entry{}, answers: map[string]string{}, undone: map[string]int{}}
+	d := &directory{key: key, entries: map[string]entry{}, answers: map[string]string{}, removed: map[string]int{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /tenants", d.handle("healthcare.tenant.step", d.register))
 	mux.HandleFunc("POST /tenants/undo", d.handle("healthcare.tenant.step.undo", d.remove))
@@ -157,7 +157,7 @@ func (d *directory) register(w http.ResponseWriter, webhookID string, e event) {
 	id, known := d.answers[webhookID]
 	switch {
 	case known: // The same answer again, whatever happened since.
-	case e.Data.Attempt <= d.undone[e.Subject]: // It was under way for long, and its undo came first.
+	case e.Data.Attempt <= d.removed[e.Subject]: // It was under way for long, and its undo came first.
 		http.Error(w, "this attempt was undone", http.StatusGone)
 		return
 	default:
@@ -168,7 +168,7 @@ func (d *directory) register(w http.ResponseWriter, webhookID string, e event) {
 		d.answers[webhookID] = id
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(map[string]any{"outputs": map[string]string{"directory_id": id}}) // The caller may be gone.
+	_ = json.NewEncoder(w).Encode(map[string]map[string]string{"outputs": {"directory_id": id}}) // The caller may be gone.
 }
 
 // remove undoes register. That there is nothing to undo is success: then nothing was done, or
@@ -177,6 +177,6 @@ func (d *directory) remove(w http.ResponseWriter, _ string, e event) {
 	if d.entries[e.Subject].attempt <= e.Data.Attempt {
 		delete(d.entries, e.Subject)
 	}
-	d.undone[e.Subject] = max(d.undone[e.Subject], e.Data.Attempt)
+	d.removed[e.Subject] = max(d.removed[e.Subject], e.Data.Attempt)
 	w.WriteHeader(http.StatusNoContent)
 }

@@ -55,7 +55,7 @@ func runAdoption(t *testing.T, w *testEnv) {
 		files[tool+".sh"] = example(t, guide+tool+".sh")
 		dir := w.writeFiles(tool, files)
 		if tool == "liquibase" {
-			if err := os.Chmod(filepath.Join(dir, "bin/liquibase"), 0o700); err != nil { //nolint:gosec // It is a program.
+			if err := os.Chmod(filepath.Join(dir, "bin/liquibase"), 0o700); err != nil {
 				t.Fatal(err)
 			}
 		}

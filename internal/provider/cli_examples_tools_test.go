@@ -23,7 +23,7 @@ func (m migrations) flyway() map[string]string {
 		sql := m.sql[i]
 		if i == len(m.names)-1 {
 			tables, view, _ := strings.Cut(sql, "-- Who lies where now.")
-			files["sql/R__free_beds.sql"] = strings.Replace(view, "CREATE ", "CREATE OR REPLACE ", -1)
+			files["sql/R__free_beds.sql"] = strings.ReplaceAll(view, "CREATE ", "CREATE OR REPLACE ")
 			sql = tables
 		}
 		files[fmt.Sprintf("sql/V%d__%s", i+3, name)] = sql // V3 to V10.

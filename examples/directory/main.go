@@ -16,6 +16,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"mime"
 	"net"
 	"net/http"
@@ -168,7 +169,9 @@ func (d *directory) register(w http.ResponseWriter, webhookID string, e event) {
 		d.answers[webhookID] = id
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(map[string]map[string]string{"outputs": {"directory_id": id}}) // The caller may be gone.
+	if err := json.NewEncoder(w).Encode(map[string]map[string]string{"outputs": {"directory_id": id}}); err != nil {
+		slog.Error("answer", "webhook_id", webhookID, "error", err) // The caller asks again.
+	}
 }
 
 // remove undoes register. That there is nothing to undo is success: then nothing was done, or

@@ -2,6 +2,7 @@ package provider_test
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -11,11 +12,26 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
-// runClinic makes a tenant of the example platform and uses each of its tables, as the
-// application does.
+// runClinic makes a tenant of the example platform, as README has it, and uses each of its tables
+// as the application does.
 func runClinic(t *testing.T, w *testEnv) {
-	w.mustShell("-euc", "tenant-api blueprints publish '"+exampleFolder(t, "blueprints/clinic")+"' --activate").wantText(t, "revision 1, active, schema version 6")
-	w.write("main.tf", header+strings.Replace(clinic, "\n}\n", "\n  blueprint        = \"clinic\"\n  variables        = { region = \"us\" }\n  locale           = \"de-AT\"\n}\n", 1))
+	if err := os.CopyFS(w.dir+"/examples/blueprints/clinic", os.DirFS(exampleFolder(t, "blueprints/clinic"))); err != nil {
+		t.Fatal(err)
+	}
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, found := strings.Cut(string(readme), "\n```terraform\n")
+	configuration, text, _ := strings.Cut(text, "```\n")
+	_, text, _ = strings.Cut(text, "\n```shell\n")
+	publish, text, _ := strings.Cut(text, "\n")
+	migrate, _, ended := strings.Cut(text, "\n```\n")
+	if !found || !ended {
+		t.Fatal("README does not begin with a tenant of a blueprint, and two commands")
+	}
+	w.mustShell("-euc", publish).wantText(t, "Blueprint clinic, revision 1, active, schema version 6")
+	w.write("main.tf", header+strings.Replace(configuration, "\n}\n", "\n  variables = { region = \"us\" }\n  locale    = \"de-AT\"\n}\n", 1))
 	w.mustApply()
 	w.assertNoChanges()
 	mail := w.mail.Messages()[0]
@@ -43,6 +59,7 @@ func runClinic(t *testing.T, w *testEnv) {
 	app.want(t, "1", asPhysician+`INSERT INTO notes (patient_id, physician, text) SELECT p.id, u.id, 'seen' FROM patients p, users u; SELECT count(*)::text FROM notes`)
 	app.want(t, "0", `SELECT count(*)::text FROM notes`)
 	app.want(t, "0", `SET LOCAL clinic.user_id = '01980000-0000-7000-8000-000000000000'; SELECT count(*)::text FROM notes`)
+	w.mustShell("-euc", migrate).wantText(t, "Blueprint clinic, revision 1, schema version 6: 0 tenants to migrate.")
 	w.mustShell("-euc", "tenant-api tenants verify").wantText(t, "1 tenants checked, 0 findings")
 	w.destroyAll()
 }

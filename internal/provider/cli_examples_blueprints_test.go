@@ -62,8 +62,9 @@ func runAdoption(t *testing.T, w *testEnv) {
 		w.mustShell("-euc", "cd "+tool+"; PATH=$PWD/bin:$PATH EMPTY_DATABASE_URL=x sh -eu "+tool+".sh").wantText(t, "Blueprint hospital, not published, "+version)
 	}
 
-	for _, name := range []string{"hospital_0001", "hospital_0002"} {
-		_, err := w.pg.PgConn().Exec(t.Context(), "CREATE SCHEMA "+name+"; SET search_path = "+name+";"+strings.Join(platform.sql, "\n")+
+	assertVersions(t, w)
+	for name, version := range map[string]int{"hospital_0001": 8, "hospital_0002": 7} {
+		_, err := w.pg.PgConn().Exec(t.Context(), "CREATE SCHEMA "+name+"; SET search_path = "+name+";"+strings.Join(platform.sql[:version], "\n")+
 			"CREATE TABLE databasechangelog (id text); INSERT INTO users (login, password_hash) VALUES ('ada', 'x'); SET search_path = public").ReadAll()
 		if err != nil {
 			t.Fatal(err)
@@ -75,11 +76,43 @@ func runAdoption(t *testing.T, w *testEnv) {
 	for _, name := range []string{"hospitals.csv", "adopt.sh", "ninth.sh"} {
 		w.copyExample(guide+name, name)
 	}
-	w.mustShell("-eu", "adopt.sh").wantText(t, "revision 1, active, schema version 8", "2 of 2 schemas can be adopted", "2 of 2 schemas adopted, 0 were adopted before, 0 failed", "2 tenants checked, 0 findings")
+	w.mustShell("-eu", "adopt.sh").wantText(t, "revision 1, active, schema version 8", "2 of 2 schemas can be adopted", "2 of 2 schemas adopted, 0 were adopted before, 0 failed",
+		"schema version 8: 1 tenant to migrate.", "1 of 1 tenants migrated, 0 failed", "2 tenants checked, 0 findings")
 	w.mustShell("-eu", "ninth.sh").wantText(t, "revision 2, active, schema version 9", "2 of 2 tenants migrated, 0 failed")
 	w.mustShell("-euc", "tenant-api tenants verify").wantText(t, "2 tenants checked, 0 findings")
 	if got := w.text(`SELECT string_agg(login, ' ') FROM hospital_0001.users`); got != "ada" {
 		t.Errorf("the users are %q", got)
+	}
+}
+
+// assertVersions asks the history of each tool, with seven migrations, how many there are.
+func assertVersions(t *testing.T, w *testEnv) {
+	t.Helper()
+	const history = `CREATE SCHEMA hospital_0002; SET LOCAL search_path = hospital_0002;
+CREATE TABLE goose_db_version (id serial, version_id bigint NOT NULL, is_applied boolean NOT NULL, tstamp timestamptz DEFAULT now());
+INSERT INTO goose_db_version (version_id, is_applied) SELECT CASE i WHEN 0 THEN 0 ELSE 20240105101500 + i END, true FROM generate_series(0, 7) i;
+CREATE TABLE flyway_schema_history (installed_rank int, version varchar(50), description varchar(200), type varchar(20), success boolean);
+INSERT INTO flyway_schema_history SELECT i, nullif(i, 8)::text, 'x', 'SQL', true FROM generate_series(1, 8) i;
+CREATE TABLE databasechangelog (id varchar(255), author varchar(255), filename varchar(255));
+INSERT INTO databasechangelog SELECT i::text, 'ada', 'x' FROM generate_series(1, 7) i;
+CREATE TABLE _prisma_migrations (id varchar(36), migration_name varchar(255), finished_at timestamptz, rolled_back_at timestamptz);
+INSERT INTO _prisma_migrations SELECT i::text, 'x', CASE WHEN i < 9 THEN now() END, CASE WHEN i = 8 THEN now() END FROM generate_series(1, 9) i;
+`
+	results, err := w.pg.PgConn().Exec(t.Context(), "BEGIN;"+history+example(t, "guides/blueprints/version.sql")+"ROLLBACK").ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := 0
+	for _, result := range results {
+		if len(result.Rows) != 1 {
+			continue
+		}
+		if counts++; string(result.Rows[0][0]) != "7" {
+			t.Errorf("count %d is %s, not 7", counts, result.Rows[0][0])
+		}
+	}
+	if counts != 4 {
+		t.Errorf("%d counts", counts)
 	}
 }
 

@@ -81,7 +81,7 @@ var exampleRuns = map[string]exampleRun{
 		"guides/blueprints/main.tf", "guides/blueprints/tenants.sh", "guides/blueprints/fourth.sh", "guides/blueprints/back.sh", "guides/blueprints/mail.sh"},
 		modes: bothModes, run: runBlueprints},
 	"Adoption": {files: []string{"guides/blueprints/goose.sh", "guides/blueprints/flyway.sh", "guides/blueprints/liquibase.sh", "guides/blueprints/prisma.sh",
-		"guides/blueprints/adopt.sh", "guides/blueprints/hospitals.csv", "guides/blueprints/ninth.sh", "blueprints/hospital/"}, modes: []mode{databaseMode}, run: runAdoption},
+		"guides/blueprints/adopt.sh", "guides/blueprints/hospitals.csv", "guides/blueprints/version.sql", "guides/blueprints/ninth.sh", "blueprints/hospital/"}, modes: []mode{databaseMode}, run: runAdoption},
 	"Clinic":          {files: []string{"blueprints/clinic/"}, modes: bothModes, run: runClinic},
 	"Directory":       {files: []string{"directory/"}, coveredBy: "TestDirectory"},
 	"Troubleshooting": {files: []string{"guides/troubleshooting/log.sh", "guides/troubleshooting/look.sh"}, modes: bothModes, run: runTroubleshooting},

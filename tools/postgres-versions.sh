@@ -8,7 +8,7 @@ unset TF_CLI_CONFIG_FILE
 export CHECKPOINT_DISABLE=1 TF_ACC=1
 HEALTHCARE_CLI=$(tools/cli.sh)
 export HEALTHCARE_CLI TF_ACC_TERRAFORM_PATH="$HEALTHCARE_CLI" HEALTHCARE_CLI_NEWEST=none
-life='^TestAccTenant_Lifecycle$|^TestAccTenant_DatabaseDrift$|^TestAccCredentials|^TestCLICredentials$|^TestCLIExamples$/^(Login|Switching|Blueprints)$|^TestAccTenant_DeletionProtection$'
+life='^TestAccTenant_Lifecycle$|^TestAccTenant_DatabaseDrift$|^TestAccCredentials|^TestCLICredentials$|^TestCLIExamples$/^(Login|Switching|Blueprints|Clinic|Adoption)$|^TestAccTenant_DeletionProtection$'
 run() {
 	go test -timeout 20m -parallel 6 ./internal/postgres/...
 	go test -timeout 20m -run 'Hostile' ./internal/queue

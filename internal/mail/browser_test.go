@@ -3,13 +3,16 @@ package mail_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/blueprint"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/mailcatcher"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/mail"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
@@ -65,22 +68,64 @@ func TestMailer_ReadableInLightAndDark(t *testing.T) {
 	if err := m.SendFailure(t.Context(), provisioning.FailureMail{Tenant: to}, patient); err != nil {
 		t.Fatal(err)
 	}
-	pages := b.catcher.Messages()
+	var pages []string
+	for _, message := range b.catcher.Messages() {
+		pages = append(pages, message.HTML)
+	}
+	assertReadable(t, pages)
+}
+
+// TestPreview_ExamplePlatformIsReadable: so do the mails of examples/blueprints/clinic, in each
+// of its languages.
+func TestPreview_ExamplePlatformIsReadable(t *testing.T) {
+	t.Parallel()
+	files, err := blueprint.ReadDir("../../examples/blueprints/clinic")
+	if err != nil {
+		t.Fatal(err)
+	}
+	clinic, err := blueprint.Parse(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pages []string
+	for _, locale := range []string{"en", "de-AT"} {
+		for _, name := range []blueprint.MailName{blueprint.MailWelcome, blueprint.MailFailure} {
+			m, err := mail.Preview(clinic, name, locale)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if language, _, _ := strings.Cut(locale, "-"); !strings.Contains(m.HTML, `<html lang="`+language+`">`) {
+				t.Errorf("the mail %s for %s is in another language", name, locale)
+			}
+			pages = append(pages, m.HTML)
+		}
+	}
+	assertReadable(t, pages)
+}
+
+// assertReadable measures pages at each width, light and dark. Their backgrounds differ.
+func assertReadable(t *testing.T, pages []string) {
+	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		number, err := strconv.Atoi(strings.Trim(r.URL.Path, "/"))
+		if err != nil || number >= len(pages) {
+			http.NotFound(w, r)
+			return
+		}
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = w.Write([]byte(pages[len(r.URL.Path)%2].HTML))
+		_, _ = w.Write([]byte(pages[number]))
 	}))
 	t.Cleanup(server.Close)
 	for _, width := range testenv.BrowserWidths {
 		ctx := testenv.Browser(t, width)
-		backgrounds := map[string]bool{}
+		backgrounds := map[string]string{}
 		for _, scheme := range []string{"light", "dark"} {
 			media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
 			if _, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, media); err != nil {
 				t.Fatal(err)
 			}
-			for _, path := range []string{"/", "/2"} {
-				if err := chromedp.Do(ctx, chromedp.Navigate(server.URL+path)); err != nil {
+			for number := range pages {
+				if err := chromedp.Do(ctx, chromedp.Navigate(server.URL+"/"+strconv.Itoa(number))); err != nil {
 					t.Fatal(err)
 				}
 				page, err := chromedp.Run(ctx, chromedp.Evaluate[contrast](measureContrast))
@@ -88,13 +133,13 @@ func TestMailer_ReadableInLightAndDark(t *testing.T) {
 					t.Fatal(err)
 				}
 				if page.Lowest < 4.5 || page.Texts < 5 || page.Width > float64(width) {
-					t.Errorf("%s%s at %d px: %+v", scheme, path, width, page)
+					t.Errorf("page %d, %s, at %d px: %+v", number, scheme, width, page)
 				}
-				backgrounds[scheme+page.Background] = true
+				backgrounds[scheme] = page.Background
 			}
 		}
-		if len(backgrounds) != 2 || backgrounds["dark"+"rgb(244, 246, 248)"] {
-			t.Errorf("the page does not follow the scheme: %v", backgrounds)
+		if backgrounds["light"] == backgrounds["dark"] {
+			t.Errorf("the pages do not follow the scheme: %v", backgrounds)
 		}
 	}
 }

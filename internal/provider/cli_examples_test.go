@@ -15,7 +15,7 @@ import (
 
 // exampleRun runs files of examples/ as the documentation describes.
 type exampleRun struct {
-	files []string // Below examples/.
+	files []string // Below examples/. A name that ends in / stands for all files of the folder.
 	modes []mode
 	run   func(t *testing.T, w *testEnv)
 
@@ -77,10 +77,13 @@ var exampleRuns = map[string]exampleRun{
 	"Users": {files: []string{"guides/postgresql/owner.sql", "guides/postgresql/nologin-owner.sql", "guides/postgresql/nologin-owner.sh",
 		"guides/postgresql/rotate.sql", "guides/postgresql/retire.sql", "guides/postgresql/set-role.sql", "guides/postgresql/server.sql", "guides/postgresql/server.sh"},
 		modes: []mode{databaseMode}, run: runUsers},
-	"Blueprints": {files: []string{"guides/blueprints/first.sh", "guides/blueprints/main.tf", "guides/blueprints/second.sh", "guides/blueprints/back.sh",
-		"guides/blueprints/adopt.sh", "guides/blueprints/clinics.csv", "blueprints/clinic/blueprint.yaml", "blueprints/clinic/migrations/0001_patients.sql",
-		"blueprints/clinic/migrations/0002_dispensations.sql", "blueprints/clinic/migrations/0003_diagnosis_codes.sql", "blueprints/clinic/migrations/0004_notes.sql",
-		"blueprints/clinic/samples/0001_patients.sql"}, modes: []mode{databaseMode}, run: runBlueprints},
+	"Blueprints": {files: []string{"guides/blueprints/first.sh", "guides/blueprints/patients.sql", "guides/blueprints/appointments.sql", "guides/blueprints/invoices.sql",
+		"guides/blueprints/main.tf", "guides/blueprints/tenants.sh", "guides/blueprints/fourth.sh", "guides/blueprints/back.sh", "guides/blueprints/mail.sh"},
+		modes: bothModes, run: runBlueprints},
+	"Adoption": {files: []string{"guides/blueprints/goose.sh", "guides/blueprints/flyway.sh", "guides/blueprints/liquibase.sh", "guides/blueprints/prisma.sh",
+		"guides/blueprints/adopt.sh", "guides/blueprints/hospitals.csv", "guides/blueprints/version.sql", "guides/blueprints/ninth.sh", "blueprints/hospital/"}, modes: []mode{databaseMode}, run: runAdoption},
+	"Clinic":          {files: []string{"blueprints/clinic/"}, modes: bothModes, run: runClinic},
+	"Directory":       {files: []string{"directory/"}, coveredBy: "TestDirectory"},
 	"Troubleshooting": {files: []string{"guides/troubleshooting/log.sh", "guides/troubleshooting/look.sh"}, modes: bothModes, run: runTroubleshooting},
 }
 
@@ -118,13 +121,20 @@ func TestExamples_EachIsRun(t *testing.T) {
 	}
 	for name, e := range exampleRuns {
 		for _, file := range e.files {
-			if _, ok := runs[file]; !ok {
+			known := false
+			for path := range runs {
+				if path == file || strings.HasSuffix(file, "/") && strings.HasPrefix(path, file) {
+					known = true
+					runs[path]++
+				}
+			}
+			if !known {
 				t.Errorf("%s: there is no examples/%s", name, file)
 			}
-			runs[file]++
 			if e.coveredBy != "" {
 				folder := filepath.Base(filepath.Dir(file))
-				if source := functionSource(t, e.coveredBy); !strings.Contains(source, `"`+folder+`"`) {
+				source := functionSource(t, e.coveredBy)
+				if !strings.HasSuffix(file, "/") && !strings.Contains(source, `"`+folder+`"`) {
 					t.Errorf("%s does not run examples/%s", e.coveredBy, file)
 				}
 			}
@@ -143,14 +153,19 @@ func TestExamples_EachIsRun(t *testing.T) {
 	}
 }
 
-// functionSource returns the source of a test function.
+// functionSource returns the source of a test function, of this package or beside a program in
+// examples/.
 func functionSource(t *testing.T, name string) string {
 	t.Helper()
 	files, err := filepath.Glob("*_test.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range files {
+	programs, err := filepath.Glob("../../examples/*/*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range slices.Concat(files, programs) {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -185,6 +200,16 @@ func (w *testEnv) installTools() {
 func (w *testEnv) copyExample(file, target string, replacements ...string) {
 	w.t.Helper()
 	w.write(target, strings.NewReplacer(replacements...).Replace(example(w.t, file)))
+}
+
+// exampleFolder is the absolute path of a folder of examples/.
+func exampleFolder(t *testing.T, name string) string {
+	t.Helper()
+	path, err := filepath.Abs("../../examples/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 func (w *testEnv) remove(names ...string) {

@@ -1,3 +1,5 @@
-tenant-api tenants adopt --from clinics.csv --blueprint clinic_platform --at-version 2 --dry-run
-tenant-api tenants adopt --from clinics.csv --blueprint clinic_platform --at-version 2
+tenant-api blueprints publish ./hospital --activate
+tenant-api tenants adopt --from hospitals.csv --blueprint hospital --dry-run
+tenant-api tenants adopt --from hospitals.csv --blueprint hospital
+tenant-api tenants migrate --blueprint hospital
 tenant-api tenants verify --offline

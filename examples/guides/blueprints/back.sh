@@ -1,3 +1,4 @@
-tenant-api blueprints activate clinic 1
-tenant-api blueprints retire clinic
-tenant-api blueprints activate clinic 2
+tenant-api blueprints activate practice 1
+tenant-api blueprints retire practice
+tenant-api blueprints activate practice 2
+tenant-api blueprints show practice

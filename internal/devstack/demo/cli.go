@@ -13,10 +13,11 @@ import (
 	"strings"
 )
 
-// cli runs the terraform or tofu program in the example's directory.
+// cli runs the terraform or tofu program in a directory with a configuration.
 type cli struct {
 	program   string
 	workspace *workspace
+	dir       string
 	env       []string
 }
 
@@ -26,7 +27,7 @@ func (c *cli) name() string { return filepath.Base(c.program) }
 // exec runs a subcommand and returns its standard output.
 func (c *cli) exec(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, c.program, args...) //nolint:gosec // G204: the CLI of the demo's user
-	cmd.Dir, cmd.Env = c.workspace.examplePath(), c.env
+	cmd.Dir, cmd.Env = c.dir, c.env
 	if cmd.Env == nil {
 		cmd.Env = c.workspace.cliEnv()
 	}

@@ -48,7 +48,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err := d.prepare(ctx); err != nil {
 		return err
 	}
-	for _, stage := range []func(context.Context) error{d.apply, d.planUnchanged, d.destroy} {
+	for _, stage := range []func(context.Context) error{d.apply, d.planUnchanged, d.destroy, d.clinics} {
 		if err := stage(ctx); err != nil {
 			return err
 		}
@@ -57,7 +57,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	return nil
 }
 
-// prepare builds the provider while the stack starts.
+// prepare builds the programs while the stack starts.
 func (d *demoRun) prepare(ctx context.Context) (err error) {
 	if d.options.Root == "" {
 		if d.options.Root, err = moduleRoot(ctx); err != nil {
@@ -72,7 +72,7 @@ func (d *demoRun) prepare(ctx context.Context) (err error) {
 	if d.workspace, err = newWorkspace(d.options.Root); err != nil {
 		return err
 	}
-	d.cli = &cli{program: d.options.CLI, workspace: d.workspace}
+	d.cli = &cli{program: d.options.CLI, workspace: d.workspace, dir: d.workspace.examplePath()}
 	name, err := d.cli.version(ctx)
 	if err != nil {
 		return err
@@ -80,7 +80,7 @@ func (d *demoRun) prepare(ctx context.Context) (err error) {
 	d.screen.printTitle("A healthcare tenant, end to end", name)
 	parts, partsCtx := errgroup.WithContext(ctx)
 	parts.Go(func() error {
-		return d.screen.runStage("Build the provider", func() error { return build(partsCtx, d.options.Root, d.workspace) })
+		return d.screen.runStage("Build the provider and tenant-api", func() error { return build(partsCtx, d.options.Root, d.workspace) })
 	})
 	parts.Go(func() error {
 		return d.screen.runStage("Start PostgreSQL, a Stellar network and a mail catcher", func() (err error) {

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/demo"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/watchdog/watchdogtest"
@@ -31,11 +32,18 @@ func TestRun(t *testing.T) {
 	}
 	shown := out.String()
 	for _, want := range []string{
-		"✓ Build the provider", "apply: 1 added", "ACTIVE", "7  SEND_WELCOME_EMAIL", "audit_logs", "✓ the committed tenant_contract.wasm",
+		"✓ Build the provider and tenant-api", "apply: 1 added", "ACTIVE", "7  SEND_WELCOME_EMAIL", "audit_logs", "✓ the committed tenant_contract.wasm",
 		"ada@st-marys.example", "#invitation=", "plan, again: no changes", "destroy: 1 destroyed", "ARCHIVED", "make build",
+		"clinic: 6 migrations", "three clinics: 3 added", "the same in 3 clinics: Harbour Clinic, version 6", "dispensations", "second revision: 7 migrations",
+		"migrations/0007_phone.sql", "patients: AccessExclusiveLock", "3 of 3 tenants migrated, 0 failed.",
 	} {
 		if !strings.Contains(shown, want) {
 			t.Errorf("it does not show %q", want)
+		}
+	}
+	for line := range strings.Lines(shown) {
+		if n := utf8.RuneCountInString(strings.TrimSpace(line)); n > 78 {
+			t.Errorf("a line has %d characters: %s", n, line)
 		}
 	}
 	if strings.Contains(shown, "\x1b") {

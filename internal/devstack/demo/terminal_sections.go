@@ -96,3 +96,24 @@ func (s *terminalView) printKept(t tenantState) {
 	s.printTableRows(t)
 	s.print("    %s\n", s.paint(faint, "Destroy takes a tenant out of service. Its data, log and contract stay."))
 }
+
+// printClinics prints the tables of the first clinic; the others have the same. What the own steps
+// of the blueprint return comes below them.
+func (s *terminalView) printClinics(clinics []clinicState) {
+	s.printHeading(fmt.Sprintf("Your own tables, the same in %d clinics: %s, version %d", len(clinics), clinics[0].name, clinics[0].schemaVersion))
+	s.printTableRows(tenantState{tables: clinics[0].tables})
+	s.print("")
+}
+
+// printRollOut prints what the newest migration does, and the report of the migration.
+func (s *terminalView) printRollOut(r revision, report string) {
+	newest := r.Migrations[len(r.Migrations)-1]
+	s.printHeading(fmt.Sprintf("Revision %d of the blueprint, rolled out", r.Revision))
+	s.printField("File", "%s", newest.File)
+	s.printField("Class", "%s", s.paint(green, newest.Class))
+	s.printField("Locks", "%s", strings.Join(newest.Locks, ", "))
+	for line := range strings.Lines(report) {
+		s.print("    %s", strings.TrimRight(line, "\n"))
+	}
+	s.print("")
+}

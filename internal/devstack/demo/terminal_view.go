@@ -131,7 +131,7 @@ func (s *terminalView) printFooter() {
 	s.print("  %s\n  %s%s\n", s.paint(faint, strings.Repeat("─", pageWidth-4)),
 		padRight("All of it ran on this machine, and is gone again now.", pageWidth-14),
 		s.paint(faint, fmt.Sprintf("%8.2f s", time.Since(s.started).Seconds())))
-	s.print("  Next: \"make build\", and the same by hand, in README.md under \"To continue by hand\".\n")
+	s.print("  Next: \"make build\", and the same by hand: README.md, \"To continue by hand\".\n")
 }
 
 // padRight pads text to n characters.

@@ -37,8 +37,8 @@ rm -rf -- "$dir"`
 // finishes its current step.
 const stopTimeout = 30 * time.Second
 
-// workspace is a temporary directory with the example, the built provider and
-// a CLI configuration that uses it.
+// workspace is a temporary directory with the examples, the built programs and
+// a CLI configuration that uses the provider.
 type workspace struct {
 	dir      string
 	watchdog *watchdog.Watchdog
@@ -54,15 +54,19 @@ func newWorkspace(root string) (*workspace, error) {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	err = errors.Join(os.Mkdir(w.binPath(), 0o700), os.WriteFile(w.cliConfigPath(), []byte(w.cliConfig()), 0o600),
-		os.CopyFS(w.examplePath(), os.DirFS(filepath.Join(root, "examples", "quickstart"))))
+		os.CopyFS(w.examplePath(), os.DirFS(filepath.Join(root, "examples", "quickstart"))),
+		os.CopyFS(w.blueprintPath(), os.DirFS(filepath.Join(root, "examples", "blueprints", "clinic"))),
+		os.Mkdir(w.clinicsPath(), 0o700), os.WriteFile(filepath.Join(w.clinicsPath(), "main.tf"), clinicsConfiguration, 0o600))
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("prepare the example: %w", err), w.close())
+		return nil, errors.Join(fmt.Errorf("prepare the examples: %w", err), w.close())
 	}
 	return w, nil
 }
 
 func (w *workspace) binPath() string       { return filepath.Join(w.dir, "bin") }
 func (w *workspace) examplePath() string   { return filepath.Join(w.dir, "quickstart") }
+func (w *workspace) blueprintPath() string { return filepath.Join(w.dir, "clinic") }
+func (w *workspace) clinicsPath() string   { return filepath.Join(w.dir, "clinics") }
 func (w *workspace) cliConfigPath() string { return filepath.Join(w.dir, "cli.tfrc") }
 
 // cliConfig makes a CLI use the provider in bin, without a download.

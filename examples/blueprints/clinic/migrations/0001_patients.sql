@@ -9,14 +9,12 @@ CREATE TABLE patients (
 );
 CREATE INDEX patients_name ON patients (lower(name));
 
-CREATE TABLE appointments (
-    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    patient_id bigint NOT NULL REFERENCES patients (id),
-    physician  uuid REFERENCES users (id),
-    at         timestamptz NOT NULL,
-    reason     text
-);
-CREATE INDEX appointments_at ON appointments (at);
+-- In years, today.
+-- +goose StatementBegin
+CREATE FUNCTION age_of(patient bigint) RETURNS integer LANGUAGE sql STABLE AS $$
+    SELECT extract(year FROM age(born))::integer FROM patients WHERE id = patient
+$$;
+-- +goose StatementEnd
 
 -- Each clinic's own settings, from its variables.
 CREATE TABLE settings (region text NOT NULL CHECK (region IN ('eu', 'us')));

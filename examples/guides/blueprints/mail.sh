@@ -1,0 +1,1 @@
+tenant-api blueprints preview ./clinic --locale de-AT --out previews

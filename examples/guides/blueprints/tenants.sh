@@ -1,0 +1,2 @@
+terraform apply
+tenant-api tenants list

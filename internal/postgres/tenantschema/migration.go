@@ -188,7 +188,7 @@ func (m *tenantMigration) run(ctx context.Context, pending []pendingTenant) erro
 	for _, p := range pending[:canaries] {
 		if err := m.migrateOne(ctx, p, true); err != nil && ctx.Err() == nil {
 			return errs.Wrap(err, errs.KindPermanent, op,
-				"the canary tenant %s could not be migrated: %s. No further tenant was migrated", p.id, errs.SafeMessage(err))
+				"the canary tenant %s could not be migrated: %s. No further tenant was migrated; repeat this when the cause is gone, or leave this tenant behind with --canary -1", p.id, errs.SafeMessage(err))
 		}
 	}
 	var group errgroup.Group

@@ -28,13 +28,13 @@ func (s *Schemas) migrateTenant(ctx context.Context, p pendingTenant, endSession
 	const op = "migrate tenant"
 	ctx = pgdb.WithoutStatementLimit(ctx)
 	m := &oneMigration{schemas: s, target: p.target, id: p.id}
+	step := func() error { return s.inMigration(ctx, m.step) }
 	for !m.finished && err == nil {
-		if m.next != nil {
-			if err = s.withoutTransaction(ctx, m); err != nil {
-				break
-			}
+		if m.next == nil {
+			err = step()
+		} else {
+			err = s.beforeStep(ctx, m, step)
 		}
-		err = s.inMigration(ctx, m.step)
 	}
 	if isLockTimeout(err) {
 		err = s.blockedError(ctx, err, p.id, endSessions)

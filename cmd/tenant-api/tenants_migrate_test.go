@@ -1,0 +1,168 @@
+//go:build unix
+
+package main_test
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
+)
+
+// The revisions of the blueprint whose tenants are migrated: each migration leaves a row, so that
+// one that ran twice is seen. Tenants have neither users nor contracts.
+const (
+	migratedYAML = "apiVersion: healthcare-platform/v1\nkind: Blueprint\nname: clinic\nextends: none\ncontract: none\n"
+	migratedFrom = "-- +goose Up\nCREATE TABLE patients (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL);\nCREATE TABLE applied (version int NOT NULL);\n"
+)
+
+var migratedTo = map[string]string{
+	"blueprint.yaml":               migratedYAML,
+	"migrations/0001_patients.sql": migratedFrom,
+	"migrations/0002_phone.sql":    "-- +goose Up\nINSERT INTO applied VALUES (2);\nALTER TABLE patients ADD COLUMN phone text;\n",
+	"migrations/0003_index.sql":    "-- +goose NO TRANSACTION\n-- +goose Up\nCREATE INDEX CONCURRENTLY patients_phone ON patients (phone);\n",
+	"migrations/0004_unique.sql":   "-- +goose Up\n-- +blueprint allow: scans\nINSERT INTO applied VALUES (4);\nCREATE UNIQUE INDEX patients_name ON patients (name);\n",
+}
+
+// postTenants creates tenants of the blueprint clinic, eight at once, and waits for them.
+func (w *testEnv) postTenants(p *process, from, to int) {
+	w.t.Helper()
+	var clients sync.WaitGroup
+	for client := range 8 {
+		clients.Go(func() {
+			for i := from + client; i < to; i += 8 {
+				body := clinic(fmt.Sprintf("Clinic %d", i))
+				body["blueprint"] = "clinic"
+				if a, err := p.do(http.MethodPost, "/admin/tenants", body); err != nil || a.status != http.StatusAccepted {
+					w.t.Errorf("tenant %d: %v: %s", i, err, a.text)
+				}
+			}
+		})
+	}
+	clients.Wait()
+	w.waitFor(fmt.Sprintf("%d tenants", to), w.hasActive(to))
+}
+
+// migration is a process that migrates.
+type migration struct {
+	*exec.Cmd
+	out, err bytes.Buffer
+}
+
+func (w *testEnv) startMigration(more ...string) *migration {
+	w.t.Helper()
+	m := &migration{Cmd: w.command(append([]string{"tenants", "migrate", "--blueprint", "clinic", "--parallel", "4"}, more...)...)}
+	m.Stdout, m.Stderr = &m.out, &m.err
+	if err := m.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() {
+		_ = m.Process.Kill() // It has ended, unless the test failed.
+		if w.t.Failed() {
+			_ = m.Wait()
+			w.t.Logf("%s of a migration:\n%s%s", m.ProcessState, m.out.String(), m.err.String())
+		}
+	})
+	return m
+}
+
+// kill ends a migration at once; it must not have ended by itself.
+func (m *migration) kill(t *testing.T) {
+	t.Helper()
+	if err := m.Process.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	_ = m.Wait() // It says that the process was killed.
+	if !m.ProcessState.Sys().(syscall.WaitStatus).Signaled() {
+		t.Fatalf("the migration had ended: %s%s", m.out.String(), m.err.String())
+	}
+}
+
+// TestTenantsMigrate_Faults: 500 tenants reach the next revision although the migration is killed
+// twice, two processes migrate at once, three tenants cannot be migrated at first, and others are
+// made meanwhile. No migration runs twice in a tenant.
+func TestTenantsMigrate_Faults(t *testing.T) {
+	const tenants, more = 500, 20
+	w := setup(t)
+	conn := testenv.Connect(t, w.env["DATABASE_URL"])
+	count := func(query string, args ...any) (n int) {
+		t.Helper()
+		if err := conn.QueryRow(t.Context(), query, args...).Scan(&n); err != nil {
+			t.Fatalf("%s: %v", query, err)
+		}
+		return n
+	}
+	migrated := func() int { return count(`SELECT count(*) FROM tenants WHERE blueprint_revision = 2`) }
+	w.mustRun("blueprints", "publish", writeBlueprint(t, map[string]string{"blueprint.yaml": migratedYAML, "migrations/0001_patients.sql": migratedFrom}), "--activate")
+	server := w.start(w.createKey("admin"), "serve")
+	w.postTenants(server, 0, tenants)
+	rows, _ := conn.Query(t.Context(), `SELECT schema_name FROM tenants ORDER BY created_at, id`)
+	schemas, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil || len(schemas) != tenants {
+		t.Fatalf("%d schemas, %v", len(schemas), err)
+	}
+	broken := []string{schemas[30], schemas[250], schemas[480]}
+	for _, schema := range broken {
+		if _, err := conn.Exec(t.Context(), `INSERT INTO `+pgx.Identifier{schema, "patients"}.Sanitize()+` (name) VALUES ('Ada'), ('Ada')`); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.mustRun("blueprints", "publish", writeBlueprint(t, migratedTo), "--activate").want(t, 0, "revision 2, active, schema version 4")
+
+	first := w.startMigration()
+	w.waitFor("the first tenants", func() bool { return migrated() > 50 })
+	first.kill(t)
+	// The oldest tenant that is left is the canary now.
+	w.run("tenants", "migrate", "--blueprint", "clinic").want(t, 1, "the canary tenant ", "No further tenant was migrated", "--canary -1")
+	second, third := w.startMigration("--canary", "-1"), w.startMigration("--canary", "-1")
+	w.postTenants(server, tenants, tenants+more)
+	w.waitFor("more tenants", func() bool { return migrated() > 150+more })
+	second.kill(t)
+	fourth := w.startMigration("--canary", "-1")
+	for _, m := range []*migration{third, fourth} {
+		_ = m.Wait()
+		if out := m.out.String() + m.err.String(); m.ProcessState.ExitCode() != 1 || !strings.Contains(out, "3 failed") || strings.Count(out, "0004_unique.sql:4: could not create unique index") < 3 {
+			t.Errorf("exit code %d: %s", m.ProcessState.ExitCode(), out)
+		}
+	}
+	if n := migrated(); n != tenants+more-len(broken) {
+		t.Errorf("%d tenants were migrated", n)
+	}
+	for _, schema := range broken {
+		if _, err := conn.Exec(t.Context(), `DELETE FROM `+pgx.Identifier{schema, "patients"}.Sanitize()+` WHERE id = 2`); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.mustRun("tenants", "migrate", "--blueprint", "clinic").want(t, 0, "3 of 3 tenants migrated, 0 failed")
+	w.mustRun("tenants", "migrate", "--blueprint", "clinic").want(t, 0, "nothing to migrate")
+	w.mustRun("tenants", "verify", "--offline").want(t, 0, fmt.Sprintf("%d tenants checked, 0 findings", tenants+more))
+	w.assertMigratedOnce(conn, tenants+more)
+}
+
+// assertMigratedOnce checks that each tenant has the rows that the migrations leave, once, and the
+// ledger's.
+func (w *testEnv) assertMigratedOnce(conn *pgx.Conn, want int) {
+	w.t.Helper()
+	rows, _ := conn.Query(w.t.Context(), `SELECT t.schema_name, (SELECT string_agg(m.version::text, ',' ORDER BY version) FROM tenant_migrations m WHERE m.tenant_id = t.id)
+		FROM tenants t WHERE blueprint_revision = 2 AND schema_version = 4`)
+	type ledger struct{ Schema, Versions string }
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[ledger])
+	if err != nil || len(all) != want {
+		w.t.Fatalf("%d tenants, want %d: %v", len(all), want, err)
+	}
+	for _, t := range all {
+		var applied string
+		err := conn.QueryRow(w.t.Context(), `SELECT string_agg(version::text, ',' ORDER BY version) FROM `+pgx.Identifier{t.Schema, "applied"}.Sanitize(), pgx.QueryExecModeExec).Scan(&applied)
+		if err != nil || applied != "2,4" || t.Versions != "1,2,3,4" {
+			w.t.Errorf("%s: applied %q, in the ledger %q: %v", t.Schema, applied, t.Versions, err)
+		}
+	}
+}

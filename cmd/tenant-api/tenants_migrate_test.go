@@ -166,3 +166,50 @@ func (w *testEnv) assertMigratedOnce(conn *pgx.Conn, want int) {
 		}
 	}
 }
+
+// TestTenantsMigrate_NeverEnds: a migration that does not end in one tenant is ended after a time,
+// rolled back and named, and ends with the process that is terminated.
+func TestTenantsMigrate_NeverEnds(t *testing.T) {
+	w := setup(t)
+	conn := testenv.Connect(t, w.env["DATABASE_URL"])
+	files := map[string]string{"blueprint.yaml": migratedYAML, "migrations/0001_patients.sql": migratedFrom}
+	w.mustRun("blueprints", "publish", writeBlueprint(t, files), "--activate")
+	w.postTenants(w.start(w.createKey("admin"), "serve"), 0, 3)
+	var schema string
+	if err := conn.QueryRow(t.Context(), `SELECT min(schema_name) FROM tenants`).Scan(&schema); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(t.Context(), `INSERT INTO `+pgx.Identifier{schema, "patients"}.Sanitize()+` (name) VALUES ('Ada')`); err != nil {
+		t.Fatal(err)
+	}
+	files["migrations/0002_slow.sql"] = "-- +goose Up\n-- +blueprint allow: scans\nCREATE TABLE visits (id int);\nSELECT pg_sleep(3600) FROM patients;\n"
+	w.mustRun("blueprints", "publish", writeBlueprint(t, files), "--activate")
+	running := func() bool {
+		var n int
+		err := conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE 'SELECT pg_sleep(3600)%'`).Scan(&n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n > 0
+	}
+	m := w.startMigration("--canary", "-1", "--statement-timeout", "0s")
+	w.waitFor("the statement", running)
+	if err := m.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if _ = m.Wait(); m.ProcessState.ExitCode() <= 0 {
+		t.Errorf("%s: %s%s", m.ProcessState, m.out.String(), m.err.String())
+	}
+	w.waitFor("the end of the statement", func() bool { return !running() })
+
+	w.run("tenants", "migrate", "--blueprint", "clinic", "--canary", "-1", "--statement-timeout", "500ms").
+		want(t, 1, "1 failed", "migrations/0002_slow.sql:4: ", "it had 500ms", "--statement-timeout")
+	var left *string
+	if err := conn.QueryRow(t.Context(), `SELECT to_regclass($1)::text`, schema+".visits").Scan(&left); err != nil || left != nil {
+		t.Errorf("the failed migration left a table: %v", err)
+	}
+	if running() {
+		t.Error("the statement runs on")
+	}
+	w.run("tenants", "migrate", "--statement-timeout", "-1s").want(t, 2, "--statement-timeout is -1s; give a positive duration")
+}

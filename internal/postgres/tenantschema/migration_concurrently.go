@@ -95,8 +95,8 @@ func (s *Schemas) withoutTransaction(ctx context.Context, m *oneMigration) error
 		return err
 	}
 	schema := m.tenant.SchemaName
-	if _, err := conn.Exec(ctx, `SELECT set_config('search_path', $1, false), set_config('role', $2, false), set_config('lock_timeout', $3, false)`,
-		m.target.template.SearchPath(schema), facts.schemaOwner, concurrentLockTimeout); err != nil {
+	if _, err := conn.Exec(ctx, `SELECT set_config('search_path', $1, false), set_config('role', $2, false), set_config('lock_timeout', $3, false), set_config('statement_timeout', $4, false)`,
+		m.target.template.SearchPath(schema), facts.schemaOwner, concurrentLockTimeout, timeoutSetting(m.timeout)); err != nil {
 		return err
 	}
 	for _, statement := range m.next.Up {

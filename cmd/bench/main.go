@@ -16,6 +16,9 @@
 // With -scale it compares provisioning beside that many tenants with provisioning
 // on a new server of the same version (-postgres).
 //
+// With -blueprint it compares tenants of a published blueprint with the same SQL through psql, and
+// measures publish and tenants verify.
+//
 // With -api it measures tenant-api in the same way. With -worker it measures a worker that
 // polls: the time from a POST to the first step, and the statements while it is idle. With
 // -provider it compares the Terraform provider with one whose Read and Create do nothing
@@ -48,6 +51,7 @@ func main() {
 		o.sizes, err = parseSizes(text)
 		return err
 	})
+	flag.StringVar(&o.blueprint, "blueprint", "", "folder of a blueprint: compare its tenants with the same SQL through psql, and measure publish and verify")
 	compare := flag.String("compare", "", "directory of another checkout to compare with, round by round")
 	pairs := flag.Int("pairs", 20, "pairs of rounds with -compare")
 	flag.BoolVar(&o.turns, "turns", false, "run the rounds that standard input names; used by bench itself")

@@ -118,9 +118,9 @@ func (b *bench) service(db *postgres.DB, withMail bool) (*provisioning.Service, 
 
 func (b *bench) provision(ctx context.Context, service *provisioning.Service, prefix string, tenants int) error {
 	for i := range tenants {
-		out, err := service.Provision(ctx, tenant.Inputs{
-			Name: fmt.Sprintf("%s %d", prefix, i), AdminEmail: "ada@clinic.example", AdminFirstName: "Ada", AdminLastName: "Lovelace",
-		})
+		in := benchInputs(fmt.Sprintf("%s %d", prefix, i))
+		in.Blueprint = b.ofBlueprint
+		out, err := service.Provision(ctx, in)
 		if err != nil {
 			return err
 		}
@@ -129,4 +129,9 @@ func (b *bench) provision(ctx context.Context, service *provisioning.Service, pr
 		}
 	}
 	return nil
+}
+
+// benchInputs are the inputs of a tenant of the blueprint standard.
+func benchInputs(name string) tenant.Inputs {
+	return tenant.Inputs{Name: name, AdminEmail: "ada@clinic.example", AdminFirstName: "Ada", AdminLastName: "Lovelace"}
 }

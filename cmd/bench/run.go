@@ -22,8 +22,10 @@ import (
 type options struct {
 	rounds, tenants, memory, state int
 	api, worker, provider, turns   bool
-	sizes                          []int // Numbers of tenants to provision beside.
-	version                        int   // Of PostgreSQL; 0: any.
+	sizes                          []int  // Numbers of tenants to provision beside.
+	version                        int    // Of PostgreSQL; 0: any.
+	blueprint                      string // Folder of the blueprint to measure.
+	ofBlueprint                    string // Name of the blueprint of provisioned tenants. Empty: standard.
 }
 
 // Limits of the product, relative to the floor.
@@ -59,13 +61,14 @@ func run(ctx context.Context, o options) (err error) {
 	if err := os.WriteFile(filepath.Join(b.dir, "floor.sql"), []byte(floorPart("tenant")), 0o600); err != nil {
 		return err
 	}
-	if len(o.sizes) > 0 {
+	switch {
+	case len(o.sizes) > 0:
 		return b.runScale(ctx)
-	}
-	if o.turns {
+	case o.turns:
 		return b.serveTurns(ctx)
-	}
-	if o.provider {
+	case o.blueprint != "":
+		return b.runBlueprint(ctx)
+	case o.provider:
 		return b.runProvider(ctx)
 	}
 	if o.api || o.worker {

@@ -3,10 +3,16 @@
 package main_test
 
 import (
+	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // writeBlueprint writes the files of a blueprint into a new folder.
@@ -86,4 +92,59 @@ func TestBlueprints_Secrets(t *testing.T) {
 	if got := w.mustRun("blueprints", "publish", dir); strings.Contains(got.out+got.err, "Warning") {
 		t.Error(got)
 	}
+}
+
+// TestBlueprints_RetiredMeanwhile: each tenant that was accepted before its blueprint was retired
+// is completed, and each later request is refused with what to do.
+func TestBlueprints_RetiredMeanwhile(t *testing.T) {
+	const tenants = 60
+	w := setup(t)
+	w.mustRun("blueprints", "publish", writeBlueprint(t, map[string]string{"blueprint.yaml": migratedYAML, "migrations/0001_patients.sql": migratedFrom}), "--activate")
+	server := w.start(w.createKey("admin"), "serve")
+	var (
+		clients  sync.WaitGroup
+		accepted atomic.Int64
+		refused  atomic.Int64
+		retired  atomic.Bool
+	)
+	for client := range 4 {
+		clients.Go(func() {
+			for i := client; i < tenants || !retired.Load() && i < 100*tenants; i += 4 {
+				body := clinic(fmt.Sprintf("Clinic %d", i))
+				body["blueprint"] = "clinic"
+				a, err := server.do(http.MethodPost, "/admin/tenants", body)
+				switch {
+				case err == nil && a.status == http.StatusAccepted:
+					accepted.Add(1)
+				case err == nil && a.status < 500 && strings.Contains(a.text, "is retired, so it makes no new tenants; activate it again"):
+					refused.Add(1)
+				default:
+					t.Errorf("%v: %d: %s", err, a.status, a.text)
+				}
+			}
+		})
+	}
+	w.waitFor("the first tenants", func() bool { return w.registry.Count(tenant.StatusActive) > 5 })
+	w.mustRun("blueprints", "retire", "clinic")
+	retired.Store(true)
+	clients.Wait()
+	made := server.call(http.MethodPost, "/admin/tenants", map[string]any{"name": "Late", "blueprint": "clinic", "adminEmail": "ada@clinic.example", "adminFirstName": "Ada", "adminLastName": "Lovelace"})
+	if made.status < 400 || made.status > 499 || !strings.Contains(made.text, "is retired") {
+		t.Errorf("a tenant of a retired blueprint: %d: %s", made.status, made.text)
+	}
+	w.waitFor("the accepted tenants", w.hasActive(int(accepted.Load())))
+	if n := w.registry.Count(); n != int(accepted.Load()) {
+		t.Errorf("%d tenants were recorded, %d accepted, %d refused", n, accepted.Load(), refused.Load())
+	}
+	w.mustRun("tenants", "verify", "--offline").want(t, 0, "0 findings")
+}
+
+// TestBlueprints_LargeFile: a file of 5 MB is refused by its name, and nothing is published.
+func TestBlueprints_LargeFile(t *testing.T) {
+	w := setup(t)
+	dir := writeBlueprint(t, map[string]string{"blueprint.yaml": clinicYAML, "migrations/0001_patients.sql": clinicPatients, "migrations/0002_codes.sql": "-- +goose Up\n" + strings.Repeat("SELECT 1;\n", 500_000)})
+	for _, command := range []string{"validate", "publish"} {
+		w.run("blueprints", command, dir).want(t, 1, "migrations/0002_codes.sql: has more than 4 MiB; divide it")
+	}
+	w.run("blueprints", "show", "clinic").want(t, 1, "the blueprint clinic is not published in this registry")
 }

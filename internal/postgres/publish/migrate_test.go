@@ -3,7 +3,10 @@ package publish_test
 import (
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -11,6 +14,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantschema"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 const addPhone = `ALTER TABLE patients ADD COLUMN phone text;`
@@ -142,6 +146,77 @@ func TestMigrate_Concurrently(t *testing.T) {
 		wantSound(b, tenant, 2)
 	}
 	wantSound(b, clinicTenant(b, postgrestest.Inputs("New")), 2)
+}
+
+// TestMigrate_IncompleteIndex: the server still makes an index for a process that was killed. The
+// next one waits for it, and makes it again when it came to nothing.
+func TestMigrate_IncompleteIndex(t *testing.T) {
+	b := postgrestest.Setup(t)
+	made := clinics(b, 1)[0]
+	table := pgx.Identifier{made.SchemaName, "patients"}.Sanitize()
+	publish(t, b, clinic("", addPhone, "migrations/0002_more.sql:\n-- +goose NO TRANSACTION\n-- +goose Up\nCREATE INDEX CONCURRENTLY patients_name ON patients (name);\n"))
+	holder, err := b.Pool().Begin(t.Context())
+	b.Must(err)
+	t.Cleanup(func() { _ = holder.Rollback(t.Context()) })
+	_, err = holder.Exec(t.Context(), `LOCK TABLE `+table+` IN SHARE UPDATE EXCLUSIVE MODE`)
+	b.Must(err)
+	waiting := func(want int) {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); postgrestest.Value[int](b, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+				AND query LIKE 'CREATE INDEX CONCURRENTLY%' AND clock_timestamp() - query_start > current_setting('deadlock_timeout')::interval * 1.5`) != want; {
+			if time.Now().After(deadline) {
+				t.Fatalf("not %d statements wait", want)
+			}
+			<-time.After(50 * time.Millisecond) // Poll interval.
+		}
+	}
+	killed, other := make(chan error, 1), testenv.Connect(t, b.Pool().Config().ConnString()) // Without the limits of the program's sessions.
+	go func() {
+		_, err := other.Exec(t.Context(), `CREATE INDEX CONCURRENTLY patients_name ON `+table+` (name)`)
+		killed <- err
+	}()
+	waiting(1)
+	done := make(chan error, 1)
+	go func() {
+		_, err := b.MigrateTenants(t.Context(), tenantschema.MigrationOptions{})
+		done <- err
+	}()
+	waiting(2) // Neither looks for a deadlock again: the one that begins to wait next does.
+	b.Must(holder.Commit(t.Context()))
+	if err := <-killed; err == nil {
+		t.Error("the index of the killed process was completed, so this test shows nothing")
+	}
+	b.Must(<-done)
+	wantSound(b, made, 2)
+}
+
+// TestMigrate_ConcurrentProcesses: two processes make and drop the same indexes at once. None is
+// left incomplete, and none that a later migration dropped is made again.
+func TestMigrate_ConcurrentProcesses(t *testing.T) {
+	one, two := postgrestest.TwoProcesses(t)
+	all := clinics(one, 12)
+	const concurrently = "migrations/%04d_more.sql:\n-- +goose NO TRANSACTION\n-- +goose Up\n%s;\n"
+	publish(t, one, clinic("", "", "", "", fmt.Sprintf(concurrently, 2, "CREATE INDEX CONCURRENTLY patients_name ON patients (name)"),
+		fmt.Sprintf(concurrently, 3, "CREATE INDEX CONCURRENTLY patients_email ON patients (email)"),
+		fmt.Sprintf(concurrently, 4, "DROP INDEX CONCURRENTLY patients_name"), fmt.Sprintf(concurrently, 5, "REINDEX INDEX CONCURRENTLY patients_email")))
+	var processes sync.WaitGroup
+	var migrated atomic.Int64
+	for _, process := range []postgrestest.Fixture{one, two} {
+		processes.Go(func() {
+			report, err := process.MigrateTenants(t.Context(), tenantschema.MigrationOptions{})
+			if err != nil {
+				t.Errorf("%+v, %v", report, err)
+			}
+			migrated.Add(int64(report.Migrated))
+		})
+	}
+	processes.Wait()
+	if n := migrated.Load(); n < int64(len(all)) {
+		t.Errorf("%d tenants were migrated", n)
+	}
+	for _, tenant := range all {
+		wantSound(one, tenant, 2)
+	}
 }
 
 // TestMigrate_BlockedTenant: a session that holds a tenant's table is named, and ended on request.

@@ -34,6 +34,9 @@ type MigrationOptions struct {
 	DryRun bool
 	// EndSessions ends sessions that hold a tenant's tables, after the usual wait.
 	EndSessions bool
+	// StatementTimeout is how long one statement of a migration may take in one tenant.
+	// Negative: any time. 0: DefaultStatementTimeout.
+	StatementTimeout time.Duration
 	// Standard is the blueprint standard. Default: that of this program.
 	Standard *blueprint.Blueprint
 	// Progress is called for each tenant, by one goroutine at a time. Default: none.
@@ -44,6 +47,7 @@ type MigrationOptions struct {
 const (
 	DefaultCanary               = 1
 	DefaultMigrationConcurrency = 4
+	DefaultStatementTimeout     = time.Hour
 )
 
 // MigrationProgress is the result of one tenant, and how many are done.
@@ -100,6 +104,9 @@ func (s *Schemas) MigrateTenants(ctx context.Context, o MigrationOptions) (Migra
 	if o.Concurrency <= 0 {
 		o.Concurrency = DefaultMigrationConcurrency
 	}
+	if o.StatementTimeout == 0 {
+		o.StatementTimeout = DefaultStatementTimeout
+	}
 	if o.Progress == nil {
 		o.Progress = func(MigrationProgress) {}
 	}
@@ -125,7 +132,7 @@ func (s *Schemas) MigrateTenants(ctx context.Context, o MigrationOptions) (Migra
 		}
 		target.Pending = len(ids)
 		for _, id := range ids {
-			pending = append(pending, pendingTenant{id, target})
+			pending = append(pending, pendingTenant{id, target, max(o.StatementTimeout, 0)})
 		}
 	}
 	report.Pending = len(pending)
@@ -168,8 +175,9 @@ func (s *Schemas) migrationTargets(ctx context.Context, o MigrationOptions) (tar
 }
 
 type pendingTenant struct {
-	id     uuid.UUID
-	target *MigrationTarget
+	id      uuid.UUID
+	target  *MigrationTarget
+	timeout time.Duration // Of each statement. 0: none.
 }
 
 // tenantMigration is one call of MigrateTenants.
@@ -188,7 +196,7 @@ func (m *tenantMigration) run(ctx context.Context, pending []pendingTenant) erro
 	for _, p := range pending[:canaries] {
 		if err := m.migrateOne(ctx, p, true); err != nil && ctx.Err() == nil {
 			return errs.Wrap(err, errs.KindPermanent, op,
-				"the canary tenant %s could not be migrated: %s. No further tenant was migrated", p.id, errs.SafeMessage(err))
+				"the canary tenant %s could not be migrated: %s. No further tenant was migrated; repeat this when the cause is gone, or leave this tenant behind with --canary -1", p.id, errs.SafeMessage(err))
 		}
 	}
 	var group errgroup.Group

@@ -3,6 +3,8 @@ package tenantschema
 import (
 	"context"
 	"errors"
+	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -27,14 +29,17 @@ const AuditMigrate audit.Action = "tenant.migrate"
 func (s *Schemas) migrateTenant(ctx context.Context, p pendingTenant, endSessions bool) (migrated bool, err error) {
 	const op = "migrate tenant"
 	ctx = pgdb.WithoutStatementLimit(ctx)
-	m := &oneMigration{schemas: s, target: p.target, id: p.id}
+	m := &oneMigration{schemas: s, target: p.target, id: p.id, timeout: p.timeout}
+	step := func() error { return s.inMigration(ctx, p.timeout, m.step) }
 	for !m.finished && err == nil {
-		if m.next != nil {
-			if err = s.withoutTransaction(ctx, m); err != nil {
-				break
-			}
+		if m.next == nil {
+			err = step()
+		} else {
+			err = s.beforeStep(ctx, m, step)
 		}
-		err = s.inMigration(ctx, m.step)
+	}
+	if isStatementTimeout(err) && ctx.Err() == nil {
+		err = errs.Wrap(err, errs.KindPermanent, op, "%s; it had %v. See what it waits for, or give it more time with --statement-timeout", errs.SafeMessage(err), p.timeout)
 	}
 	if isLockTimeout(err) {
 		err = s.blockedError(ctx, err, p.id, endSessions)
@@ -42,8 +47,9 @@ func (s *Schemas) migrateTenant(ctx context.Context, p pendingTenant, endSession
 	return m.migrated && err == nil, pgdb.Classify(err, op)
 }
 
-// inMigration runs f in a transaction that waits for locks for a short time only.
-func (s *Schemas) inMigration(ctx context.Context, f func(context.Context, pgx.Tx, string) error) error {
+// inMigration runs f in a transaction that waits for locks for a short time only, and whose
+// statements end after a time, 0 for any.
+func (s *Schemas) inMigration(ctx context.Context, timeout time.Duration, f func(context.Context, pgx.Tx, string) error) error {
 	pool, err := s.db.ReadyPool(ctx)
 	if err != nil {
 		return err
@@ -60,11 +66,19 @@ func (s *Schemas) inMigration(ctx context.Context, f func(context.Context, pgx.T
 	// A migration fills the connection's caches as much as a new tenant does.
 	defer pgdb.CountCreatedTenant(conn.Conn())
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `SET LOCAL lock_timeout = '`+tenantMigrationLockTimeout+`'`); err != nil {
+		if _, err := tx.Exec(ctx, `SELECT set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true)`, tenantMigrationLockTimeout, timeoutSetting(timeout)); err != nil {
 			return err
 		}
 		return f(ctx, tx, facts.schemaOwner)
 	})
+}
+
+// timeoutSetting is a timeout as PostgreSQL's settings have it, "0" for none.
+func timeoutSetting(d time.Duration) string {
+	if d <= 0 {
+		return "0"
+	}
+	return strconv.FormatInt(max(d.Milliseconds(), 1), 10)
 }
 
 // oneMigration is the migration of one tenant.
@@ -72,6 +86,7 @@ type oneMigration struct {
 	schemas *Schemas
 	target  *MigrationTarget
 	id      uuid.UUID
+	timeout time.Duration // Of each statement. 0: none.
 
 	tenant   tenant.Tenant
 	next     *blueprint.Migration // The one that runs without a transaction; its blueprint is the target's own.

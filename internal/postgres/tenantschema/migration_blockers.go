@@ -20,9 +20,14 @@ import (
 const AuditEndSessions audit.Action = "tenant.end_sessions"
 
 // isLockTimeout reports whether a statement waited too long for a lock.
-func isLockTimeout(err error) bool {
+func isLockTimeout(err error) bool { return hasCode(err, "55P03") }
+
+// isStatementTimeout reports whether a statement took too long.
+func isStatementTimeout(err error) bool { return hasCode(err, "57014") }
+
+func hasCode(err error, code string) bool {
 	var pgErr *pgconn.PgError
-	return errors.As(err, &pgErr) && pgErr.Code == "55P03"
+	return errors.As(err, &pgErr) && pgErr.Code == code
 }
 
 // blocker is a session with an open transaction that holds tables of a tenant.

@@ -32,7 +32,7 @@ interrupted and repeated at any time, and several can run at once.`,
 	cmd.Flags().StringVar(&f.tenant, "tenant", "", "only this tenant: an id, or name:NAME")
 	cmd.Flags().IntVar(&f.Canary, "canary", tenantschema.DefaultCanary, "how many tenants are migrated first, one by one; -1 for none")
 	cmd.Flags().BoolVar(&f.EndSessions, "end-sessions", false, "end sessions that hold a tenant's tables, after the usual wait; the audit log names them")
-	cmd.Flags().DurationVar(&f.StatementTimeout, "statement-timeout", tenantschema.DefaultStatementTimeout, "how long one statement may take in one tenant; 0s for any time")
+	cmd.Flags().DurationVar(&f.StatementTimeout, "statement-timeout", tenantschema.DefaultStatementTimeout, "how long one statement may take in one tenant, but for indexes made CONCURRENTLY; 0s for any time")
 	cmd.Flags().IntVar(&f.Concurrency, "parallel", tenantschema.DefaultMigrationConcurrency, "how many tenants are migrated at once after that")
 	cmd.Flags().BoolVar(&f.DryRun, "dry-run", false, "count only; change nothing")
 	cmd.Flags().BoolVar(&f.printed, "json", false, "print JSON")

@@ -34,8 +34,8 @@ type MigrationOptions struct {
 	DryRun bool
 	// EndSessions ends sessions that hold a tenant's tables, after the usual wait.
 	EndSessions bool
-	// StatementTimeout is how long one statement of a migration may take in one tenant.
-	// Negative: any time. 0: DefaultStatementTimeout.
+	// StatementTimeout is how long one statement of a migration may take in one tenant, unless it
+	// makes or drops an index CONCURRENTLY. Negative: any time. 0: DefaultStatementTimeout.
 	StatementTimeout time.Duration
 	// Standard is the blueprint standard. Default: that of this program.
 	Standard *blueprint.Blueprint

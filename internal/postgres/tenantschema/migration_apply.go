@@ -29,7 +29,7 @@ const AuditMigrate audit.Action = "tenant.migrate"
 func (s *Schemas) migrateTenant(ctx context.Context, p pendingTenant, endSessions bool) (migrated bool, err error) {
 	const op = "migrate tenant"
 	ctx = pgdb.WithoutStatementLimit(ctx)
-	m := &oneMigration{schemas: s, target: p.target, id: p.id, timeout: p.timeout}
+	m := &oneMigration{schemas: s, target: p.target, id: p.id}
 	step := func() error { return s.inMigration(ctx, p.timeout, m.step) }
 	for !m.finished && err == nil {
 		if m.next == nil {
@@ -86,7 +86,6 @@ type oneMigration struct {
 	schemas *Schemas
 	target  *MigrationTarget
 	id      uuid.UUID
-	timeout time.Duration // Of each statement. 0: none.
 
 	tenant   tenant.Tenant
 	next     *blueprint.Migration // The one that runs without a transaction; its blueprint is the target's own.

@@ -82,7 +82,8 @@ func (s *Schemas) ownConnection(ctx context.Context) (*pgx.Conn, error) {
 }
 
 // withoutTransaction runs the migration m.next, whose statements make or drop indexes
-// CONCURRENTLY, on a connection of its own that is closed afterwards. It can be repeated: an index
+// CONCURRENTLY, on a connection of its own that is closed afterwards. A statement may take any time:
+// it blocks nobody, and an index of a large table takes hours. It can be repeated: an index
 // that an interrupted run left is recreated, one that is complete is kept.
 func (s *Schemas) withoutTransaction(ctx context.Context, m *oneMigration) error {
 	conn, err := s.ownConnection(ctx)
@@ -95,8 +96,8 @@ func (s *Schemas) withoutTransaction(ctx context.Context, m *oneMigration) error
 		return err
 	}
 	schema := m.tenant.SchemaName
-	if _, err := conn.Exec(ctx, `SELECT set_config('search_path', $1, false), set_config('role', $2, false), set_config('lock_timeout', $3, false), set_config('statement_timeout', $4, false)`,
-		m.target.template.SearchPath(schema), facts.schemaOwner, concurrentLockTimeout, timeoutSetting(m.timeout)); err != nil {
+	if _, err := conn.Exec(ctx, `SELECT set_config('search_path', $1, false), set_config('role', $2, false), set_config('lock_timeout', $3, false), set_config('statement_timeout', '0', false)`,
+		m.target.template.SearchPath(schema), facts.schemaOwner, concurrentLockTimeout); err != nil {
 		return err
 	}
 	for _, statement := range m.next.Up {

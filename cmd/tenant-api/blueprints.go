@@ -5,12 +5,15 @@ import (
 	"io/fs"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/blueprint"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/publish"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/webhook"
 )
 
 func (a *cli) blueprints() *cobra.Command {
@@ -33,6 +36,7 @@ what each new migration does to a tenant that is in use. FOLDER can be a tar fil
 				if err != nil {
 					return err
 				}
+				a.warnOfSecrets(files)
 				return printRevision(r, jsonOutput)
 			})
 		},
@@ -55,6 +59,7 @@ tenants migrate.`,
 				if err != nil {
 					return err
 				}
+				a.warnOfSecrets(files)
 				return printRevision(r, jsonOutput)
 			})
 		},
@@ -62,6 +67,26 @@ tenants migrate.`,
 	cmd.Flags().BoolVar(&activate, "activate", false, "give it to new tenants at once")
 	cmd.Flags().BoolVar(&jsonOutput, "json", false, "print JSON")
 	return cmd
+}
+
+// warnOfSecrets warns of secrets of own steps that are not set here: without them tenants fail.
+func (a *cli) warnOfSecrets(files fs.FS) {
+	b, err := blueprint.Parse(files)
+	if err != nil {
+		return // Cannot be: it was tried out.
+	}
+	w, _ := config.ReadWebhook(a.source) // Its other settings are not used here.
+	if missing := webhook.SecretVariables(b, w.Secret); len(missing) > 0 {
+		fmt.Fprintf(os.Stderr, "Warning: %s not set here. Steps need it where tenants are made: in the environment of workers, or of terraform.\n", isOrAre(missing))
+	}
+}
+
+// isOrAre is "A is", or "A, B are".
+func isOrAre(names []string) string {
+	if len(names) == 1 {
+		return names[0] + " is"
+	}
+	return strings.Join(names, ", ") + " are"
 }
 
 func (a *cli) blueprintsActivate() *cobra.Command {

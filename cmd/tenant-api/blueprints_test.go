@@ -5,6 +5,7 @@ package main_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -70,4 +71,19 @@ func TestBlueprints_JSON(t *testing.T) {
 		w.printed(0, append(append([]string{"blueprints"}, args...), "--json")...)
 	}
 	w.printed(0, "tenants", "migrate", "--json")
+}
+
+// TestBlueprints_Secrets: a secret that is not set where a blueprint is published is a warning: other
+// processes make the tenants.
+func TestBlueprints_Secrets(t *testing.T) {
+	w := setup(t)
+	steps := "steps:\n  - name: REGISTER\n    after: SEED_ROLES_AND_USER\n    webhook: {url: \"https://directory.example/\", secret: BLUEPRINT_SECRET_A}\n    undo: {url: \"https://directory.example/undo\", secret: BLUEPRINT_SECRET_B}\n"
+	dir := writeBlueprint(t, map[string]string{"blueprint.yaml": clinicYAML + steps})
+	w.mustRun("blueprints", "validate", dir).want(t, 0, "Warning: BLUEPRINT_SECRET_A, BLUEPRINT_SECRET_B are not set here. Steps need it")
+	w.env["BLUEPRINT_SECRET_A"] = "x"
+	w.mustRun("blueprints", "publish", dir).want(t, 0, "Warning: BLUEPRINT_SECRET_B is not set here.", "revision 1")
+	w.env["BLUEPRINT_SECRET_B"] = "x"
+	if got := w.mustRun("blueprints", "publish", dir); strings.Contains(got.out+got.err, "Warning") {
+		t.Error(got)
+	}
 }

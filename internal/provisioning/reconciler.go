@@ -60,12 +60,15 @@ type DeletedRows struct{ Invitations, Keys int64 }
 
 // ReconcilerOptions are the settings of a Reconciler. Zero values are the defaults.
 type ReconcilerOptions struct {
-	HeartbeatTimeout   time.Duration         // See OrphanQuery. Default: the pipeline's LeaseTTL.
-	AbandonAfter       time.Duration         // See OrphanQuery. Default DefaultAbandonAfter.
-	Batch              int                   // Maximum number of items of each kind in one pass. Default 50.
-	MaxConcurrentMails int                   // Default 4.
-	Contracts          *contracts.Reconciler // Nil: contract management is not configured.
-	CleanupInterval    time.Duration         // Pause after a pass that found nothing to delete. Default an hour.
+	HeartbeatTimeout   time.Duration // See OrphanQuery. Default: the pipeline's LeaseTTL.
+	AbandonAfter       time.Duration // See OrphanQuery. Default DefaultAbandonAfter.
+	Batch              int           // Maximum number of items of each kind in one pass. Default 50.
+	MaxConcurrentMails int           // Default 4.
+	// MaxConcurrentOrphans is how many orphans are finished at once. Each can wait for an own
+	// step's undo, for the timeout of one request. Default 8.
+	MaxConcurrentOrphans int
+	Contracts            *contracts.Reconciler // Nil: contract management is not configured.
+	CleanupInterval      time.Duration         // Pause after a pass that found nothing to delete. Default an hour.
 }
 
 // DefaultAbandonAfter is how long an interrupted run of Terraform can be continued.
@@ -107,6 +110,9 @@ func NewReconciler(orphans OrphanStore, service *Service, o ReconcilerOptions) (
 	}
 	if o.MaxConcurrentMails == 0 {
 		o.MaxConcurrentMails = 4
+	}
+	if o.MaxConcurrentOrphans == 0 {
+		o.MaxConcurrentOrphans = 8
 	}
 	return &Reconciler{orphans: orphans, service: service, pipeline: service.pipeline, opts: o}, nil
 }
@@ -164,26 +170,40 @@ func (r *Reconciler) finishOrphans(ctx context.Context, report *Report) error {
 	})
 	report.Requeued = found.Requeued
 	failures := []error{err}
-	record := func(id uuid.UUID, done *[]uuid.UUID, err error) {
-		if err == nil {
-			*done = append(*done, id)
-		} else if !superseded(err) && PostponedFor(err) == 0 {
-			failures = append(failures, fmt.Errorf("tenant %s: %w", id, err))
+	var (
+		mu    sync.Mutex // Guards report and failures.
+		group errgroup.Group
+	)
+	group.SetLimit(r.opts.MaxConcurrentOrphans)
+	finish := func(ids []uuid.UUID, done *[]uuid.UUID, act func(id uuid.UUID) error) {
+		for _, id := range ids {
+			group.Go(func() error {
+				err := act(id)
+				mu.Lock()
+				defer mu.Unlock()
+				if err == nil {
+					*done = append(*done, id)
+				} else if !superseded(err) && PostponedFor(err) == 0 {
+					failures = append(failures, fmt.Errorf("tenant %s: %w", id, err))
+				}
+				return nil // One tenant's error stops no other.
+			})
 		}
 	}
-	for _, id := range found.Interrupted {
+	fail := func(reason string) func(id uuid.UUID) error {
+		return func(id uuid.UUID) error {
+			_, err := r.pipeline.FailTenant(ctx, id, reason)
+			return err
+		}
+	}
+	finish(found.Interrupted, &report.RolledBack, func(id uuid.UUID) error {
 		_, err := r.pipeline.Run(ctx, id, RunOptions{Mode: ClaimResume})
-		record(id, &report.RolledBack, err)
-	}
-	for _, id := range found.Exhausted {
-		_, err := r.pipeline.FailTenant(ctx, id, "all attempts were interrupted; read the reasons in the log, then retry the tenant")
-		record(id, &report.Failed, err)
-	}
-	for _, id := range found.Abandoned {
-		_, err := r.pipeline.FailTenant(ctx, id, fmt.Sprintf(
-			"the run was interrupted and was not continued for %v; create the tenant again to continue it", r.opts.AbandonAfter))
-		record(id, &report.Failed, err)
-	}
+		return err
+	})
+	finish(found.Exhausted, &report.Failed, fail("all attempts were interrupted; read the reasons in the log, then retry the tenant"))
+	finish(found.Abandoned, &report.Failed, fail(fmt.Sprintf(
+		"the run was interrupted and was not continued for %v; create the tenant again to continue it", r.opts.AbandonAfter)))
+	_ = group.Wait()
 	return errors.Join(failures...)
 }
 

@@ -17,7 +17,7 @@ import (
 type directory struct {
 	*httptest.Server
 	refuses atomic.Bool // 403.
-	undone  atomic.Int32
+	undos   atomic.Int32
 }
 
 // newDirectory starts the program, with the settings to reach it.
@@ -29,7 +29,7 @@ func (w *testEnv) newDirectory() *directory {
 		case d.refuses.Load():
 			rw.WriteHeader(http.StatusForbidden)
 		case r.URL.Path == "/undo":
-			d.undone.Add(1)
+			d.undos.Add(1)
 		}
 	}))
 	w.t.Cleanup(d.Close)
@@ -97,7 +97,7 @@ func TestTenantsRetry(t *testing.T) {
 			t.Errorf("no %q in the progress:\n%s", line, done.err)
 		}
 	}
-	if n := d.undone.Load(); n != 0 {
+	if n := d.undos.Load(); n != 0 {
 		t.Errorf("%d undone, although it was skipped", n)
 	}
 	w.run("tenants", "retry", id).want(t, 1, "ACTIVE")
@@ -107,8 +107,8 @@ func TestTenantsRetry(t *testing.T) {
 
 	w.createFailed(server, d, "Hospice")
 	d.refuses.Store(false)
-	if r := w.printed(0, "tenants", "retry", "name:Hospice", "--json"); r == nil || d.undone.Load() != 1 {
-		t.Errorf("%v, %d undone", r, d.undone.Load())
+	if r := w.printed(0, "tenants", "retry", "name:Hospice", "--json"); r == nil || d.undos.Load() != 1 {
+		t.Errorf("%v, %d undone", r, d.undos.Load())
 	}
 }
 
@@ -134,7 +134,7 @@ func TestTenantsPurge_SkipUndo(t *testing.T) {
 		t.Error("it was purged")
 	}
 	w.run(with("--skip-undo", "REGISTER", "--reason", "deleted by hand")...).want(t, 0, `"purgedAt"`, `"kept"`)
-	if n := d.undone.Load(); n != 0 {
+	if n := d.undos.Load(); n != 0 {
 		t.Errorf("%d undone", n)
 	}
 }

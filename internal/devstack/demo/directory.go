@@ -83,7 +83,7 @@ func (w *workspace) useDirectory(url string) error {
 	if !bytes.Contains(text, []byte(exampleDirectory)) {
 		return fmt.Errorf("examples/blueprints/clinic/blueprint.yaml has no step at %s", exampleDirectory)
 	}
-	return os.WriteFile(file, bytes.ReplaceAll(text, []byte(exampleDirectory), []byte(url)), 0o600)
+	return os.WriteFile(file, bytes.ReplaceAll(text, []byte(exampleDirectory), []byte(url)), 0o600) //nolint:gosec // G703: of the workspace
 }
 
 // runService runs a program beside the others, in a separate process group, until its context

@@ -36,10 +36,10 @@ func (w *testEnv) publishStep(answer http.HandlerFunc) {
 func TestAccTenant_OwnSteps(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		w := framework(t, m)
-		var undone atomic.Int32
+		var undos atomic.Int32
 		w.publishStep(func(rw http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/undo" {
-				undone.Add(1)
+				undos.Add(1)
 				return
 			}
 			rw.Header().Set("Content-Type", "application/json")
@@ -76,7 +76,7 @@ output "id" {
 		if shown := w.tenantAPI("tenants", "show", "name:St. Mary's Clinic", "--outputs"); !strings.Contains(shown, `directory_id="d-4711"`) {
 			t.Error(shown)
 		}
-		if undone.Load() != 0 {
+		if undos.Load() != 0 {
 			t.Error("destroy has undone the step: only a purge does")
 		}
 	})
@@ -87,12 +87,12 @@ output "id" {
 func TestAccTenant_OwnStepRefused(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		w := framework(t, m)
-		var undone, refuse atomic.Int32
+		var undos, refuse atomic.Int32
 		refuse.Store(1)
 		w.publishStep(func(rw http.ResponseWriter, r *http.Request) {
 			switch {
 			case r.URL.Path == "/undo":
-				undone.Add(1)
+				undos.Add(1)
 			case refuse.Load() > 0:
 				rw.WriteHeader(http.StatusForbidden)
 			}
@@ -101,8 +101,8 @@ func TestAccTenant_OwnStepRefused(t *testing.T) {
 		w.test(
 			w.refusedAtApply(made, "step REGISTER_IN_DIRECTORY failed: the answer was Forbidden (403)"),
 			after(func() {
-				if undone.Load() != 1 {
-					t.Errorf("undone %d times", undone.Load())
+				if undos.Load() != 1 {
+					t.Errorf("undone %d times", undos.Load())
 				}
 				refuse.Store(0)
 			}, applied(made, wantValues(clinicAddress, map[string]knownvalue.Check{"outputs": knownvalue.MapSizeExact(0)})...)),

@@ -6,11 +6,13 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/retry"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -235,5 +237,69 @@ func TestOwnSteps_UndoFails(t *testing.T) {
 	}
 	if got := w.registry.SkipReasons(); len(got) != 1 || got[0] != "deleted by hand" {
 		t.Errorf("reasons %q", got)
+	}
+}
+
+// TestOwnSteps_WithoutContract: a platform with its own users and without contracts has steps, too.
+func TestOwnSteps_WithoutContract(t *testing.T) {
+	t.Parallel()
+	w, d := newWorld(t), newDirectory(t)
+	postgrestest.PublishBlueprint(t, w.db, fstest.MapFS{"blueprint.yaml": {Data: fmt.Appendf(nil, `apiVersion: healthcare-platform/v1
+kind: Blueprint
+name: clinic
+extends: none
+contract: none
+steps:
+  - name: LATE
+    after: STORE_CONTRACT_ADDRESS
+    webhook: {url: "%[1]s/late", secret: BLUEPRINT_SECRET_DIRECTORY}
+  - name: EARLY
+    after: SEED_ROLES_AND_USER
+    webhook: {url: "%[1]s/early", secret: BLUEPRINT_SECRET_DIRECTORY}
+`, d.server.URL)}, "migrations/0001_cards.sql": {Data: []byte("-- +goose Up\nCREATE TABLE cards (id int PRIMARY KEY);\n")}})
+	d.setAnswer(func(e stepEvent) (int, string, string) {
+		if got := w.stepLog(w.only()); !strings.Contains(got, e.Data.Step+":IN_PROGRESS") {
+			t.Error(got)
+		}
+		return 200, "", ""
+	})
+	out, err := w.stepProcess(d).service().Provision(t.Context(), withSteps())
+	if err != nil || d.log() != "EARLY LATE" {
+		t.Fatalf("%s: %v", d.log(), err)
+	}
+	if got := w.stepLog(out.Tenant); got != "CREATE_TENANT_RECORD:COMPLETED CREATE_SCHEMA:COMPLETED RUN_MIGRATIONS:COMPLETED SEED_ROLES_AND_USER:SKIPPED EARLY:COMPLETED "+
+		"DEPLOY_SOROBAN_CONTRACT:SKIPPED STORE_CONTRACT_ADDRESS:SKIPPED LATE:COMPLETED SEND_WELCOME_EMAIL:COMPLETED" {
+		t.Error(got)
+	}
+	// Steps without an undo do not stop a purge.
+	service := w.stepProcess(d).service()
+	if _, err := service.Archive(t.Context(), out.Tenant.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := service.Purge(t.Context(), out.Tenant.ID, "Clinic", 0); err != nil || d.log() != "EARLY LATE" {
+		t.Errorf("%s: %v", d.log(), err)
+	}
+}
+
+// TestOwnSteps_OutputsRefused: a name that an earlier step gave is refused, and so is more than
+// can be kept.
+func TestOwnSteps_OutputsRefused(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ before, after, want string }{
+		{`{"outputs": {"id": "1"}}`, `{"outputs": {"id": "2"}}`, `the answer has the output "id", which an earlier step gave`},
+		{`{"outputs": {"a": "` + strings.Repeat("x", 10000) + `"}}`, `{"outputs": {"b": "` + strings.Repeat("x", 10000) + `"}}`, "the outputs of all steps together have 20002 bytes; at most 16384 are kept"},
+	} {
+		w, d := newWorld(t), newDirectory(t)
+		d.publish(w)
+		d.setAnswer(func(e stepEvent) (int, string, string) {
+			if e.Data.Step == "BEFORE" {
+				return 200, "", c.before
+			}
+			return 200, "", c.after
+		})
+		out, err := w.stepProcess(d).service().Provision(t.Context(), withSteps())
+		if err == nil || !strings.Contains(err.Error(), c.want) || out.Tenant.Status != tenant.StatusFailed || d.entryCount() != 0 {
+			t.Errorf("%s, %d entries: %v", out.Tenant.Status, d.entryCount(), err)
+		}
 	}
 }

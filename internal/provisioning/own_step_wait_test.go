@@ -187,3 +187,68 @@ func TestOwnSteps_Purge(t *testing.T) {
 		t.Errorf("%+v, %d outputs", got, len(got.Outputs))
 	}
 }
+
+// TestReconciler_HungUndo: an undo that takes long ends the pass, and the next one begins with other
+// tenants.
+func TestReconciler_HungUndo(t *testing.T) {
+	t.Parallel()
+	w, d := newWorld(t), newDirectory(t)
+	d.publish(w)
+	d.setAnswer(func(e stepEvent) (int, string, string) {
+		if e.Data.Step == "AFTER" {
+			return 409, "", ""
+		}
+		return 200, "", ""
+	})
+	for _, name := range []string{"First", "Second"} {
+		p, in := w.stepProcess(d), withSteps()
+		p.after = func(call string, err error) error {
+			if call == "BeginRollback" {
+				p.dead = true
+				return errDead
+			}
+			return err
+		}
+		in.Name = name
+		if _, err := p.service().Provision(t.Context(), in); err == nil {
+			t.Fatal("the process did not die")
+		}
+		w.registry.ExpireLeases(time.Hour) // The first tenant waits longest.
+	}
+	clock := &skippingClock{}
+	p := w.stepProcess(d)
+	pipeline, err := provisioning.NewPipeline(p, p, p, provisioning.PipelineOptions{StepSender: p, Retry: quickRetry, Clock: clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	service, err := provisioning.NewService(p, pipeline)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := provisioning.NewReconciler(w.db, service, provisioning.ReconcilerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hung := 0
+	d.setAnswer(func(stepEvent) (int, string, string) {
+		if hung++; hung == 1 { // As after the timeout of a request.
+			clock.mu.Lock()
+			clock.skipped += 11 * time.Second
+			clock.mu.Unlock()
+			return 503, "", ""
+		}
+		return 200, "", ""
+	})
+	if report := w.pass(r); hung != 1 || len(report.RolledBack) != 0 {
+		t.Errorf("%d requests, %d rolled back", hung, len(report.RolledBack))
+	}
+	if report := w.pass(r); hung != 3 || len(report.RolledBack) != 1 {
+		t.Errorf("%d requests, %d rolled back", hung, len(report.RolledBack))
+	}
+	w.registry.MakeOwnStepsDue()
+	w.registry.SetUpdated(-time.Minute)
+	w.registry.SetStepsUpdated(-time.Minute)
+	if report := w.pass(r); len(report.RolledBack) != 1 || d.entryCount() != 0 {
+		t.Errorf("%d rolled back, %d entries", len(report.RolledBack), d.entryCount())
+	}
+}

@@ -60,15 +60,12 @@ type DeletedRows struct{ Invitations, Keys int64 }
 
 // ReconcilerOptions are the settings of a Reconciler. Zero values are the defaults.
 type ReconcilerOptions struct {
-	HeartbeatTimeout   time.Duration // See OrphanQuery. Default: the pipeline's LeaseTTL.
-	AbandonAfter       time.Duration // See OrphanQuery. Default DefaultAbandonAfter.
-	Batch              int           // Maximum number of items of each kind in one pass. Default 50.
-	MaxConcurrentMails int           // Default 4.
-	// MaxConcurrentOrphans is how many orphans are finished at once. Each can wait for an own
-	// step's undo, for the timeout of one request. Default 8.
-	MaxConcurrentOrphans int
-	Contracts            *contracts.Reconciler // Nil: contract management is not configured.
-	CleanupInterval      time.Duration         // Pause after a pass that found nothing to delete. Default an hour.
+	HeartbeatTimeout   time.Duration         // See OrphanQuery. Default: the pipeline's LeaseTTL.
+	AbandonAfter       time.Duration         // See OrphanQuery. Default DefaultAbandonAfter.
+	Batch              int                   // Maximum number of items of each kind in one pass. Default 50.
+	MaxConcurrentMails int                   // Default 4.
+	Contracts          *contracts.Reconciler // Nil: contract management is not configured.
+	CleanupInterval    time.Duration         // Pause after a pass that found nothing to delete. Default an hour.
 }
 
 // DefaultAbandonAfter is how long an interrupted run of Terraform can be continued.
@@ -110,9 +107,6 @@ func NewReconciler(orphans OrphanStore, service *Service, o ReconcilerOptions) (
 	}
 	if o.MaxConcurrentMails == 0 {
 		o.MaxConcurrentMails = 4
-	}
-	if o.MaxConcurrentOrphans == 0 {
-		o.MaxConcurrentOrphans = 8
 	}
 	return &Reconciler{orphans: orphans, service: service, pipeline: service.pipeline, opts: o}, nil
 }
@@ -163,6 +157,10 @@ func (r *Reconciler) Pass(ctx context.Context) (Report, error) {
 	return report, errors.Join(failures...)
 }
 
+// maxFinishTime is when a pass begins with no further orphan. One whose own step's undo hangs takes
+// the timeout of a request, and is the last of the next pass: it holds no other one for longer.
+const maxFinishTime = 10 * time.Second
+
 // finishOrphans requeues, resumes or fails orphans.
 func (r *Reconciler) finishOrphans(ctx context.Context, report *Report) error {
 	found, err := r.orphans.FindOrphans(ctx, OrphanQuery{
@@ -170,40 +168,31 @@ func (r *Reconciler) finishOrphans(ctx context.Context, report *Report) error {
 	})
 	report.Requeued = found.Requeued
 	failures := []error{err}
-	var (
-		mu    sync.Mutex // Guards report and failures.
-		group errgroup.Group
-	)
-	group.SetLimit(r.opts.MaxConcurrentOrphans)
-	finish := func(ids []uuid.UUID, done *[]uuid.UUID, act func(id uuid.UUID) error) {
+	record := func(id uuid.UUID, done *[]uuid.UUID, err error) {
+		if err == nil {
+			*done = append(*done, id)
+		} else if !superseded(err) && PostponedFor(err) == 0 {
+			failures = append(failures, fmt.Errorf("tenant %s: %w", id, err))
+		}
+	}
+	began := r.pipeline.opts.Clock.Now()
+	inTime := func() bool { return r.pipeline.opts.Clock.Now().Sub(began) < maxFinishTime }
+	for _, id := range found.Interrupted {
+		if inTime() {
+			_, err := r.pipeline.Run(ctx, id, RunOptions{Mode: ClaimResume})
+			record(id, &report.RolledBack, err)
+		}
+	}
+	fail := func(ids []uuid.UUID, reason string) {
 		for _, id := range ids {
-			group.Go(func() error {
-				err := act(id)
-				mu.Lock()
-				defer mu.Unlock()
-				if err == nil {
-					*done = append(*done, id)
-				} else if !superseded(err) && PostponedFor(err) == 0 {
-					failures = append(failures, fmt.Errorf("tenant %s: %w", id, err))
-				}
-				return nil // One tenant's error stops no other.
-			})
+			if inTime() {
+				_, err := r.pipeline.FailTenant(ctx, id, reason)
+				record(id, &report.Failed, err)
+			}
 		}
 	}
-	fail := func(reason string) func(id uuid.UUID) error {
-		return func(id uuid.UUID) error {
-			_, err := r.pipeline.FailTenant(ctx, id, reason)
-			return err
-		}
-	}
-	finish(found.Interrupted, &report.RolledBack, func(id uuid.UUID) error {
-		_, err := r.pipeline.Run(ctx, id, RunOptions{Mode: ClaimResume})
-		return err
-	})
-	finish(found.Exhausted, &report.Failed, fail("all attempts were interrupted; read the reasons in the log, then retry the tenant"))
-	finish(found.Abandoned, &report.Failed, fail(fmt.Sprintf(
-		"the run was interrupted and was not continued for %v; create the tenant again to continue it", r.opts.AbandonAfter)))
-	_ = group.Wait()
+	fail(found.Exhausted, "all attempts were interrupted; read the reasons in the log, then retry the tenant")
+	fail(found.Abandoned, fmt.Sprintf("the run was interrupted and was not continued for %v; create the tenant again to continue it", r.opts.AbandonAfter))
 	return errors.Join(failures...)
 }
 

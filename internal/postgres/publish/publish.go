@@ -105,6 +105,9 @@ func (p *Blueprints) try(ctx context.Context, files fs.FS) (t tried, err error) 
 		return t, err
 	}
 	b := t.blueprint
+	if b.Extends == blueprint.BaseNone && len(b.Migrations) == 0 { // The ledger of migrations says whose a schema is.
+		return t, problemsError(blueprint.Problems{{File: "blueprint.yaml", Message: "extends none and has no migrations, so that a tenant would have nothing; write the first one"}})
+	}
 	known, err := p.store.Published(ctx, b.Name)
 	if err != nil {
 		return t, err

@@ -100,6 +100,20 @@ func TestPublish_TenantGetsIt(t *testing.T) {
 	}
 }
 
+// TestPublish_Empty: a blueprint without any table is refused: nothing would say whose its schemas
+// are.
+func TestPublish_Empty(t *testing.T) {
+	b := postgrestest.Setup(t)
+	head := "apiVersion: healthcare-platform/v1\nkind: Blueprint\nname: lab\n"
+	_, err := b.Blueprints.Publish(t.Context(), fstest.MapFS{"blueprint.yaml": {Data: []byte(head + "extends: none\n")}}, true)
+	if errs.KindOf(err) != errs.KindInvalid || !strings.Contains(err.Error(), "blueprint.yaml: extends none and has no migrations") {
+		t.Error(err)
+	}
+	if _, err := b.Blueprints.Publish(t.Context(), fstest.MapFS{"blueprint.yaml": {Data: []byte(head)}}, true); err != nil {
+		t.Error(err) // The tables of standard.
+	}
+}
+
 // TestPublish_Refused: each fault of a blueprint's SQL names file and line, and nothing is left.
 func TestPublish_Refused(t *testing.T) {
 	b := postgrestest.Setup(t)

@@ -21,6 +21,7 @@ import (
 type leastPrivilege struct {
 	*testEnv
 	server     *process
+	directory  *directory
 	owner      *pgx.Conn
 	login      *pgx.Conn // The server's.
 	operations map[string][2]string
@@ -57,8 +58,11 @@ func setupLeastPrivilege(t *testing.T) *leastPrivilege {
 	}
 	key := w.createKey("admin")
 	w.env["DATABASE_URL"], w.env["DATABASE_ROLE"] = testenv.WithLogin(t, database, worker, "s3cret"), u.User.Username()
+	w.directory = w.newDirectory()
 	w.start("", "worker", "--retention", "0s")
-	w.mustRun("blueprints", "publish", writeBlueprint(t, map[string]string{"blueprint.yaml": clinicYAML, "migrations/0001_patients.sql": clinicPatients}), "--activate")
+	w.publishSteps(w.directory)
+	delete(w.env, "BLUEPRINT_SECRET_DIRECTORY") // The server sends no requests.
+	delete(w.env, "WEBHOOK_ALLOW")
 	w.env["DATABASE_URL"] = testenv.WithLogin(t, database, server, "s3cret")
 	delete(w.env, "DATABASE_ROLE")
 	w.server = w.start(key, "serve", "--worker=false", "--migrate=false", "--retention", "0s", "--metrics-addr", "127.0.0.1:0")
@@ -127,6 +131,7 @@ func TestServe_LeastPrivilege(t *testing.T) {
 	w.changes(id)
 	w.refusals(id)
 	w.moves(id)
+	w.ownSteps()
 	w.loginCannot()
 	for operation := range w.operations {
 		if !w.called[operation] {
@@ -242,6 +247,25 @@ func (w *leastPrivilege) moves(id string) {
 	w.finish(w.do("archive-tenant", http.StatusAccepted, nil, "{id}", second.str("tenantId")), "archive", "completed")
 	w.net.Faults().HoldQueue(false)
 	w.finish(w.do("retry-tenant", http.StatusAccepted, nil, "{id}", second.str("tenantId")), "provision", "completed")
+}
+
+// ownSteps shows a step that failed and is left over, and skips its undo.
+func (w *leastPrivilege) ownSteps() {
+	w.t.Helper()
+	w.directory.refuses.Store(true)
+	body := clinic("Practice")
+	body["blueprint"] = "clinic"
+	created := w.do("create-tenant", http.StatusAccepted, body)
+	id := created.str("tenantId")
+	w.finish(created, "provision", "failed")
+	if got := w.do("get-provisioning-status", http.StatusOK, nil, "{id}", id); !strings.Contains(got.text, `"REGISTER"`) || !strings.Contains(got.text, "the undo failed") {
+		w.t.Errorf("%s", got.text)
+	}
+	skip := map[string]any{"steps": []string{"REGISTER"}, "reason": "deleted by hand"}
+	w.do("skip-undo", http.StatusOK, skip, "{id}", id)
+	w.do("skip-undo", http.StatusBadRequest, skip, "{id}", id)
+	w.directory.refuses.Store(false)
+	w.finish(w.do("retry-tenant", http.StatusAccepted, nil, "{id}", id), "provision", "completed")
 }
 
 // role is the database role of a tenant.

@@ -58,6 +58,7 @@ func TestDB_ServerLogin(t *testing.T) {
 		`UPDATE tenants SET schema_name = 'public'`, `UPDATE tenants SET activated_at = now()`, `UPDATE tenants SET admin_user_id = NULL`,
 		`UPDATE audit_events SET actor = '{}'`, `DELETE FROM audit_events`, `UPDATE api_keys SET scopes = '{admin}'`, `INSERT INTO api_keys SELECT * FROM api_keys`,
 		`UPDATE tenant_credentials SET closed_at = NULL`, `DELETE FROM purge_certificates`, `DELETE FROM stellar_transactions`, `UPDATE registry SET id = id`,
+		`INSERT INTO tenant_steps SELECT * FROM tenant_steps`, `UPDATE tenant_steps SET webhook_id = gen_random_uuid()`, `UPDATE tenant_steps SET revision = 1`, `DELETE FROM tenant_steps`,
 		`UPDATE river_job SET state = 'available'`, `DELETE FROM river_job`, `SELECT tenant_fence(null, 0, '', '', null, 0, 0)`, `SELECT revoke_defaults('public', '{%}')`,
 	} {
 		if _, err := login.Exec(t.Context(), statement); err == nil || !strings.Contains(err.Error(), "42501") {

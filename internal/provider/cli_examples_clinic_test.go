@@ -1,8 +1,11 @@
 package provider_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -15,9 +18,13 @@ import (
 // runClinic makes a tenant of the example platform, as README has it, and uses each of its tables
 // as the application does.
 func runClinic(t *testing.T, w *testEnv) {
-	if err := os.CopyFS(w.dir+"/examples/blueprints/clinic", os.DirFS(exampleFolder(t, "blueprints/clinic"))); err != nil {
+	const folder = "examples/blueprints/clinic"
+	if err := os.CopyFS(w.dir+"/"+folder, os.DirFS(exampleFolder(t, "blueprints/clinic"))); err != nil {
 		t.Fatal(err)
 	}
+	const secret = "whsec_dGhlIHNlY3JldCBvZiB0aGUgdGVzdHMsIDMyIGJ5dGVz"
+	w.env["BLUEPRINT_SECRET_DIRECTORY"], w.env["WEBHOOK_ALLOW"] = secret, "127.0.0.1"
+	w.copyExample("blueprints/clinic/blueprint.yaml", folder+"/blueprint.yaml", "http://127.0.0.1:8090", startDirectory(t, secret))
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
@@ -41,6 +48,9 @@ func runClinic(t *testing.T, w *testEnv) {
 
 	tenant := w.state("healthcare_tenant.clinic")
 	app := application{w, testenv.Connect(t, testenv.SuperuserURL(t, w.env["DATABASE_URL"])), fmt.Sprint(tenant["schema_name"]), fmt.Sprint(tenant["database_role"])}
+	if outputs, _ := tenant["outputs"].(map[string]any); !strings.HasPrefix(fmt.Sprint(outputs["directory_id"]), "dir_") {
+		t.Errorf("the step's outputs are %v", tenant["outputs"])
+	}
 	app.want(t, "us", `SELECT region FROM settings`)
 	app.want(t, "40", `INSERT INTO patients (name, born, created_by) SELECT 'Grace', current_date - interval '40 years', id FROM users; SELECT age_of(id)::text FROM patients`)
 	app.want(t, "Grace", `INSERT INTO appointments (patient_id, physician, begins_at, ends_at) SELECT p.id, u.id, now() + interval '1 day', now() + interval '25 hours' FROM patients p, users u;
@@ -62,6 +72,31 @@ func runClinic(t *testing.T, w *testEnv) {
 	w.mustShell("-euc", migrate).wantText(t, "Blueprint clinic, revision 1, schema version 6: 0 tenants to migrate.")
 	w.mustShell("-euc", "tenant-api tenants verify").wantText(t, "1 tenants checked, 0 findings")
 	w.destroyAll()
+}
+
+// startDirectory runs examples/directory until the test ends, and returns its URL.
+func startDirectory(t *testing.T, secret string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), testenv.Program(t, "examples/directory"), "-listen", "127.0.0.1:0")
+	cmd.Env = []string{"BLUEPRINT_SECRET_DIRECTORY=" + secret}
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	output, err := cmd.StderrPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cmd.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+	var url string
+	if _, err := fmt.Fscanf(output, "directory: serving %s\n", &url); err != nil {
+		t.Fatal(err)
+	}
+	return url
 }
 
 // application works in one tenant's schema as the tenant's role.

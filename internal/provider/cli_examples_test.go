@@ -80,6 +80,8 @@ var exampleRuns = map[string]exampleRun{
 	"Blueprints": {files: []string{"guides/blueprints/first.sh", "guides/blueprints/patients.sql", "guides/blueprints/appointments.sql", "guides/blueprints/invoices.sql",
 		"guides/blueprints/main.tf", "guides/blueprints/tenants.sh", "guides/blueprints/fourth.sh", "guides/blueprints/back.sh", "guides/blueprints/mail.sh"},
 		modes: bothModes, run: runBlueprints},
+	"OwnSteps": {files: []string{"guides/blueprints/steps.yaml", "guides/blueprints/directory.sh", "guides/blueprints/lakeside.tf", "guides/blueprints/step.sh", "guides/blueprints/skip.sh"},
+		modes: []mode{databaseMode}, run: runOwnSteps},
 	"Adoption": {files: []string{"guides/blueprints/goose.sh", "guides/blueprints/flyway.sh", "guides/blueprints/liquibase.sh", "guides/blueprints/prisma.sh",
 		"guides/blueprints/adopt.sh", "guides/blueprints/hospitals.csv", "guides/blueprints/version.sql", "guides/blueprints/ninth.sh", "blueprints/hospital/"}, modes: []mode{databaseMode}, run: runAdoption},
 	"Clinic":          {files: []string{"blueprints/clinic/"}, modes: bothModes, run: runClinic},

@@ -45,7 +45,7 @@ func build(main string) (string, error) {
 	}
 	// The test cache does not know the files that the build reads. Reading them here makes
 	// the test depend on them.
-	for _, dir := range []string{"internal", "cmd"} {
+	for _, dir := range []string{"internal", "cmd", "examples"} {
 		if err := readSources(filepath.Join(root, dir)); err != nil {
 			return "", err
 		}

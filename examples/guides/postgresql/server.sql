@@ -22,6 +22,8 @@ GRANT UPDATE (name, name_key, status, admin_email, admin_first_name, admin_last_
     job_id, last_job_id, move_job_id, audit_seq, audit_head) ON tenants TO platform_server;
 GRANT SELECT, INSERT, UPDATE ON provisioning_logs, tenant_contracts, idempotency_keys TO platform_server;
 GRANT USAGE ON SEQUENCE provisioning_log_seq TO platform_server;
+-- Own steps: they are in the log, and an undo can be skipped. Workers send them.
+GRANT SELECT, UPDATE (state, due_at) ON tenant_steps TO platform_server;
 GRANT SELECT, UPDATE ON tenant_counts TO platform_server;
 GRANT SELECT, INSERT, DELETE ON tenant_invitations TO platform_server;
 GRANT EXECUTE ON FUNCTION tenant_update_admin(uuid, text) TO platform_server;

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -42,14 +43,14 @@ type revision struct {
 }
 
 // clinics shows a platform with tables of its own: it publishes examples/blueprints/clinic, makes
-// three tenants of it, and brings a second revision to them.
+// three tenants of it, with what its own step answered, and brings a second revision to them.
 func (d *demoRun) clinics(ctx context.Context) error {
 	tenants := &cli{program: d.cli.program, workspace: d.workspace, dir: d.workspace.clinicsPath(), env: d.cli.env}
 	if err := d.publish(ctx, "Publish the blueprint examples/blueprints/clinic", nil); err != nil {
 		return err
 	}
 	outcome := new(string)
-	if err := d.screen.runStageWithOutcome(tenants.name()+" apply, three clinics", outcome, func() error { return tenants.applyChange(ctx, "apply", outcome) }); err != nil {
+	if err := d.screen.runStageWithOutcome(tenants.name()+" apply, 3 clinics", outcome, func() error { return tenants.applyChange(ctx, "apply", outcome) }); err != nil {
 		return err
 	}
 	before, err := readClinics(ctx, d.stack)
@@ -120,11 +121,12 @@ func (d *demoRun) tenantAPI(ctx context.Context, args ...string) (string, error)
 	return out, nil
 }
 
-// clinicState is one tenant of the blueprint, read with plain SQL. What its own steps return
-// belongs here, too.
+// clinicState is one tenant of the blueprint, read with plain SQL.
 type clinicState struct {
 	name, schema  string
 	schemaVersion int
+	ownStep       stepInfo // The blueprint's.
+	directoryID   string   // Its output.
 	tables        []tableInfo
 	columns       []string // Of the table patients.
 }
@@ -135,18 +137,25 @@ func readClinics(ctx context.Context, s *stack.Stack) ([]clinicState, error) {
 		return nil, fmt.Errorf("connect to the registry: %w", err)
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	rows, err := conn.Query(ctx, `SELECT name, schema_name, schema_version FROM public.tenants WHERE blueprint = 'clinic' AND status = 'ACTIVE' ORDER BY name`)
+	rows, err := conn.Query(ctx, `SELECT t.name, t.schema_name, t.schema_version, coalesce(t.outputs->>'directory_id', ''), l.step, l.status, l.duration_ms
+		FROM public.tenants t JOIN public.tenant_steps s ON s.tenant_id = t.id JOIN public.provisioning_logs l ON (l.tenant_id, l.attempt, l.step) = (s.tenant_id, s.attempt, s.step)
+		WHERE t.blueprint = 'clinic' AND t.status = 'ACTIVE' ORDER BY t.name`)
 	if err != nil {
 		return nil, fmt.Errorf("read the clinics: %w", err)
 	}
 	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (c clinicState, err error) {
-		err = row.Scan(&c.name, &c.schema, &c.schemaVersion)
+		var ms float64
+		err = row.Scan(&c.name, &c.schema, &c.schemaVersion, &c.directoryID, &c.ownStep.name, &c.ownStep.status, &ms)
+		c.ownStep.duration = time.Duration(ms * float64(time.Millisecond))
 		return c, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the clinics: %w", err)
 	}
 	for i := range all {
+		if c := all[i]; c.ownStep.status != "COMPLETED" || c.directoryID == "" {
+			return nil, fmt.Errorf("step %s of %s is %s, with the output %q", c.ownStep.name, c.name, c.ownStep.status, c.directoryID)
+		}
 		if all[i].tables, err = readTables(ctx, conn, all[i].schema); err != nil {
 			return nil, fmt.Errorf("read schema %q: %w", all[i].schema, err)
 		}
@@ -174,8 +183,8 @@ func checkRollOut(before, after []clinicState) error {
 		return errors.New("a clinic is missing after the migration")
 	}
 	for i, c := range after {
-		if c.schemaVersion != before[i].schemaVersion+1 || !slices.Equal(c.columns, append(slices.Clone(before[i].columns), laterColumn)) {
-			return fmt.Errorf("%s has schema version %d and the columns %v", c.name, c.schemaVersion, c.columns)
+		if c.schemaVersion != before[i].schemaVersion+1 || c.directoryID != before[i].directoryID || !slices.Equal(c.columns, append(slices.Clone(before[i].columns), laterColumn)) {
+			return fmt.Errorf("%s has schema version %d, directory_id %s and the columns %v", c.name, c.schemaVersion, c.directoryID, c.columns)
 		}
 	}
 	return nil

@@ -35,6 +35,7 @@ type demoRun struct {
 	screen    *terminalView
 	workspace *workspace
 	stack     *stack.Stack
+	directory *directory
 	cli       *cli
 }
 
@@ -80,7 +81,13 @@ func (d *demoRun) prepare(ctx context.Context) (err error) {
 	d.screen.printTitle("A healthcare tenant, end to end", name)
 	parts, partsCtx := errgroup.WithContext(ctx)
 	parts.Go(func() error {
-		return d.screen.runStage("Build the provider and tenant-api", func() error { return build(partsCtx, d.options.Root, d.workspace) })
+		if err := d.screen.runStage("Build the provider and tenant-api", func() error { return build(partsCtx, d.options.Root, d.workspace) }); err != nil {
+			return err
+		}
+		return d.screen.runStage("Start examples/directory, which a step of the clinics calls", func() (err error) {
+			d.directory, err = startDirectory(partsCtx, d.workspace)
+			return err
+		})
 	})
 	parts.Go(func() error {
 		return d.screen.runStage("Start PostgreSQL, a Stellar network and a mail catcher", func() (err error) {
@@ -91,12 +98,15 @@ func (d *demoRun) prepare(ctx context.Context) (err error) {
 	if err := parts.Wait(); err != nil {
 		return err
 	}
-	d.cli.env = d.stack.EnvOver(d.workspace.cliEnv())
+	d.cli.env = append(d.stack.EnvOver(d.workspace.cliEnv()), d.directory.env()...)
 	return nil
 }
 
 func (d *demoRun) cleanUp() error {
 	var errs []error
+	if d.directory != nil {
+		errs = append(errs, d.directory.close())
+	}
 	if d.stack != nil {
 		errs = append(errs, d.stack.Close())
 	}

@@ -7,9 +7,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -34,7 +36,7 @@ func TestRun(t *testing.T) {
 	for _, want := range []string{
 		"✓ Build the provider and tenant-api", "apply: 1 added", "ACTIVE", "7  SEND_WELCOME_EMAIL", "audit_logs", "✓ the committed tenant_contract.wasm",
 		"ada@st-marys.example", "#invitation=", "plan, again: no changes", "destroy: 1 destroyed", "ARCHIVED", "make build",
-		"clinic: 6 migrations", "three clinics: 3 added", "the same in 3 clinics: Harbour Clinic, version 6", "dispensations", "second revision: 7 migrations",
+		"✓ Start examples/directory", "clinic: 6 migrations", "own step REGISTER_IN_DIRECTORY, in the log", "COMPLETED", "directory_id dir_", "3 clinics: 3 added", "the same in 3 clinics: Harbour Clinic, version 6", "dispensations", "second revision: 7 migrations",
 		"migrations/0007_phone.sql", "patients: AccessExclusiveLock", "3 of 3 tenants migrated, 0 failed.",
 	} {
 		if !strings.Contains(shown, want) {
@@ -103,6 +105,10 @@ func TestRun_CancelStopsCLI(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- demo.Run(ctx, demo.Options{CLI: cli}) }()
 	pid, dir := waitForCLI(t, cli)
+	directory := directoryAddress(t, dir)
+	if !listens(t, directory) {
+		t.Errorf("nothing listens on %s", directory)
+	}
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
@@ -112,6 +118,9 @@ func TestRun_CancelStopsCLI(t *testing.T) {
 	}
 	if _, err := os.Stat(dir); watchdogtest.Alive(pid) || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("process alive: %v; workspace: %v", watchdogtest.Alive(pid), err)
+	}
+	if listens(t, directory) {
+		t.Errorf("the directory still listens on %s", directory)
 	}
 }
 
@@ -129,11 +138,13 @@ func TestRun_KilledDemoCleansUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	pid, dir := waitForCLI(t, cli)
+	directory := directoryAddress(t, dir)
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
 	watchdogtest.Eventually(t, "the CLI ends", func() bool { return !watchdogtest.Alive(pid) })
+	watchdogtest.Eventually(t, "the directory ends", func() bool { return !listens(t, directory) })
 	watchdogtest.Eventually(t, "the workspace goes", func() bool {
 		_, err := os.Stat(dir)
 		return errors.Is(err, os.ErrNotExist)
@@ -158,4 +169,28 @@ func waitForCLI(t *testing.T, cli string) (pid int, dir string) {
 	}
 	fields.Scan()
 	return pid, fields.Text()
+}
+
+// directoryAddress is where examples/directory listens, as the blueprint beside the CLI's directory
+// has it.
+func directoryAddress(t *testing.T, dir string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "../clinic/blueprint.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`"http://([0-9.:]+)/tenants"`).FindSubmatch(text)
+	if found == nil || string(found[1]) == "127.0.0.1:8090" {
+		t.Fatalf("no step has a free port: %s", text)
+	}
+	return string(found[1])
+}
+
+func listens(t *testing.T, address string) bool {
+	t.Helper()
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
+	if err == nil {
+		_ = conn.Close() // Nothing was sent.
+	}
+	return err == nil
 }

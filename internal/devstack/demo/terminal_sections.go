@@ -31,8 +31,12 @@ func (s *terminalView) printSteps(steps []stepInfo) {
 	}
 	for i, step := range steps {
 		s.print("    %d  %s%s %s", i+1, padRight(step.name, 25), s.paint(blue, padRight(durationBar(step.duration, longest), barWidth)),
-			s.paint(faint, fmt.Sprintf("%9.1f ms", float64(step.duration)/float64(time.Millisecond))))
+			s.paint(faint, formatMilliseconds(step.duration)))
 	}
+}
+
+func formatMilliseconds(d time.Duration) string {
+	return fmt.Sprintf("%9.1f ms", float64(d)/float64(time.Millisecond))
 }
 
 // durationBar is a length in eighths of a character, at least one.
@@ -97,11 +101,16 @@ func (s *terminalView) printKept(t tenantState) {
 	s.print("    %s\n", s.paint(faint, "Destroy takes a tenant out of service. Its data, log and contract stay."))
 }
 
-// printClinics prints the tables of the first clinic; the others have the same. What the own steps
-// of the blueprint return comes below them.
+// printClinics prints the tables of the first clinic; the others have the same. Below them is the
+// blueprint's own step of each, in the log, with its output.
 func (s *terminalView) printClinics(clinics []clinicState) {
 	s.printHeading(fmt.Sprintf("Your own tables, the same in %d clinics: %s, version %d", len(clinics), clinics[0].name, clinics[0].schemaVersion))
 	s.printTableRows(tenantState{tables: clinics[0].tables})
+	s.printHeading("Your own step " + clinics[0].ownStep.name + ", in the log, and its output")
+	for _, c := range clinics {
+		s.print("    %s%s%s   directory_id %s", s.paint(blue, padRight(c.name, 18)), s.paint(green, padRight(c.ownStep.status, 10)),
+			s.paint(faint, formatMilliseconds(c.ownStep.duration)), shorten(c.directoryID, 14))
+	}
 	s.print("")
 }
 

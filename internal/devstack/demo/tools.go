@@ -46,9 +46,9 @@ func moduleRoot(ctx context.Context) (string, error) {
 	return filepath.Dir(path), nil
 }
 
-// build compiles the provider and tenant-api into the workspace.
+// build compiles the provider, tenant-api and examples/directory into the workspace.
 func build(ctx context.Context, root string, w *workspace) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", w.binPath(), ".", "./cmd/tenant-api") //nolint:gosec // G204: a folder of the demo
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", w.binPath(), ".", "./cmd/tenant-api", "./examples/directory") //nolint:gosec // G204: a folder of the demo
 	cmd.Dir = root
 	if _, err := w.run(cmd); err != nil {
 		return fmt.Errorf("go build: %w", err)

@@ -22,15 +22,18 @@ var providerAddresses = []string{
 	"registry.opentofu.org/healthcare-platform/healthcare",
 }
 
-// cleanupScript ends the last process group it was sent, and removes $1, once the demo
-// has ended.
-const cleanupScript = `dir=$1 group=0
-while read -r line; do group=$line; done
-if [ "$group" -gt 1 ]; then
+// cleanupScript ends the last process group it was sent of each kind, and removes $1, once
+// the demo has ended.
+const cleanupScript = `dir=$1 program=0 service=0
+while read -r kind group; do
+  case $kind in program) program=$group ;; service) service=$group ;; esac
+done
+for group in "$program" "$service"; do
+  [ "$group" -gt 1 ] || continue
   kill -s TERM -- "-$group"
   n=0; while kill -s 0 -- "-$group" && [ $n -lt 20 ]; do sleep 0.1; n=$((n+1)); done
   kill -s KILL -- "-$group"
-fi 2>/dev/null
+done 2>/dev/null
 rm -rf -- "$dir"`
 
 // stopTimeout is how long a CLI may take to stop after an interrupt. The provider
@@ -133,10 +136,10 @@ func (w *workspace) runGroup(cmd *exec.Cmd) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	sendErr := w.watchdog.Send("%d", cmd.Process.Pid)
+	sendErr := w.watchdog.Send("program %d", cmd.Process.Pid)
 	err := cmd.Wait()
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // The processes that it left running.
-	return errors.Join(err, sendErr, w.watchdog.Send("0"))
+	return errors.Join(err, sendErr, w.watchdog.Send("program 0"))
 }
 
 func (w *workspace) close() error { return w.watchdog.Close() }

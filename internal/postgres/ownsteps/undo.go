@@ -50,7 +50,7 @@ func (s *Steps) BeginUndo(ctx context.Context, r provisioning.Run, step provisio
 func (s *Steps) EndUndo(ctx context.Context, r provisioning.Run, step provisioning.OwnStep, failure string) error {
 	args := stepArgs(r, step)
 	args["failure"] = failure
-	args["left_over"] = " Left over: the step " + step.Definition.Name + ", whose undo failed: " + failure
+	args["left_over"] = ". Left over: the step " + step.Definition.Name + ", whose undo failed: " + failure
 	args["limit"] = errs.MaxErrorLength
 	return s.exec(ctx, "record undo", `WITH owned AS (`+owned+`
 		), logged AS (

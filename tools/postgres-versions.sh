@@ -12,7 +12,7 @@ life='^TestAccTenant_Lifecycle$|^TestAccTenant_DatabaseDrift$|^TestAccCredential
 run() {
 	go test -timeout 20m -parallel 6 ./internal/postgres/...
 	go test -timeout 20m -run 'Hostile' ./internal/queue
-	go test -timeout 20m -run 'Blueprint' ./internal/provisioning
+	go test -timeout 20m -run 'Blueprint|OwnSteps' ./internal/provisioning
 	go test -timeout 20m -run 'TestBlueprints|TestTenantsAdopt|TestTenantsMigrate' ./cmd/tenant-api
 	go test -timeout 20m -parallel 6 -run "$life" ./internal/provider
 }

@@ -126,3 +126,24 @@ func TestServer_SkipUndo(t *testing.T) {
 		t.Error(got.text)
 	}
 }
+
+// TestServer_UndoLater: a job whose undo has to wait ends as failed when it is done.
+func TestServer_UndoLater(t *testing.T) {
+	b := setupWith(t, serverOptions{worker: true})
+	var undos atomic.Int32
+	b.publishStep(func(path string) (int, string, string) {
+		if path == "/do" {
+			return http.StatusForbidden, "", ""
+		}
+		if undos.Add(1) == 1 {
+			return http.StatusServiceUnavailable, "1", ""
+		}
+		return http.StatusNoContent, "", ""
+	})
+	queued := b.do(http.MethodPost, "/admin/tenants", withSteps).want(http.StatusAccepted)
+	job := b.waitForJob(queued, "failed")
+	got := b.do(http.MethodGet, "/admin/tenants/"+queued.str("tenantId"), nil).want(http.StatusOK)
+	if undos.Load() != 2 || got.str("status") != "FAILED" || got.str("provisioningError") != "step REGISTER failed: the answer was Forbidden (403)" {
+		t.Errorf("%d undos; %s; %s", undos.Load(), job.text, got.text)
+	}
+}

@@ -171,7 +171,7 @@ func TestOwnSteps_Refused(t *testing.T) {
 			t.Errorf("%s: %v", d.log(), err)
 		}
 		got, _ := w.db.Get(t.Context(), id)
-		if got.Status != tenant.StatusFailed || d.entryCount() != 0 || len(got.Outputs) != 0 || got.ProvisioningError != "the answer was Conflict (409)" {
+		if got.Status != tenant.StatusFailed || d.entryCount() != 0 || len(got.Outputs) != 0 || got.ProvisioningError != "step AFTER failed: the answer was Conflict (409)" {
 			t.Errorf("point %d: %s, %s, %q, %v; run %+v", point, got.Status, d.log(), got.ProvisioningError, err, out.Tenant.Status)
 		}
 		if n := w.count(`SELECT count(*) FROM pg_namespace WHERE nspname = $1`, got.SchemaName); n != 0 {

@@ -20,6 +20,9 @@ func (x *execution) failAttempt(step tenant.Step, took time.Duration, cause erro
 		_, _ = x.commitPending(ctx)
 	}
 	record := tenant.StepRecord{Step: step, Status: tenant.StepFailed, Error: errs.SafeMessage(cause), Duration: took}
+	if step.Index() < 0 { // The tenant's error is read without the log, and an answer alone says little.
+		record.Error = errs.Truncate("step "+string(step)+" failed: "+record.Error, errs.MaxErrorLength)
+	}
 	var err error
 	for range x.opts.Retry.Tries(ctx, x.opts.Clock, &err, nil) {
 		err = x.rollbacks.BeginRollback(ctx, x.run, RollbackToFailed, record)

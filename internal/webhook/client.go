@@ -95,8 +95,8 @@ func dialer(allowed config.Hosts) func(ctx context.Context, network, address str
 // request is one signed request.
 type request struct {
 	url     string
-	secret  string // The value, as Standard Webhooks has it: whsec_ and base64.
-	id      string // webhook-id.
+	secrets []string // As Standard Webhooks has them: whsec_ and base64. Each signs.
+	id      string   // webhook-id.
 	body    []byte
 	timeout time.Duration
 }
@@ -118,12 +118,8 @@ const userAgent = "healthcare-platform-webhook"
 // send sends a request. KindPermanent when its address is not allowed or cannot be trusted,
 // KindTransient when there is no complete answer.
 func (c *Client) send(ctx context.Context, r request) (response, error) {
-	signer, err := standardwebhooks.NewWebhook(r.secret)
-	if err != nil {
-		return response{}, errs.Errorf(errs.KindPermanent, opSend, "the secret is not base64")
-	}
 	now := c.clock.Now()
-	signature, err := signer.Sign(r.id, now, r.body)
+	signatures, err := sign(r, now)
 	if err != nil {
 		return response{}, errs.Wrap(err, errs.KindPermanent, opSend, "the request cannot be signed")
 	}
@@ -137,7 +133,7 @@ func (c *Client) send(ctx context.Context, r request) (response, error) {
 	req.Header.Set("User-Agent", userAgent)
 	req.Header.Set(standardwebhooks.HeaderWebhookID, r.id)
 	req.Header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
-	req.Header.Set(standardwebhooks.HeaderWebhookSignature, signature)
+	req.Header.Set(standardwebhooks.HeaderWebhookSignature, signatures)
 	answer, err := c.http.Do(req)
 	if err != nil {
 		return response{}, c.noAnswer(ctx, err, r.timeout)
@@ -152,6 +148,23 @@ func (c *Client) send(ctx context.Context, r request) (response, error) {
 		out.body = body
 	}
 	return out, nil
+}
+
+// sign signs a request with each of its secrets.
+func sign(r request, at time.Time) (string, error) {
+	var all []string
+	for _, secret := range r.secrets {
+		signer, err := standardwebhooks.NewWebhook(secret)
+		if err != nil {
+			return "", err
+		}
+		signature, err := signer.Sign(r.id, at, r.body)
+		if err != nil {
+			return "", err
+		}
+		all = append(all, signature)
+	}
+	return strings.Join(all, " "), nil
 }
 
 // noAnswer is the error of a request without a complete answer. It names no address.

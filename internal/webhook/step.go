@@ -73,7 +73,7 @@ func (c *Client) SendStep(ctx context.Context, r provisioning.StepRequest) (prov
 	if r.Undo {
 		endpoint, id, kind = *r.Step.Definition.Undo, r.Step.UndoID, TypeStepUndo
 	}
-	secret, err := c.secret(endpoint)
+	secrets, err := c.secrets(endpoint)
 	if err != nil {
 		return provisioning.StepAnswer{}, err
 	}
@@ -81,7 +81,7 @@ func (c *Client) SendStep(ctx context.Context, r provisioning.StepRequest) (prov
 	if err != nil {
 		return provisioning.StepAnswer{}, errs.Wrap(err, errs.KindPermanent, opSend, "the request cannot be written as JSON")
 	}
-	answer, err := c.send(ctx, request{url: endpoint.URL, secret: secret, id: id.String(), body: body, timeout: endpoint.Timeout})
+	answer, err := c.send(ctx, request{url: endpoint.URL, secrets: secrets, id: id.String(), body: body, timeout: endpoint.Timeout})
 	if err != nil {
 		return provisioning.StepAnswer{}, err
 	}
@@ -122,29 +122,33 @@ const (
 	secretPrefix   = "whsec_"
 	minSecretBytes = 24
 	maxSecretBytes = 64
+	maxSecrets     = 2 // While one is replaced.
 )
 
-// secret reads the secret of an endpoint.
-func (c *Client) secret(e blueprint.Endpoint) (string, error) {
-	value := strings.TrimSpace(c.opts.Secret(e.Secret).Reveal())
-	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(value, secretPrefix))
-	switch {
-	case value == "":
-		return "", errs.Errorf(errs.KindPermanent, opSend, "%s is not set where this program runs; set it to the secret that the other program knows, as %s and base64", e.Secret, secretPrefix)
-	case err != nil || len(key) < minSecretBytes || len(key) > maxSecretBytes:
-		return "", errs.Errorf(errs.KindPermanent, opSend, "%s is no secret of Standard Webhooks; write %s and %d to %d random bytes in base64", e.Secret, secretPrefix, minSecretBytes, maxSecretBytes)
+// secrets reads the secret of an endpoint. While it is replaced, the variable has the new one, a
+// space, and the old one.
+func (c *Client) secrets(e blueprint.Endpoint) ([]string, error) {
+	all := strings.Fields(c.opts.Secret(e.Secret).Reveal())
+	if len(all) == 0 {
+		return nil, errs.Errorf(errs.KindPermanent, opSend, "%s is not set where this program runs; set it to the secret that the other program knows, as %s and base64", e.Secret, secretPrefix)
 	}
-	return value, nil
+	for _, secret := range all {
+		key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, secretPrefix))
+		if err != nil || len(key) < minSecretBytes || len(key) > maxSecretBytes || len(all) > maxSecrets {
+			return nil, errs.Errorf(errs.KindPermanent, opSend, "%s is no secret of Standard Webhooks; write %s and %d to %d random bytes in base64", e.Secret, secretPrefix, minSecretBytes, maxSecretBytes)
+		}
+	}
+	return all, nil
 }
 
 // StepPassword derives the password of a step's login from the step's secret, which the receiver of
-// the password has, too. So it is the same in each delivery, and no process has to store it.
+// the password has, too: from the first one. So it is the same in each delivery, and no process has to store it.
 func (c *Client) StepPassword(s provisioning.OwnStep) (tenant.Password, error) {
-	secret, err := c.secret(s.Definition.Webhook)
+	secrets, err := c.secrets(s.Definition.Webhook)
 	if err != nil {
 		return "", err
 	}
-	mac := hmac.New(sha256.New, []byte(secret))
+	mac := hmac.New(sha256.New, []byte(secrets[0]))
 	mac.Write([]byte("database login " + s.WebhookID.String()))
 	return tenant.Password(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(mac.Sum(nil))), nil
 }

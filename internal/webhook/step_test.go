@@ -28,6 +28,8 @@ import (
 const (
 	variable = "BLUEPRINT_SECRET_TEST"
 	secret   = "whsec_dGhlIHNlY3JldCBvZiB0aGUgdGVzdHMsIDMyIGJ5dGVz"
+
+	otherSecret = "whsec_YW5vdGhlciBzZWNyZXQgb2YgdGhlIHRlc3RzLCAzMiBi"
 )
 
 var loopback = config.Hosts{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
@@ -35,7 +37,7 @@ var loopback = config.Hosts{Networks: []netip.Prefix{netip.MustParsePrefix("127.
 // newClient has the secret, and may reach what allow names.
 func newClient(allow config.Hosts, roots ...*httptest.Server) *webhook.Client {
 	o := webhook.Options{Webhook: config.Webhook{Allow: allow, Secret: func(name string) config.Secret {
-		return map[string]config.Secret{variable: secret, "BLUEPRINT_SECRET_SHORT": "whsec_c2hvcnQ=", "BLUEPRINT_SECRET_TEXT": "not base64!"}[name]
+		return map[string]config.Secret{variable: secret, "BLUEPRINT_SECRET_SHORT": "whsec_c2hvcnQ=", "BLUEPRINT_SECRET_TEXT": "notbase64!", "BLUEPRINT_SECRET_TWO": otherSecret + " " + secret, "BLUEPRINT_SECRET_THREE": secret + " " + secret + " " + secret}[name]
 	}}}
 	for _, s := range roots {
 		o.RootCAs = x509.NewCertPool()
@@ -170,6 +172,16 @@ func TestClient_SendStep_Request(t *testing.T) {
 	if a, b := fmt.Sprint(got), fmt.Sprint(want); a != b {
 		t.Errorf("got  %s\nwant %s", a, b)
 	}
+	r.Step.Definition.Webhook.Secret = "BLUEPRINT_SECRET_TWO" // While it is replaced, each receiver knows one.
+	if _, err := client.SendStep(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	for _, known := range []string{secret, otherSecret} {
+		if verifier, err := standardwebhooks.NewWebhook(known); err != nil || verifier.Verify(body, header) != nil {
+			t.Errorf("a request with two signatures does not verify: %v", err)
+		}
+	}
+	r.Step.Definition.Webhook.Secret = variable
 	first := string(body)
 	if _, err := client.SendStep(t.Context(), r); err != nil || string(body) != first {
 		t.Errorf("a repeated request differs: %v", err)
@@ -227,6 +239,7 @@ func TestClient_SendStep_NoAnswer(t *testing.T) {
 		"Refused":   {change: func(e *blueprint.Endpoint) { e.URL = "http://127.0.0.1:1/" }, kind: errs.KindTransient, message: "the connection failed"},
 		"Unset":     {change: func(e *blueprint.Endpoint) { e.Secret = "BLUEPRINT_SECRET_OTHER" }, kind: errs.KindPermanent, message: "BLUEPRINT_SECRET_OTHER is not set where this program runs"},
 		"Short":     {change: func(e *blueprint.Endpoint) { e.Secret = "BLUEPRINT_SECRET_SHORT" }, kind: errs.KindPermanent, message: "BLUEPRINT_SECRET_SHORT is no secret of Standard Webhooks"},
+		"Three":     {change: func(e *blueprint.Endpoint) { e.Secret = "BLUEPRINT_SECRET_THREE" }, kind: errs.KindPermanent, message: "BLUEPRINT_SECRET_THREE is no secret of Standard Webhooks"},
 		"NoBase64":  {change: func(e *blueprint.Endpoint) { e.Secret = "BLUEPRINT_SECRET_TEXT" }, kind: errs.KindPermanent, message: "24 to 64 random bytes in base64"},
 	} {
 		t.Run(name, func(t *testing.T) {

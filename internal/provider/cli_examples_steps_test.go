@@ -36,7 +36,7 @@ tenant-api tenants show 'name:Hill Practice' --outputs
 `).wantText(t, "Blueprint practice, revision 2, active", "1 added, 0 changed, 0 destroyed", `"dir_`, `directory_id="dir_`,
 		"step REGISTER_IN_DIRECTORY failed: the answer was Unauthorized (401)",
 		"Left over with another program: the step REGISTER_IN_DIRECTORY, whose undo failed: the answer was Unauthorized (401). The next attempt tries this undo first.",
-		"Error the answer was Unauthorized (401). Left over: the step REGISTER_IN_DIRECTORY, whose undo failed: the answer was Unauthorized (401)",
+		"Error step REGISTER_IN_DIRECTORY failed: the answer was Unauthorized (401). Left over: the step REGISTER_IN_DIRECTORY, whose undo failed: the answer was Unauthorized (401)",
 		"REGISTER_IN_DIRECTORY COMPLETED", `The tenant "Hill Practice"`, "is ACTIVE")
 }
 

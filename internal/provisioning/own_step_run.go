@@ -48,6 +48,20 @@ func (x *execution) runOwnSteps(next tenant.Step) (tenant.Step, error) {
 	return "", nil
 }
 
+// stepAfterStore is the step that begins after STORE_CONTRACT_ADDRESS.
+func (x *execution) stepAfterStore() (tenant.Step, error) {
+	if x.run.Tenant.IsStandard() {
+		return tenant.StepSendWelcomeEmail, nil
+	}
+	err := x.readOwnSteps()
+	for _, s := range x.ownSteps {
+		if s.Definition.After == string(tenant.StepStoreContractAddress) {
+			return s.Step(), err
+		}
+	}
+	return tenant.StepSendWelcomeEmail, err
+}
+
 // readOwnSteps reads the own steps of the attempt, once.
 func (x *execution) readOwnSteps() (err error) {
 	if x.ownStepsRead {

@@ -177,6 +177,9 @@ func TestOwnSteps_Refused(t *testing.T) {
 		if n := w.count(`SELECT count(*) FROM pg_namespace WHERE nspname = $1`, got.SchemaName); n != 0 {
 			t.Errorf("point %d: its schema still exists", point)
 		}
+		if log := w.stepLog(got); strings.Contains(log, "SEND_WELCOME_EMAIL") || strings.Contains(log, "IN_PROGRESS") {
+			t.Errorf("point %d: %s", point, log)
+		}
 		// The next attempt has other ids, and begins from nothing.
 		d.setAnswer(nil)
 		if out, err = w.stepProcess(d).service().Retry(t.Context(), id); err != nil || out.Tenant.Status != tenant.StatusActive || d.entryCount() != 2 {

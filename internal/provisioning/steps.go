@@ -91,12 +91,13 @@ func (x *execution) storeContract() error {
 	if x.pending.ContractID == "" {
 		return errs.Errorf(errs.KindPermanent, "store contract address", "the address is not known; the registry was changed by hand")
 	}
+	next, err := x.stepAfterStore()
+	if err != nil {
+		return err
+	}
 	x.addPending(tenant.StepStoreContractAddress, nil, 0) // 0: the registry records the duration of the write.
-	x.pending.Records = append(x.pending.Records, tenant.StepRecord{Step: tenant.StepSendWelcomeEmail, Status: tenant.StepInProgress})
-	var (
-		took tenant.Durations
-		err  error
-	)
+	x.pending.Records = append(x.pending.Records, tenant.StepRecord{Step: next, Status: tenant.StepInProgress})
+	var took tenant.Durations
 	for range x.tries(tenant.StepStoreContractAddress, &err) {
 		took, err = x.commitPending(x.workCtx)
 	}

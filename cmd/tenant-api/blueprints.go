@@ -76,8 +76,8 @@ func (a *cli) warnOfSecrets(files fs.FS) {
 		return // Cannot be: it was tried out.
 	}
 	w, _ := config.ReadWebhook(a.source) // Its other settings are not used here.
-	if missing := webhook.SecretVariables(b, w.Secret); len(missing) > 0 {
-		fmt.Fprintf(os.Stderr, "Warning: %s not set here. Steps need it where tenants are made: in the environment of workers, or of terraform.\n", isOrAre(missing))
+	if missing := webhook.MissingSecrets(b, w.Secret); len(missing) > 0 {
+		fmt.Fprintf(os.Stderr, "Warning: %s not set here. Set it in each process that sends steps: worker, serve, tenants retry and purge, Terraform in database mode.\n", isOrAre(missing))
 	}
 }
 

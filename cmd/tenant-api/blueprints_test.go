@@ -85,7 +85,7 @@ func TestBlueprints_Secrets(t *testing.T) {
 	w := setup(t)
 	steps := "steps:\n  - name: REGISTER\n    after: SEED_ROLES_AND_USER\n    webhook: {url: \"https://directory.example/\", secret: BLUEPRINT_SECRET_A}\n    undo: {url: \"https://directory.example/undo\", secret: BLUEPRINT_SECRET_B}\n"
 	dir := writeBlueprint(t, map[string]string{"blueprint.yaml": clinicYAML + steps})
-	w.mustRun("blueprints", "validate", dir).want(t, 0, "Warning: BLUEPRINT_SECRET_A, BLUEPRINT_SECRET_B are not set here. Steps need it")
+	w.mustRun("blueprints", "validate", dir).want(t, 0, "Warning: BLUEPRINT_SECRET_A, BLUEPRINT_SECRET_B are not set here. Set it in each process")
 	w.env["BLUEPRINT_SECRET_A"] = "x"
 	w.mustRun("blueprints", "publish", dir).want(t, 0, "Warning: BLUEPRINT_SECRET_B is not set here.", "revision 1")
 	w.env["BLUEPRINT_SECRET_B"] = "x"

@@ -24,8 +24,7 @@ type stellarDeps struct {
 func (a *cli) openStellar(ctx context.Context) (*stellarDeps, error) {
 	database, databaseErr := config.ReadDatabase(a.source)
 	settings, err := config.ReadSoroban(a.source)
-	w, webhookErr := config.ReadWebhook(a.source)
-	if err := errors.Join(databaseErr, err, webhookErr); err != nil {
+	if err := errors.Join(databaseErr, err); err != nil {
 		return nil, err
 	}
 	c := &stellarDeps{cli: a, settings: settings}
@@ -35,7 +34,8 @@ func (a *cli) openStellar(ctx context.Context) (*stellarDeps, error) {
 	if c.db, err = app.OpenRegistry(ctx, programName, database, false); err != nil {
 		return nil, err
 	}
-	if c.services, err = app.NewRegistryServices(c.db, w); err != nil {
+	// These commands send no steps.
+	if c.services, err = app.NewRegistryServices(c.db, config.Webhook{}); err != nil {
 		c.db.Close()
 		return nil, err
 	}

@@ -140,17 +140,21 @@ func (a *cli) tenantsShow() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if jsonOutput {
+				v := dto.NewTenant(t)
+				if !outputs {
+					v = v.WithoutOutputs()
+				}
+				return printJSON(dto.TenantWithLog{Tenant: v, DatabaseNode: dto.Text(node), Logs: dto.NewLog(entries)})
+			}
 			if !outputs {
 				t.Outputs = hiddenOutputs(t.Outputs)
-			}
-			if jsonOutput {
-				return printJSON(dto.TenantWithLog{Tenant: dto.NewTenant(t), DatabaseNode: dto.Text(node), Logs: dto.NewLog(entries)})
 			}
 			return printTenant(t, node, entries)
 		},
 	}
 	cmd.Flags().BoolVar(&jsonOutput, "json", false, "print JSON")
-	cmd.Flags().BoolVar(&outputs, "outputs", false, "print what own steps of the blueprint answered, which can be secret")
+	cmd.Flags().BoolVar(&outputs, "outputs", false, "print the outputs of own steps, which can be secret")
 	return cmd
 }
 
@@ -158,7 +162,7 @@ func (a *cli) tenantsShow() *cobra.Command {
 func hiddenOutputs(o tenant.Outputs) tenant.Outputs {
 	hidden := tenant.Outputs{}
 	for name := range o {
-		hidden[name] = "(sensitive)"
+		hidden[name] = o.String()
 	}
 	return hidden
 }
@@ -169,7 +173,7 @@ func printTenant(t tenant.Tenant, node string, entries []tenant.LogEntry) error 
 		{"Name", t.Name}, {"Status", string(t.Status)}, {"Error", t.ProvisioningError},
 		{"Administrator", t.AdminFirstName + " " + t.AdminLastName + " <" + t.AdminEmail + ">"},
 		{"Welcome mail", string(t.WelcomeEmail)}, {"External id", t.ExternalID}, {"Managed by", t.ManagedBy}, {"Locale", t.Locale},
-		{"Blueprint", blueprintOf(t)}, {"Variables", formatVariables(t.Variables)}, {"Outputs", formatVariables(t.Outputs)},
+		{"Blueprint", blueprintOf(t)}, {"Variables", formatPairs(t.Variables)}, {"Outputs", formatPairs(t.Outputs)},
 		{"Schema", t.SchemaName}, {"Database role", t.DatabaseRole}, {"Database node", node}, {"Contract", t.ContractID},
 		{"Created", formatTime(t.CreatedAt)}, {"First live", formatTime(t.ActivatedAt)}, {"Archived", formatTime(t.ArchivedAt)}, {"Purged", formatTime(t.PurgedAt)},
 	} {
@@ -207,11 +211,11 @@ func blueprintOf(t tenant.Tenant) string {
 // maxVariableText is how much is printed of a variable's value, in characters.
 const maxVariableText = 60
 
-// formatVariables is one line with all variables.
-func formatVariables(variables map[string]string) string {
+// formatPairs is one line with all names and values.
+func formatPairs(values map[string]string) string {
 	var all []string
-	for _, name := range slices.Sorted(maps.Keys(variables)) {
-		all = append(all, fmt.Sprintf("%s=%q", name, errs.Truncate(variables[name], maxVariableText)))
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		all = append(all, fmt.Sprintf("%s=%q", name, errs.Truncate(values[name], maxVariableText)))
 	}
 	return strings.Join(all, " ")
 }

@@ -26,14 +26,14 @@ type skipUndoFlags struct {
 
 func (f *skipUndoFlags) bind(cmd *cobra.Command) {
 	cmd.Flags().StringSliceVar(&f.steps, "skip-undo", nil, "an own step of the blueprint whose undo is not tried any more; repeat it for several")
-	cmd.Flags().StringVar(&f.reason, "reason", "", "why nothing has to be undone, for the audit log; with --skip-undo")
+	cmd.Flags().StringVar(&f.reason, "reason", "", "why the undo is skipped, for the audit log; with --skip-undo")
 }
 
 // check returns an error for flags that do not belong together.
 func (f *skipUndoFlags) check(cmd *cobra.Command) error {
 	switch {
 	case len(f.steps) > 0:
-		return requireFlag(cmd, "reason", "say why nothing has to be undone")
+		return requireFlag(cmd, "reason", "say why the undo is skipped")
 	case cmd.Flags().Changed("reason"):
 		return usageErrorf(cmd, "--reason is set without --skip-undo; name the step whose undo is to be skipped")
 	}

@@ -23,14 +23,14 @@ func TestBlueprintOf(t *testing.T) {
 	}
 }
 
-// TestFormatVariables: each variable is on the one line, in order, and none is long.
-func TestFormatVariables(t *testing.T) {
+// TestFormatPairs: each value is on the one line, in order, and none is long.
+func TestFormatPairs(t *testing.T) {
 	t.Parallel()
-	got := formatVariables(map[string]string{"region": "eu", "plan": "it's\n\"full\"", "long": strings.Repeat("é", 10_000)})
+	got := formatPairs(map[string]string{"region": "eu", "plan": "it's\n\"full\"", "long": strings.Repeat("é", 10_000)})
 	if want := `long="` + strings.Repeat("é", 59) + `…" plan="it's\n\"full\"" region="eu"`; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	if got := formatVariables(nil); got != "" {
+	if got := formatPairs(nil); got != "" {
 		t.Errorf("%q", got)
 	}
 }

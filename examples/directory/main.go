@@ -149,7 +149,7 @@ func (d *directory) verify(h http.Header, body []byte, now time.Time) error {
 			return nil
 		}
 	}
-	return errors.New("no webhook-signature is by this secret")
+	return errors.New("no webhook-signature was made with this secret")
 }
 
 // register makes the tenant's entry, or finds it: a request can come more than once, and so
@@ -157,10 +157,10 @@ func (d *directory) verify(h http.Header, body []byte, now time.Time) error {
 func (d *directory) register(w http.ResponseWriter, webhookID string, e event) {
 	id, known := d.answers[webhookID]
 	switch {
-	case known: // The same answer again, whatever happened since.
 	case e.Data.Attempt <= d.removed[e.Subject]: // It was under way for long, and its undo came first.
 		http.Error(w, "this attempt was undone", http.StatusGone)
 		return
+	case known: // The same answer again.
 	default:
 		if id = d.entries[e.Subject].id; id == "" {
 			id = "dir_" + strings.ToLower(rand.Text())
@@ -170,7 +170,7 @@ func (d *directory) register(w http.ResponseWriter, webhookID string, e event) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	if err := json.NewEncoder(w).Encode(map[string]map[string]string{"outputs": {"directory_id": id}}); err != nil {
-		slog.Error("answer", "webhook_id", webhookID, "error", err) // The caller asks again.
+		slog.Error("answer", "webhook_id", webhookID, "error", err) // The request is sent again.
 	}
 }
 

@@ -124,6 +124,7 @@ func TestDirectory(t *testing.T) {
 
 	undo("a", 2).want(t, url, 204, "")
 	undo("a", 2).want(t, url, 204, "")
+	register("a", 2).want(t, url, 410, "this attempt was undone")
 	undo("unknown", 1).want(t, url, 204, "")
 	third := register("a", 3).want(t, url, 200, "dir_")
 	if third == first {
@@ -149,8 +150,8 @@ func TestDirectory_Refuses(t *testing.T) {
 		status int
 		answer string
 	}{
-		"AnotherSecret": {with(func(c *call) { c.signature = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=" }), 401, "no webhook-signature is by this secret"},
-		"NoVersion":     {with(func(c *call) { c.signature = "v0,AAAA" }), 401, "no webhook-signature is by this secret"},
+		"AnotherSecret": {with(func(c *call) { c.signature = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=" }), 401, "no webhook-signature was made with this secret"},
+		"NoVersion":     {with(func(c *call) { c.signature = "v0,AAAA" }), 401, "no webhook-signature was made with this secret"},
 		"Old":           {with(func(c *call) { c.at = time.Now().Add(-6 * time.Minute) }), 401, "too far from this server's time"},
 		"Future":        {with(func(c *call) { c.at = time.Now().Add(6 * time.Minute) }), 401, "too far from this server's time"},
 		"NoID":          {with(func(c *call) { c.id = "" }), 401, "no webhook-id"},

@@ -155,7 +155,7 @@ type purgeBody struct {
 
 type skipUndoBody struct {
 	Steps           []string `json:"steps" minItems:"1" maxItems:"16" nullable:"false" doc:"Names of own steps of which something is left over." example:"[\"REGISTER_IN_DIRECTORY\"]"`
-	Reason          string   `json:"reason" minLength:"1" maxLength:"300" doc:"Why nothing has to be undone; kept in the audit log." example:"Deleted by hand"`
+	Reason          string   `json:"reason" minLength:"1" maxLength:"300" doc:"Why the undo is skipped; kept in the audit log." example:"Deleted by hand"`
 	validate.Errors `json:"-"`
 }
 

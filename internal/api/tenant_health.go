@@ -55,7 +55,7 @@ func (s *Server) listTenantHealth(ctx context.Context, in *tenantHealthInput) (*
 	out := tenantHealthPage{Tenants: make([]dto.TenantHealth, len(found))}
 	for i, f := range found {
 		out.Tenants[i] = dto.NewTenantHealth(f)
-		out.Tenants[i].Tenant = s.visible(ctx, out.Tenants[i].Tenant)
+		out.Tenants[i].Tenant = s.withPermittedOutputs(ctx, out.Tenants[i].Tenant)
 	}
 	return newBodyOutput(out), nil
 }

@@ -95,7 +95,7 @@ func (s *Server) registerLifecycleRoutes() {
 	}, s.retryTenant)
 	registerEndpoint(s, &endpoint{
 		id: "skip-undo", method: http.MethodPost, path: tenantPath + "/skip-undo", tag: "tenants",
-		summary: "Skip the undo of own steps", description: "Records that what own steps of the blueprint left over with other programs is not undone any more: a person did that, or accepts it. Then a FAILED tenant can be retried, and an ARCHIVED one purged.",
+		summary: "Skip the undo of own steps", description: "Records that what own steps of the blueprint left over at the receiver is not undone any more: a person did that, or accepts it. Then a FAILED tenant can be retried, and an ARCHIVED one purged.",
 		scope: access.ScopeWrite, mutating: true, contentTypes: jsonOnly, body: openapi.SchemaRef[skipUndoBody],
 		example: map[string]any{"steps": []string{"REGISTER_IN_DIRECTORY"}, "reason": "Deleted by hand"}, errorStatuses: []int{http.StatusConflict},
 	}, s.skipUndo)

@@ -85,15 +85,15 @@ func (s *Server) getTenant(ctx context.Context, in *getTenantInput) (*tenantOutp
 	if err != nil {
 		return nil, err
 	}
-	out.Body = s.visible(ctx, out.Body)
+	out.Body = s.withPermittedOutputs(ctx, out.Body)
 	if condition.matches(out.Body.Version) {
 		out.Status = http.StatusNotModified
 	}
 	return out, nil
 }
 
-// visible is a tenant as the caller may see it.
-func (*Server) visible(ctx context.Context, t dto.Tenant) dto.Tenant {
+// withPermittedOutputs is a tenant with its outputs, if the caller may see them.
+func (*Server) withPermittedOutputs(ctx context.Context, t dto.Tenant) dto.Tenant {
 	if access.Permits(requestContextFrom(ctx).identity.Scopes, access.ScopeWrite) {
 		return t
 	}

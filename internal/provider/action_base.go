@@ -43,8 +43,8 @@ type actionInputs struct {
 	reason   string   // Of skipUndo.
 }
 
-// inputs reads the extra attributes that the action has.
-func (a *tenantAction) inputs(ctx context.Context, req action.InvokeRequest, diags *diag.Diagnostics) (in actionInputs) {
+// readInputs reads the extra attributes that the action has.
+func (a *tenantAction) readInputs(ctx context.Context, req action.InvokeRequest, diags *diag.Diagnostics) (in actionInputs) {
 	var confirm, reason types.String
 	for name, target := range map[string]any{"confirm": &confirm, "skip_undo": &in.skipUndo, "reason": &reason} {
 		if _, has := a.extraAttributes[name]; has {
@@ -52,6 +52,9 @@ func (a *tenantAction) inputs(ctx context.Context, req action.InvokeRequest, dia
 		}
 	}
 	in.confirm, in.reason = confirm.ValueString(), reason.ValueString()
+	if in.reason != "" && len(in.skipUndo) == 0 {
+		diags.AddAttributeError(path.Root("reason"), "Invalid reason", "It is set without skip_undo. Name the own steps whose undo is to be skipped, or remove it. Nothing was changed.")
+	}
 	return in
 }
 
@@ -77,7 +80,7 @@ func (a *tenantAction) Invoke(ctx context.Context, req action.InvokeRequest, res
 	ctx = a.withLogMask(ctx)
 	var id types.String
 	resp.Diagnostics.Append(req.Config.GetAttribute(ctx, path.Root("tenant_id"), &id)...)
-	in := a.inputs(ctx, req, &resp.Diagnostics)
+	in := a.readInputs(ctx, req, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}

@@ -33,14 +33,15 @@ func skipUndoAttributes() map[string]schema.Attribute {
 	return map[string]schema.Attribute{
 		"skip_undo": schema.ListAttribute{
 			Optional: true, ElementType: types.StringType,
-			MarkdownDescription: "Names of the blueprint's own steps whose undo is not tried any more, because a person undid them. Needs `reason`.",
+			MarkdownDescription: "Names of the blueprint's own steps whose undo is not tried any more: a person undid them, or accepts what is left over. Needs `reason`.",
 		},
-		"reason": schema.StringAttribute{Optional: true, MarkdownDescription: "Why nothing has to be undone, for the audit log; with `skip_undo`."},
+		"reason": schema.StringAttribute{Optional: true, MarkdownDescription: "Why the undo is skipped, for the audit log; with `skip_undo`."},
 	}
 }
 
-func withAttribute(attributes map[string]schema.Attribute, name string, attribute schema.Attribute) map[string]schema.Attribute {
-	attributes[name] = attribute
+func purgeAttributes() map[string]schema.Attribute {
+	attributes := skipUndoAttributes()
+	attributes["confirm"] = schema.StringAttribute{Required: true, MarkdownDescription: "The tenant's exact name, as a protection against purging another tenant."}
 	return attributes
 }
 
@@ -85,8 +86,7 @@ func newPurgeAction() action.Action {
 		typeSuffix: "tenant_purge", operation: "purge",
 		description: "Drops schema and database role of an archived tenant **for good**, once the retention period (`PURGE_RETENTION`, 720h; in `api` mode the server's) is over. " +
 			"The registry row, its log and a certificate stay.",
-		extraAttributes: withAttribute(skipUndoAttributes(), "confirm",
-			schema.StringAttribute{Required: true, MarkdownDescription: "The tenant's exact name, as a protection against purging another tenant."}),
+		extraAttributes: purgeAttributes(),
 		run: func(ctx context.Context, c actionCall) error {
 			certificate, err := c.service.Purge(ctx, c.id, c.inputs.confirm, c.settings.retention)
 			if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
-// runOwnSteps adds a step to the blueprint of the guide, with the directory as the other program,
+// runOwnSteps adds a step to the blueprint of the guide, with the directory as the receiver,
 // makes a tenant with it, and another one whose step and undo are refused.
 func runOwnSteps(t *testing.T, w *testEnv) {
 	const guide = "guides/blueprints/"
@@ -35,7 +35,7 @@ if BLUEPRINT_SECRET_DIRECTORY=whsec_dGhlIHNlY3JldCBvZiB0aGUgdGVzdHMsIDMyIGJ5dGVz
 tenant-api tenants show 'name:Hill Practice' --outputs
 `).wantText(t, "Blueprint practice, revision 2, active", "1 added, 0 changed, 0 destroyed", `"dir_`, `directory_id="dir_`,
 		"step REGISTER_IN_DIRECTORY failed: the answer was Unauthorized (401)",
-		"Left over with another program: the step REGISTER_IN_DIRECTORY, whose undo failed: the answer was Unauthorized (401). The next attempt tries this undo first.",
+		"Left over at the receiver: the step REGISTER_IN_DIRECTORY, whose undo failed: the answer was Unauthorized (401). The next attempt tries this undo first.",
 		"Error step REGISTER_IN_DIRECTORY failed: the answer was Unauthorized (401). Left over: the step REGISTER_IN_DIRECTORY, whose undo failed: the answer was Unauthorized (401)",
 		"REGISTER_IN_DIRECTORY COMPLETED", `The tenant "Hill Practice"`, "is ACTIVE")
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -110,8 +109,8 @@ func addRunDiagnostics(ctx context.Context, diags *diag.Diagnostics, operation s
 		if t.Status == tenant.StatusFailed {
 			state = "Its schema and database role were removed again; a contract that may be on the ledger already is found and used by the next attempt. " +
 				"The tenant is FAILED and in the state under the id " + t.ID.String() + "."
-			if _, left, found := strings.Cut(t.ProvisioningError, "Left over: "); found {
-				state += " Left over with another program: " + left + ". The next attempt tries this undo first."
+			if left := tenant.CutLeftOver(t.ProvisioningError); left != "" {
+				state += " Left over at the receiver: " + left + ". The next attempt tries this undo first."
 			}
 		} else if operation == "create" {
 			state = fmt.Sprintf("The tenant is %s and in the state, where Terraform marks it as tainted: the next apply rolls it back "+

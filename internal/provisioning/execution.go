@@ -62,8 +62,8 @@ func (x *execution) runSteps() (tenant.Tenant, error) {
 	if done == 0 { // The record was committed together with the claim.
 		x.notify(tenant.StepCreateTenantRecord, tenant.StepCompleted, x.run.Recorded, nil)
 	}
-	if err := x.undoEarlierAttempts(); err != nil {
-		return x.handleStepError(tenant.StepCreateSchema, 0, err)
+	if failed, err := x.undoEarlierAttempts(); err != nil {
+		return x.handleStepError(failed, 0, err)
 	}
 	for _, step := range tenant.Steps()[done+1:] {
 		if step.Index() <= x.run.Checkpoint.Index() {
@@ -72,8 +72,8 @@ func (x *execution) runSteps() (tenant.Tenant, error) {
 		if x.callerCtx.Err() != nil {
 			return x.release(step)
 		}
-		if own, err := x.runOwnSteps(step); err != nil {
-			return x.handleStepError(own, 0, err)
+		if own, took, err := x.runOwnSteps(step); err != nil {
+			return x.handleStepError(own, took, err)
 		}
 		if step == tenant.StepDeploySorobanContract && x.run.Tenant.WithoutContract {
 			x.skipContract()

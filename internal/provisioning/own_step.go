@@ -36,7 +36,7 @@ const (
 	OwnStepCompleted   OwnStepState = "COMPLETED" // Answered with 2xx.
 	OwnStepRolledBack  OwnStepState = "ROLLED_BACK"
 	OwnStepUndoFailed  OwnStepState = "UNDO_FAILED"
-	OwnStepUndoSkipped OwnStepState = "UNDO_SKIPPED" // A person said that nothing is left over.
+	OwnStepUndoSkipped OwnStepState = "UNDO_SKIPPED" // A person recorded that it is not tried any more, and why.
 )
 
 // Delivery is one request of an own step or its undo, recorded before it is sent.
@@ -44,7 +44,7 @@ type Delivery struct {
 	Tenant    tenant.Tenant // As it is now.
 	Number    int           // From 1.
 	Wait      time.Duration // Positive: not due yet. Nothing was recorded.
-	Left      time.Duration // Until the deadline. Not positive: it has passed, and nothing was recorded.
+	Remaining time.Duration // Until the deadline. Not positive: it has passed, and nothing was recorded.
 	LastError string        // Why the delivery before was not the last one; empty for the first.
 }
 
@@ -69,8 +69,8 @@ type OwnStepStore interface {
 
 // UndoStore records the undoing of own steps.
 type UndoStore interface {
-	// StepsToUndo returns what was ever sent for a tenant, is not undone and can be, the newest
-	// first, and a run whose epoch the other methods need.
+	// StepsToUndo returns the steps that were sent, are not undone and have an undo, the newest
+	// first, and a Run for the other methods.
 	StepsToUndo(ctx context.Context, tenant uuid.UUID) (Run, []OwnStep, error)
 	// BeginUndo records that the undo of a step is sent, before it is.
 	BeginUndo(ctx context.Context, r Run, s OwnStep) (Delivery, error)
@@ -121,11 +121,11 @@ type postponedError struct {
 }
 
 func (e *postponedError) Error() string {
-	return fmt.Sprintf("step %s is asked again in %v: %s", e.step, e.delay.Round(time.Second), e.reason)
+	return fmt.Sprintf("step %s is sent again in %v: %s", e.step, e.delay.Round(time.Second), e.reason)
 }
 
 // PostponedFor returns after which time a run that ended with err is to be continued: it waits
-// for another program's answer to an own step. 0 for every other error.
+// for a receiver's answer to an own step. 0 for every other error.
 func PostponedFor(err error) time.Duration {
 	var postponed *postponedError
 	if errors.As(err, &postponed) {
@@ -134,5 +134,5 @@ func PostponedFor(err error) time.Duration {
 	return 0
 }
 
-// noSteps is the StepSender of a pipeline without one.
-type noSteps struct{}
+// noStepSender is the StepSender of a pipeline without one.
+type noStepSender struct{}

@@ -1,9 +1,9 @@
 package provisioning
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -14,18 +14,18 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// runOwnSteps completes the own steps that come before one of the seven. It returns the step that
-// failed, too.
-func (x *execution) runOwnSteps(next tenant.Step) (tenant.Step, error) {
+// runOwnSteps completes the own steps that come before one of the seven. With an error it returns
+// the step that failed and the time since its first delivery.
+func (x *execution) runOwnSteps(next tenant.Step) (failed tenant.Step, took time.Duration, err error) {
 	after := map[tenant.Step]tenant.Step{
 		tenant.StepDeploySorobanContract: tenant.StepSeedRolesAndUser,
 		tenant.StepSendWelcomeEmail:      tenant.StepStoreContractAddress,
 	}[next]
 	if after == "" || x.run.Tenant.IsStandard() {
-		return "", nil
+		return "", 0, nil
 	}
-	if err := x.readOwnSteps(); err != nil {
-		return next, err
+	if err := x.readOwnSteps(next); err != nil {
+		return next, 0, err
 	}
 	var todo []OwnStep
 	for _, s := range x.ownSteps {
@@ -35,17 +35,17 @@ func (x *execution) runOwnSteps(next tenant.Step) (tenant.Step, error) {
 	}
 	for i, s := range todo {
 		if x.callerCtx.Err() != nil {
-			return s.Step(), context.Cause(x.callerCtx)
+			return s.Step(), 0, context.Cause(x.callerCtx)
 		}
-		begun := next
+		after := next
 		if i+1 < len(todo) {
-			begun = todo[i+1].Step()
+			after = todo[i+1].Step()
 		}
-		if err := x.runOwnStep(s, begun); err != nil {
-			return s.Step(), err
+		if took, err := x.runOwnStep(s, after); err != nil {
+			return s.Step(), took, err
 		}
 	}
-	return "", nil
+	return "", 0, nil
 }
 
 // stepAfterStore is the step that begins after STORE_CONTRACT_ADDRESS.
@@ -53,7 +53,7 @@ func (x *execution) stepAfterStore() (tenant.Step, error) {
 	if x.run.Tenant.IsStandard() {
 		return tenant.StepSendWelcomeEmail, nil
 	}
-	err := x.readOwnSteps()
+	err := x.readOwnSteps(tenant.StepStoreContractAddress)
 	for _, s := range x.ownSteps {
 		if s.Definition.After == string(tenant.StepStoreContractAddress) {
 			return s.Step(), err
@@ -62,60 +62,59 @@ func (x *execution) stepAfterStore() (tenant.Step, error) {
 	return tenant.StepSendWelcomeEmail, err
 }
 
-// readOwnSteps reads the own steps of the attempt, once.
-func (x *execution) readOwnSteps() (err error) {
+// readOwnSteps reads the own steps of the attempt, once. step is the one that waits for it.
+func (x *execution) readOwnSteps(step tenant.Step) (err error) {
 	if x.ownStepsRead {
 		return nil
 	}
-	for range x.tries(tenant.StepCreateSchema, &err) {
-		x.ownSteps, err = x.owns.OwnSteps(x.workCtx, x.run)
+	for range x.tries(step, &err) {
+		x.ownSteps, err = x.ownStepStore.OwnSteps(x.workCtx, x.run)
 	}
 	x.ownStepsRead = err == nil
 	return err
 }
 
-// runOwnStep sends an own step until it is completed, and records that and which step begins.
-func (x *execution) runOwnStep(s OwnStep, begun tenant.Step) error {
-	started := x.opts.Clock.Now()
+// runOwnStep sends an own step until it is completed, and records its outcome and that next is in
+// progress. It returns the time since the first delivery.
+func (x *execution) runOwnStep(s OwnStep, next tenant.Step) (took time.Duration, err error) {
 	x.notify(s.Step(), tenant.StepInProgress, 0, nil)
-	var err error
-	for range x.tries(s.Step(), &err) { // What other programs are told must be so.
+	for range x.tries(s.Step(), &err) { // The request must not say more than is committed.
 		_, err = x.commitPending(x.workCtx)
 	}
 	if err != nil {
-		return err
+		return 0, err
 	}
-	answer, err := x.deliver(s, false)
+	answer, took, err := x.deliver(s, false)
 	if err != nil {
-		return err
+		return took, err
 	}
 	if err := checkOutputs(x.run.Tenant.Outputs, answer.Outputs); err != nil {
-		return err
+		return took, err
 	}
-	record := tenant.StepRecord{Step: s.Step(), Status: tenant.StepCompleted, Duration: x.opts.since(started)}
+	record := tenant.StepRecord{Step: s.Step(), Status: tenant.StepCompleted, Duration: took}
 	if len(answer.Outputs) > 0 {
 		record.Result = map[string]any{"outputs": outputNames(answer.Outputs)}
 	}
 	for range x.tries(s.Step(), &err) {
 		if s.Definition.Database == blueprint.StepDatabaseTenant {
-			if err = x.owns.CloseStepLogins(x.workCtx, x.run.Tenant.ID); err != nil {
+			if err = x.ownStepStore.CloseStepLogins(x.workCtx, x.run.Tenant.ID); err != nil {
 				continue
 			}
 		}
-		x.run.Tenant, err = x.owns.CompleteStep(x.workCtx, x.run, s, answer.Outputs, record, tenant.StepRecord{Step: begun, Status: tenant.StepInProgress})
+		x.run.Tenant, err = x.ownStepStore.CompleteStep(x.workCtx, x.run, s, answer.Outputs, record, tenant.StepRecord{Step: next, Status: tenant.StepInProgress})
 	}
 	if err == nil {
-		x.notify(s.Step(), tenant.StepCompleted, record.Duration, nil)
+		x.notify(s.Step(), tenant.StepCompleted, took, nil)
 	}
-	return err
+	return took, err
 }
 
-// deliver sends the requests of a step, or of its undo, until one is the last. KindPermanent when
-// the step has failed, also by its deadline.
-func (x *execution) deliver(s OwnStep, undo bool) (StepAnswer, error) {
-	begin, deadline := x.owns.BeginDelivery, s.Definition.Webhook.Deadline
+// deliver sends the requests of a step, or of its undo, until an answer is final, and returns the
+// time since the first. KindPermanent when the step has failed, also by its deadline.
+func (x *execution) deliver(s OwnStep, undo bool) (StepAnswer, time.Duration, error) {
+	begin, deadline := x.ownStepStore.BeginDelivery, s.Definition.Webhook.Deadline
 	if undo {
-		begin, deadline = x.undos.BeginUndo, s.Definition.Undo.Deadline
+		begin, deadline = x.undoStore.BeginUndo, s.Definition.Undo.Deadline
 	}
 	for {
 		var (
@@ -127,49 +126,51 @@ func (x *execution) deliver(s OwnStep, undo bool) (StepAnswer, error) {
 		}
 		switch {
 		case err != nil:
-			return StepAnswer{}, err
-		case d.Left <= 0:
-			return StepAnswer{}, errs.Errorf(errs.KindPermanent, "run own step", "no answer ended it within its deadline of %v; the last one: %s", deadline, d.LastError)
+			return StepAnswer{}, 0, err
+		case d.Remaining <= 0:
+			return StepAnswer{}, deadline, errs.Errorf(errs.KindPermanent, "run own step", "it was not completed within its deadline of %v; the last answer: %s. "+
+				"Check the receiver, or give the step a longer deadline in the blueprint", deadline, cmp.Or(d.LastError, "none"))
 		}
 		wait, reason := d.Wait, d.LastError
 		if wait <= 0 {
+			sent := x.opts.Clock.Now()
 			answer, err := x.send(s, undo, d)
 			if err == nil && !answer.Pending || err != nil && errs.KindOf(err) != errs.KindTransient {
-				return answer, err
+				return answer, max(deadline-d.Remaining, 0) + x.opts.since(sent), err
 			}
-			wait, reason = stepPause(answer, d), "the answer was 202, not ready yet"
+			wait, reason = stepPause(answer, d), "the answer was Accepted (202), not done yet"
 			if err != nil {
 				reason = errs.SafeMessage(err)
 			}
 			if err := x.postpone(s, wait, reason); err != nil {
-				return StepAnswer{}, err
+				return StepAnswer{}, 0, err
 			}
 		}
-		x.notify(s.Step(), tenant.StepInProgress, 0, errs.Errorf(errs.KindTransient, "", "%s; it is asked again in %v", reason, wait.Round(time.Second)))
+		x.notify(s.Step(), tenant.StepInProgress, 0, errs.Errorf(errs.KindTransient, "", "%s; it is sent again in %v", reason, wait.Round(time.Second)))
 		if !x.options.Foreground {
-			return StepAnswer{}, errs.Wrap(&postponedError{s.Step(), wait, reason}, errs.KindTransient, "run own step", "%s", reason)
+			return StepAnswer{}, 0, errs.Wrap(&postponedError{s.Step(), wait, reason}, errs.KindTransient, "run own step", "%s", reason)
 		}
 		if err := x.opts.Clock.Sleep(x.callerCtx, wait); err != nil {
-			return StepAnswer{}, err
+			return StepAnswer{}, 0, err
 		}
 	}
 }
 
 func (x *execution) postpone(s OwnStep, wait time.Duration, reason string) (err error) {
 	for range x.tries(s.Step(), &err) {
-		err = x.owns.PostponeStep(x.workCtx, x.run, s, wait, reason)
+		err = x.ownStepStore.PostponeStep(x.workCtx, x.run, s, wait, reason)
 	}
 	return err
 }
 
 // stepPause is the time until the next request: what the answer says within bounds, else a delay
-// that grows. The last request is at the deadline.
+// that grows. A pause ends at the deadline at the latest; then the step fails without another request.
 func stepPause(answer StepAnswer, d Delivery) time.Duration {
 	pause := answer.RetryAfter
 	if pause <= 0 {
 		pause = retry.Backoff(minStepPause, maxStepPause, 0.2, d.Number)
 	}
-	return min(max(pause, minStepPause), maxStepPause, max(d.Left, minStepPause))
+	return min(max(pause, minStepPause), maxStepPause, max(d.Remaining, minStepPause))
 }
 
 // send sends one request, with a login if the step has one.
@@ -194,9 +195,9 @@ func (x *execution) openStepLogin(s OwnStep, d Delivery) (login credentials.Cred
 	if err != nil {
 		return login, err
 	}
-	ttl := min(d.Left+s.Definition.Webhook.Timeout, credentials.MaxCredentialTTL)
+	ttl := min(d.Remaining+s.Definition.Webhook.Timeout, credentials.MaxCredentialTTL)
 	for range x.tries(s.Step(), &err) {
-		login, err = x.owns.OpenStepLogin(x.workCtx, x.run, s, password, max(ttl, credentials.MinCredentialTTL))
+		login, err = x.ownStepStore.OpenStepLogin(x.workCtx, x.run, s, password, max(ttl, credentials.MinCredentialTTL))
 	}
 	return login, err
 }
@@ -225,14 +226,14 @@ func outputNames(o tenant.Outputs) []string {
 }
 
 // SendStep returns KindPermanent: no sender is configured.
-func (noSteps) SendStep(context.Context, StepRequest) (StepAnswer, error) {
+func (noStepSender) SendStep(context.Context, StepRequest) (StepAnswer, error) {
 	return StepAnswer{}, errNoSender
 }
 
 // StepPassword returns KindPermanent: no sender is configured.
-func (noSteps) StepPassword(OwnStep) (tenant.Password, error) { return "", errNoSender }
+func (noStepSender) StepPassword(OwnStep) (tenant.Password, error) { return "", errNoSender }
 
-var errNoSender = errs.Errorf(errs.KindPermanent, "run own step", "this program cannot send the requests of blueprints' steps")
+var errNoSender = errs.Errorf(errs.KindPermanent, "run own step", "no StepSender is configured; set PipelineOptions.StepSender")
 
 // releasePostponed ends a run whose next request of an own step is not due yet.
 func (x *execution) releasePostponed(cause error) (tenant.Tenant, error) {
@@ -248,5 +249,5 @@ func (x *execution) releasePostponed(cause error) (tenant.Tenant, error) {
 		return x.run.Tenant, err
 	}
 	// A failed release does no harm: the lease expires.
-	return x.run.Tenant, errs.Wrap(postponed, errs.KindTransient, "provision tenant", "%s", fmt.Sprint(postponed))
+	return x.run.Tenant, errs.Wrap(postponed, errs.KindTransient, "provision tenant", "%v", postponed)
 }

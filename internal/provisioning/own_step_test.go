@@ -37,7 +37,7 @@ func (w *world) stepLog(t tenant.Tenant) string {
 const allCompleted = "CREATE_TENANT_RECORD:COMPLETED CREATE_SCHEMA:COMPLETED RUN_MIGRATIONS:COMPLETED SEED_ROLES_AND_USER:COMPLETED BEFORE:COMPLETED " +
 	"DEPLOY_SOROBAN_CONTRACT:COMPLETED STORE_CONTRACT_ADDRESS:COMPLETED AFTER:COMPLETED SEND_WELCOME_EMAIL:COMPLETED"
 
-// TestOwnSteps_Completed: what other programs get, what they may do meanwhile, and what stays.
+// TestOwnSteps_Completed: what receivers get, what they may do meanwhile, and what stays.
 func TestOwnSteps_Completed(t *testing.T) {
 	t.Parallel()
 	w, d := newWorld(t), newDirectory(t)

@@ -11,23 +11,30 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
+// purgeUndoTimeout limits the undo of a tenant's own steps before its purge: the API answers within
+// 50 seconds. A purge that is repeated goes on where it stopped.
+const purgeUndoTimeout = 40 * time.Second
+
+// maxSkipReason is the longest reason for an undo that is skipped, in characters.
+const maxSkipReason = 300
+
 // undoAttempt undoes the own steps of the attempt, the newest first, before its schema is dropped.
 // A step that cannot be undone is recorded, and does not keep the tenant from its rollback.
 func (x *execution) undoAttempt() error {
 	if x.run.Tenant.IsStandard() {
 		return nil
 	}
-	left, err := x.stepsToUndo()
+	toUndo, err := x.stepsToUndo()
 	if err != nil {
 		return err
 	}
-	for range x.tries(tenant.StepCreateSchema, &err) {
-		err = x.owns.CloseStepLogins(x.workCtx, x.run.Tenant.ID)
+	for range x.opts.Retry.Tries(x.callerCtx, x.opts.Clock, &err, nil) {
+		err = x.ownStepStore.CloseStepLogins(x.workCtx, x.run.Tenant.ID)
 	}
 	if err != nil {
 		return err
 	}
-	for _, s := range left {
+	for _, s := range toUndo {
 		if s.Attempt != x.run.Tenant.Attempt || s.State == OwnStepUndoFailed {
 			continue // It has failed before; the next attempt, or a purge, tries it again.
 		}
@@ -40,42 +47,42 @@ func (x *execution) undoAttempt() error {
 
 // undoEarlierAttempts undoes what earlier attempts could not. While something is left over, no attempt
 // begins: the platform would have two of it.
-func (x *execution) undoEarlierAttempts() error {
+func (x *execution) undoEarlierAttempts() (failed tenant.Step, err error) {
 	t := x.run.Tenant
 	if t.IsStandard() || t.Attempt == 1 || x.run.Checkpoint != tenant.StepCreateTenantRecord {
-		return nil
+		return "", nil
 	}
-	left, err := x.stepsToUndo()
+	toUndo, err := x.stepsToUndo()
 	if err != nil {
-		return err
+		return tenant.StepCreateSchema, err
 	}
-	for _, s := range left {
+	for _, s := range toUndo {
 		if s.Attempt >= t.Attempt {
 			continue
 		}
 		failure, err := x.undo(s)
 		if err != nil {
-			return err
+			return s.Step(), err
 		}
 		if failure != "" {
-			return errs.Errorf(errs.KindPermanent, "undo own step", "the step %s of attempt %d is left over, and its undo failed again: %s. "+
-				"Retry when it can be undone; or undo it by hand, and then run: tenant-api tenants retry %s --skip-undo %s --reason TEXT", s.Definition.Name, s.Attempt, failure, t.ID, s.Definition.Name)
+			return s.Step(), errs.Errorf(errs.KindPermanent, "undo own step", "what it did in attempt %d is left over, and its undo failed again: %s. "+
+				"Retry when it can be undone; or undo it by hand, and then run: tenant-api tenants retry %s --skip-undo %s --reason TEXT", s.Attempt, failure, t.ID, s.Definition.Name)
 		}
 	}
-	return nil
+	return "", nil
 }
 
-func (x *execution) stepsToUndo() (left []OwnStep, err error) {
-	for range x.tries(tenant.StepCreateSchema, &err) {
-		_, left, err = x.undos.StepsToUndo(x.workCtx, x.run.Tenant.ID)
+func (x *execution) stepsToUndo() (all []OwnStep, err error) {
+	for range x.opts.Retry.Tries(x.callerCtx, x.opts.Clock, &err, nil) {
+		_, all, err = x.undoStore.StepsToUndo(x.workCtx, x.run.Tenant.ID)
 	}
-	return left, err
+	return all, err
 }
 
 // undo undoes a step and records the outcome. failure says why it could not be undone for good; the
 // error is that of the run.
 func (x *execution) undo(s OwnStep) (failure string, err error) {
-	_, err = x.deliver(s, true)
+	_, _, err = x.deliver(s, true)
 	if errs.KindOf(err) == errs.KindPermanent {
 		failure, err = errs.SafeMessage(err), nil
 	}
@@ -83,7 +90,7 @@ func (x *execution) undo(s OwnStep) (failure string, err error) {
 		return "", err
 	}
 	for range x.tries(s.Step(), &err) {
-		err = x.undos.EndUndo(x.workCtx, x.run, s, failure)
+		err = x.undoStore.EndUndo(x.workCtx, x.run, s, failure)
 	}
 	switch {
 	case err != nil:
@@ -98,14 +105,14 @@ func (x *execution) undo(s OwnStep) (failure string, err error) {
 // undoForPurge undoes all own steps of an archived tenant. KindPermanent when one cannot be undone,
 // KindTransient when it may be later: then nothing is purged.
 func (p *Pipeline) undoForPurge(ctx context.Context, id uuid.UUID) error {
-	run, left, err := p.undos.StepsToUndo(ctx, id)
-	if err != nil || len(left) == 0 {
+	run, toUndo, err := p.undoStore.StepsToUndo(ctx, id)
+	if err != nil || len(toUndo) == 0 {
 		return err
 	}
 	waits, cancel := context.WithTimeout(ctx, purgeUndoTimeout)
 	defer cancel()
 	x := &execution{Pipeline: p, run: run, callerCtx: waits, workCtx: waits, options: RunOptions{Foreground: true}}
-	for _, s := range left {
+	for _, s := range toUndo {
 		failure, err := x.undo(s)
 		switch {
 		case err != nil && waits.Err() != nil && ctx.Err() == nil:
@@ -120,9 +127,6 @@ func (p *Pipeline) undoForPurge(ctx context.Context, id uuid.UUID) error {
 	return nil
 }
 
-// maxSkipReason is the longest reason for what is skipped, in characters.
-const maxSkipReason = 300
-
 // SkipUndo records that own steps of a tenant that could not be undone are not tried again: a
 // person undid them, or accepts what is left over. KindInvalid without a reason, and for a step of
 // which nothing is left over.
@@ -134,8 +138,5 @@ func (s *Service) SkipUndo(ctx context.Context, id uuid.UUID, steps []string, re
 	if err := tenant.CheckLength(reason, 1, maxSkipReason); err != nil {
 		return &errs.Error{Kind: errs.KindInvalid, Op: "skip undo", Fields: []errs.FieldError{{Field: "reason", Message: err.Error()}}}
 	}
-	return s.pipeline.undos.SkipUndo(ctx, id, steps, reason)
+	return s.pipeline.undoStore.SkipUndo(ctx, id, steps, reason)
 }
-
-// purgeUndoTimeout limits the undo of a tenant's own steps before its purge.
-const purgeUndoTimeout = 40 * time.Second

@@ -60,15 +60,15 @@ type PipelineOptions struct {
 // Pipeline runs the seven steps of tenants. It keeps no state between calls and may be
 // used concurrently.
 type Pipeline struct {
-	leases    LeaseStore
-	steps     StepStore
-	rollbacks RollbackStore
-	welcomes  WelcomeStore
-	owns      OwnStepStore
-	undos     UndoStore
-	deployer  ContractDeployer
-	mailer    Mailer
-	opts      PipelineOptions
+	leases       LeaseStore
+	steps        StepStore
+	rollbacks    RollbackStore
+	welcomes     WelcomeStore
+	ownStepStore OwnStepStore
+	undoStore    UndoStore
+	deployer     ContractDeployer
+	mailer       Mailer
+	opts         PipelineOptions
 }
 
 // NewPipeline makes a pipeline. KindInvalid when a port is nil or the options contradict
@@ -87,7 +87,7 @@ func NewPipeline(runs Runs, deployer ContractDeployer, mailer Mailer, opts Pipel
 	if opts.Heartbeat*2 > opts.LeaseTTL {
 		return nil, errs.Errorf(errs.KindInvalid, op, "Heartbeat is %v; it must be at most half of LeaseTTL, %v", opts.Heartbeat, opts.LeaseTTL)
 	}
-	return &Pipeline{leases: runs, steps: runs, rollbacks: runs, welcomes: runs, owns: runs, undos: runs, deployer: deployer, mailer: mailer, opts: opts}, nil
+	return &Pipeline{leases: runs, steps: runs, rollbacks: runs, welcomes: runs, ownStepStore: runs, undoStore: runs, deployer: deployer, mailer: mailer, opts: opts}, nil
 }
 
 func (o PipelineOptions) withDefaults() PipelineOptions {
@@ -114,7 +114,7 @@ func (o PipelineOptions) withDefaults() PipelineOptions {
 		o.Clock = clock.System{}
 	}
 	if o.StepSender == nil {
-		o.StepSender = noSteps{}
+		o.StepSender = noStepSender{}
 	}
 	if o.Observer == nil {
 		o.Observer = func(context.Context, Event) {}
@@ -148,8 +148,8 @@ type RunOptions struct {
 	// caller's next request then continues the tenant, instead of a conflict with a live
 	// tenant of which the caller has no record.
 	CancelOnDisconnect bool
-	// Foreground waits for the failure mail, up to MailWait: the program may end after the
-	// run. Else the mail goes on behind it.
+	// Foreground waits for what a run in the background leaves to a later one: the next request
+	// of an own step, and the failure mail, up to MailWait. The program may end after the run.
 	Foreground bool
 }
 
@@ -251,6 +251,7 @@ func (p *Pipeline) FailTenant(ctx context.Context, id uuid.UUID, reason string) 
 
 // abort finishes the rollback of a tenant that MoveStore.Abort has claimed.
 func (p *Pipeline) abort(ctx context.Context, run Run) (tenant.Tenant, error) {
+	// It waits for the undo of own steps, as long as ctx permits; after that a reconciler goes on.
 	out, err := p.Continue(ctx, run, RunOptions{Foreground: true})
 	return out.Tenant, err
 }

@@ -157,8 +157,9 @@ func (r *Reconciler) Pass(ctx context.Context) (Report, error) {
 	return report, errors.Join(failures...)
 }
 
-// maxFinishTime is when a pass begins with no further orphan. One whose own step's undo hangs takes
-// the timeout of a request, and is the last of the next pass: it holds no other one for longer.
+// maxFinishTime ends a pass early: orphans that are left wait for the next. An own step whose undo
+// hangs costs the timeout of one request, and its tenant then moves to the end, so that it does not
+// delay others again.
 const maxFinishTime = 10 * time.Second
 
 // finishOrphans requeues, resumes or fails orphans.

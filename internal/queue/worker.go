@@ -83,7 +83,7 @@ func toRiverError(ctx context.Context, err error, now time.Time) error {
 	case err == nil:
 		return nil
 	case provisioning.PostponedFor(err) > 0:
-		return river.JobSnooze(provisioning.PostponedFor(err)) // Another program is asked again then.
+		return river.JobSnooze(provisioning.PostponedFor(err)) // The request is sent again then.
 	case kind == errs.KindConflict && e.Lease != nil:
 		// Another run has the lease of the tenant, perhaps a dead one. This attempt has not
 		// failed.

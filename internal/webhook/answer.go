@@ -14,7 +14,7 @@ import (
 )
 
 // outputName is what names of outputs look like. Terraform reads outputs["name"].
-var outputName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
+var outputName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,` + strconv.Itoa(tenant.MaxOutputName-1) + `}$`)
 
 // readAnswer says what an answer means for a step or its undo.
 func readAnswer(r response, undo bool) (provisioning.StepAnswer, error) {
@@ -31,7 +31,7 @@ func readAnswer(r response, undo bool) (provisioning.StepAnswer, error) {
 		a.Outputs, err = readOutputs(r)
 		return a, err
 	case undo && (r.status == http.StatusNotFound || r.status == http.StatusGone):
-		return a, nil // The step never reached the other program, or is undone already.
+		return a, nil // The step never reached the receiver, or is undone already.
 	case r.status == http.StatusRequestTimeout, r.status == http.StatusTooManyRequests, r.status >= 500:
 		return a, errs.Errorf(errs.KindTransient, opSend, "the answer was %s", statusText(r.status))
 	case r.status >= 300 && r.status < 400:
@@ -60,16 +60,16 @@ func readOutputs(r response) (tenant.Outputs, error) {
 		Outputs map[string]any `json:"outputs"`
 	}
 	if err := json.Unmarshal(r.body, &answer); err != nil {
-		return nil, bad(`its body is no JSON object; answer {"outputs": {"name": "text"}}, or nothing`)
+		return nil, bad(`its body is not a JSON object; answer {"outputs": {"name": "text"}}, or nothing`)
 	}
 	outputs := tenant.Outputs{}
 	for name, value := range answer.Outputs {
 		text, ok := value.(string)
 		switch {
 		case !outputName.MatchString(name):
-			return nil, bad("an output has a name that is not possible; use at most %d letters, digits and _, the first no digit", tenant.MaxOutputName)
+			return nil, bad("an output has an invalid name; use 1 to %d letters, digits and _, not beginning with a digit", tenant.MaxOutputName)
 		case !ok:
-			return nil, bad("the output %s is no text; write numbers and lists as text", name)
+			return nil, bad("the output %s is not a string; write numbers and lists as strings", name)
 		case strings.ContainsRune(text, 0):
 			return nil, bad("the output %s has a null character, which cannot be stored", name)
 		}

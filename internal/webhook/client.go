@@ -1,7 +1,7 @@
-// Package webhook sends the requests of blueprints' own steps to other programs, and reads their
+// Package webhook sends the requests of blueprints' own steps to their receivers, and reads their
 // answers. Requests are signed as Standard Webhooks has it, their bodies are CloudEvents.
 //
-// The other program is not trusted: its address is checked when it is connected to, redirects are
+// The receiver is not trusted: its address is checked when it is connected to, redirects are
 // not followed, answers and times are bounded.
 package webhook
 
@@ -112,7 +112,7 @@ type response struct {
 
 const opSend = "send webhook"
 
-// userAgent names the program in the log of the other one.
+// userAgent names this program in the log of the receiver.
 const userAgent = "healthcare-platform-webhook"
 
 // send sends a request. KindPermanent when its address is not allowed or cannot be trusted,

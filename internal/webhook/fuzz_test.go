@@ -10,7 +10,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/webhook"
 )
 
-// FuzzAnswer: whatever another program answers, a step is completed with outputs that can be stored,
+// FuzzAnswer: whatever a receiver answers, a step is completed with outputs that can be stored,
 // is repeated, or fails with a message for people.
 func FuzzAnswer(f *testing.F) {
 	for _, body := range []string{"", "null", "[]", `{"outputs": {"a": "b"}}`, `{"outputs": {"a": 7}}`, `{"outputs": null}`, `{"outputs": {"a\u0000": "\u0000"}}`, `{"outputs": {"a": "\ud800"}}`, "{\"outputs\": {\"a\": \"\xff\"}}"} {

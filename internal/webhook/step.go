@@ -30,11 +30,11 @@ type stepData struct {
 	Step     string         `json:"step"`
 	Attempt  int            `json:"attempt"`
 	Tenant   tenantData     `json:"tenant"`
-	Outputs  tenant.Outputs `json:"outputs,omitempty"`  // Of the steps before.
+	Outputs  tenant.Outputs `json:"outputs,omitempty"`  // Of all steps completed so far.
 	Database *databaseData  `json:"database,omitempty"` // With "database: tenant".
 }
 
-// tenantData is what the other program learns of a tenant.
+// tenantData is what the receiver learns of a tenant.
 type tenantData struct {
 	ID            string            `json:"id"`
 	Name          string            `json:"name"`
@@ -130,11 +130,14 @@ const (
 func (c *Client) secrets(e blueprint.Endpoint) ([]string, error) {
 	all := strings.Fields(c.opts.Secret(e.Secret).Reveal())
 	if len(all) == 0 {
-		return nil, errs.Errorf(errs.KindPermanent, opSend, "%s is not set where this program runs; set it to the secret that the other program knows, as %s and base64", e.Secret, secretPrefix)
+		return nil, errs.Errorf(errs.KindPermanent, opSend, "%s is not set where this program runs; set it to the secret that the receiver knows, as %s and base64", e.Secret, secretPrefix)
+	}
+	if len(all) > maxSecrets {
+		return nil, errs.Errorf(errs.KindPermanent, opSend, "%s has %d secrets; give one, or the new one, a space and the old one", e.Secret, len(all))
 	}
 	for _, secret := range all {
 		key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, secretPrefix))
-		if err != nil || len(key) < minSecretBytes || len(key) > maxSecretBytes || len(all) > maxSecrets {
+		if err != nil || len(key) < minSecretBytes || len(key) > maxSecretBytes {
 			return nil, errs.Errorf(errs.KindPermanent, opSend, "%s is no secret of Standard Webhooks; write %s and %d to %d random bytes in base64", e.Secret, secretPrefix, minSecretBytes, maxSecretBytes)
 		}
 	}
@@ -153,8 +156,8 @@ func (c *Client) StepPassword(s provisioning.OwnStep) (tenant.Password, error) {
 	return tenant.Password(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(mac.Sum(nil))), nil
 }
 
-// SecretVariables are the variables that the steps of a blueprint need and that are not set here.
-func SecretVariables(b blueprint.Blueprint, secret func(variable string) config.Secret) (missing []string) {
+// MissingSecrets are the variables that the steps of a blueprint need and that are not set here.
+func MissingSecrets(b blueprint.Blueprint, secret func(variable string) config.Secret) (missing []string) {
 	seen := map[string]bool{}
 	note := func(e blueprint.Endpoint) {
 		if !seen[e.Secret] && secret(e.Secret) == "" {

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -86,11 +87,11 @@ func TestClient_SendStep_Answers(t *testing.T) {
 		"Redirect":        {status: 302, header: "Location: https://127.0.0.1/other", kind: errs.KindPermanent, message: "the answer was Found (302), and redirects are not followed"},
 		"BadRequest":      {status: 400, body: "secret things", kind: errs.KindPermanent, message: "the answer was Bad Request (400)"},
 		"NotFound":        {status: 404, kind: errs.KindPermanent, message: "Not Found (404)"},
-		"Garbage":         {status: 200, body: "{nonsense", kind: errs.KindPermanent, message: "its body is no JSON object"},
-		"List":            {status: 200, body: "[]", kind: errs.KindPermanent, message: "its body is no JSON object"},
-		"Number":          {status: 200, body: `{"outputs": {"n": 7}}`, kind: errs.KindPermanent, message: "the output n is no text"},
+		"Garbage":         {status: 200, body: "{nonsense", kind: errs.KindPermanent, message: "its body is not a JSON object"},
+		"List":            {status: 200, body: "[]", kind: errs.KindPermanent, message: "its body is not a JSON object"},
+		"Number":          {status: 200, body: `{"outputs": {"n": 7}}`, kind: errs.KindPermanent, message: "the output n is not a string"},
 		"Null":            {status: 200, body: `{"outputs": {"n": "a\u0000b"}}`, kind: errs.KindPermanent, message: "null character"},
-		"Name":            {status: 200, body: `{"outputs": {"1 x": "7"}}`, kind: errs.KindPermanent, message: "a name that is not possible"},
+		"Name":            {status: 200, body: `{"outputs": {"1 x": "7"}}`, kind: errs.KindPermanent, message: "an invalid name"},
 		"ManyBytes":       {status: 200, body: `{"outputs": {"n": "` + strings.Repeat("x", tenant.MaxOutputBytes) + `"}}`, kind: errs.KindPermanent, message: "at most 16384 are kept"},
 		"TenMB":           {status: 200, body: `{"outputs": {"n": "` + strings.Repeat("x", 10<<20) + `"}}`, kind: errs.KindPermanent, message: "its body has more than 65536 bytes"},
 		"TenMBOfText":     {status: 500, header: "Content-Type: text/html", body: strings.Repeat("x", 10<<20), kind: errs.KindTransient, message: "(500)"},
@@ -239,7 +240,7 @@ func TestClient_SendStep_NoAnswer(t *testing.T) {
 		"Refused":   {change: func(e *blueprint.Endpoint) { e.URL = "http://127.0.0.1:1/" }, kind: errs.KindTransient, message: "the connection failed"},
 		"Unset":     {change: func(e *blueprint.Endpoint) { e.Secret = "BLUEPRINT_SECRET_OTHER" }, kind: errs.KindPermanent, message: "BLUEPRINT_SECRET_OTHER is not set where this program runs"},
 		"Short":     {change: func(e *blueprint.Endpoint) { e.Secret = "BLUEPRINT_SECRET_SHORT" }, kind: errs.KindPermanent, message: "BLUEPRINT_SECRET_SHORT is no secret of Standard Webhooks"},
-		"Three":     {change: func(e *blueprint.Endpoint) { e.Secret = "BLUEPRINT_SECRET_THREE" }, kind: errs.KindPermanent, message: "BLUEPRINT_SECRET_THREE is no secret of Standard Webhooks"},
+		"Three":     {change: func(e *blueprint.Endpoint) { e.Secret = "BLUEPRINT_SECRET_THREE" }, kind: errs.KindPermanent, message: "BLUEPRINT_SECRET_THREE has 3 secrets; give one"},
 		"NoBase64":  {change: func(e *blueprint.Endpoint) { e.Secret = "BLUEPRINT_SECRET_TEXT" }, kind: errs.KindPermanent, message: "24 to 64 random bytes in base64"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -284,6 +285,18 @@ func TestClient_SendStep_NamedHost(t *testing.T) {
 	}
 }
 
+// TestClient_NoProxy: a proxy of the environment would be sent what is for the receiver alone.
+func TestClient_NoProxy(t *testing.T) { //nolint:paralleltest // It sets the environment.
+	var requests atomic.Int32
+	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
+	defer proxy.Close()
+	t.Setenv("HTTP_PROXY", proxy.URL)
+	t.Setenv("http_proxy", proxy.URL)
+	if _, err := newClient(loopback).SendStep(t.Context(), stepRequest("http://directory.invalid/")); errs.KindOf(err) != errs.KindTransient || requests.Load() != 0 {
+		t.Errorf("%d requests through the proxy: %v", requests.Load(), err)
+	}
+}
+
 // TestClient_StepPassword: it depends on secret and delivery, and is the same each time.
 func TestClient_StepPassword(t *testing.T) {
 	t.Parallel()
@@ -301,14 +314,14 @@ func TestClient_StepPassword(t *testing.T) {
 	}
 }
 
-// TestSecretVariables: those that are not set are named once.
-func TestSecretVariables(t *testing.T) {
+// TestMissingSecrets: those that are not set are named once.
+func TestMissingSecrets(t *testing.T) {
 	t.Parallel()
 	b := blueprint.Blueprint{Steps: []blueprint.Step{
 		{Webhook: blueprint.Endpoint{Secret: "BLUEPRINT_SECRET_A"}, Undo: &blueprint.Endpoint{Secret: "BLUEPRINT_SECRET_B"}},
 		{Webhook: blueprint.Endpoint{Secret: "BLUEPRINT_SECRET_B"}}, {Webhook: blueprint.Endpoint{Secret: "BLUEPRINT_SECRET_C"}},
 	}}
-	got := webhook.SecretVariables(b, func(name string) config.Secret { return map[string]config.Secret{"BLUEPRINT_SECRET_A": "x"}[name] })
+	got := webhook.MissingSecrets(b, func(name string) config.Secret { return map[string]config.Secret{"BLUEPRINT_SECRET_A": "x"}[name] })
 	if strings.Join(got, " ") != "BLUEPRINT_SECRET_B BLUEPRINT_SECRET_C" {
 		t.Error(got)
 	}

@@ -192,15 +192,15 @@ func OptionalString(target **string) FieldReader {
 	}
 }
 
-// Strings reads a list of strings that has so many.
-func Strings(target *[]string, least, most int) FieldReader {
+// Strings reads an array of minItems to maxItems strings.
+func Strings(target *[]string, minItems, maxItems int) FieldReader {
 	return func(field string, raw json.RawMessage) []problem.FieldError {
 		var items []json.RawMessage
 		if jsonType(raw) != "an array" || json.Unmarshal(raw, &items) != nil {
 			return fieldError(field, "has to be an array, not "+jsonType(raw))
 		}
-		if n := len(items); n < least || n > most {
-			return fieldError(field, fmt.Sprintf("has %d entries; give %d to %d", n, least, most))
+		if n := len(items); n < minItems || n > maxItems {
+			return fieldError(field, fmt.Sprintf("has %d entries; give %d to %d", n, minItems, maxItems))
 		}
 		*target = make([]string, len(items))
 		var fieldErrs []problem.FieldError

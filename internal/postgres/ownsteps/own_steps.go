@@ -1,16 +1,16 @@
 // Package ownsteps records the own steps of tenants: those that their blueprints add to the seven,
-// what was sent to other programs for them, and what was undone.
+// what was sent to their receivers, and what was undone.
 package ownsteps
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/blueprint"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/blueprintstore"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/logins"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
@@ -85,7 +85,10 @@ func (s *Steps) definition(ctx context.Context, q blueprintstore.Querier, name s
 	if err != nil {
 		return d, err
 	}
-	d, _ = t.Own().Step(r.Step)
+	d, ok := t.Own().Step(r.Step)
+	if !ok {
+		return d, errs.Errorf(errs.KindPermanent, "read own steps", "revision %d of the blueprint %s has no step %s; the registry was changed by hand, correct tenant_steps", r.Revision, name, r.Step)
+	}
 	if active == r.Revision {
 		return d, nil
 	}
@@ -148,7 +151,7 @@ func (s *Steps) beginDelivery(ctx context.Context, sql string, r provisioning.Ru
 		return d, pgdb.Classify(err, op)
 	}
 	d, err = pgx.CollectExactlyOneRow(rows, func(r pgx.CollectableRow) (d provisioning.Delivery, err error) {
-		d.Tenant, err = tenantrow.ScanAnd(r, &d.Number, &d.Wait, &d.Left, &d.LastError)
+		d.Tenant, err = tenantrow.ScanAnd(r, &d.Number, &d.Wait, &d.Remaining, &d.LastError)
 		return d, err
 	})
 	return d, pgdb.Classify(pgdb.FencedIfNoRows(err), op)
@@ -201,8 +204,5 @@ func (s *Steps) CompleteStep(ctx context.Context, r provisioning.Run, step provi
 		return tenant.Tenant{}, pgdb.Classify(err, op)
 	}
 	t, err := pgx.CollectExactlyOneRow(rows, tenantrow.Scan)
-	if errors.Is(err, pgx.ErrNoRows) {
-		err = pgdb.ErrFenced
-	}
-	return t, pgdb.Classify(err, op)
+	return t, pgdb.Classify(pgdb.FencedIfNoRows(err), op)
 }

@@ -50,7 +50,7 @@ func (s *Steps) BeginUndo(ctx context.Context, r provisioning.Run, step provisio
 func (s *Steps) EndUndo(ctx context.Context, r provisioning.Run, step provisioning.OwnStep, failure string) error {
 	args := stepArgs(r, step)
 	args["failure"] = failure
-	args["left_over"] = ". Left over: the step " + step.Definition.Name + ", whose undo failed: " + failure
+	args["left_over"] = tenant.LeftOver(step.Definition.Name, failure)
 	args["limit"] = errs.MaxErrorLength
 	return s.exec(ctx, "record undo", `WITH owned AS (`+owned+`
 		), logged AS (
@@ -76,6 +76,7 @@ func (s *Steps) SkipUndo(ctx context.Context, id uuid.UUID, steps []string, reas
 		if locked.IsLeased {
 			return locked.LeasedError(op)
 		}
+		// Before a purge, steps are skipped that no undo was tried for yet.
 		rows, _ := tx.Query(ctx, `SELECT DISTINCT step FROM tenant_steps WHERE tenant_id = $1 AND (state = 'UNDO_FAILED' OR state IN ('SENT', 'COMPLETED') AND $2)`,
 			id, locked.Tenant.Status == tenant.StatusArchived)
 		left, err := pgx.CollectRows(rows, pgx.RowTo[string])

@@ -35,7 +35,7 @@ func (s *Schemas) migrateTenant(ctx context.Context, p pendingTenant, endSession
 		if m.next == nil {
 			err = step()
 		} else {
-			err = s.beforeStep(ctx, m, step)
+			err = s.buildIndexesThenStep(ctx, m, step)
 		}
 	}
 	if isStatementTimeout(err) && ctx.Err() == nil {

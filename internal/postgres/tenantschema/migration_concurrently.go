@@ -18,10 +18,10 @@ import (
 // is older.
 const concurrentLockTimeout = "30s"
 
-// beforeStep runs the migration m.next, which needs no transaction, and then step. The tenant is
-// locked for other processes meanwhile: two that make an index of one table end each other, and one
-// that is late would make again what a later migration has dropped.
-func (s *Schemas) beforeStep(ctx context.Context, m *oneMigration, step func() error) error {
+// buildIndexesThenStep runs the migration m.next, which needs no transaction, and then step. Other
+// processes are locked out meanwhile: two that build an index on one table deadlock, and a late one
+// would rebuild what a later migration has dropped.
+func (s *Schemas) buildIndexesThenStep(ctx context.Context, m *oneMigration, step func() error) error {
 	unlock, pending, err := s.lockIndexes(ctx, m)
 	if err != nil {
 		return err
@@ -35,8 +35,8 @@ func (s *Schemas) beforeStep(ctx context.Context, m *oneMigration, step func() e
 	return step()
 }
 
-// lockIndexes locks the first row of the tenant's ledger, on a connection of its own: that of the
-// tenant is for those who change it. pending says that m.next is not in the ledger. It does
+// lockIndexes locks a row of tenant_migrations, on a connection of its own. It is not the tenant's
+// row, because changes of the tenant must not wait hours for an index. pending says that m.next is not in the ledger. It does
 // not wait: a query that waits has a snapshot, and CONCURRENTLY waits for older snapshots.
 // KindTransient when another process has the lock.
 func (s *Schemas) lockIndexes(ctx context.Context, m *oneMigration) (unlock func(), pending bool, err error) {
@@ -60,7 +60,7 @@ func (s *Schemas) lockIndexes(ctx context.Context, m *oneMigration) (unlock func
 		return nil, false, err
 	}
 	if locked == 0 {
-		err = errs.Errorf(errs.KindTransient, "migrate tenant", "another process makes indexes of the tenant, or removes it; repeat this when it has ended")
+		err = errs.Errorf(errs.KindTransient, "migrate tenant", "another process builds indexes in this tenant, or purges it; run tenants migrate again later")
 		return nil, false, err
 	}
 	err = conn.QueryRow(ctx, `SELECT NOT EXISTS (SELECT FROM tenant_migrations WHERE tenant_id = $1 AND blueprint = $2 AND version = $3)`,
@@ -111,8 +111,8 @@ func (s *Schemas) withoutTransaction(ctx context.Context, m *oneMigration) error
 // runConcurrently runs one statement until its index is complete. One that a killed process left is
 // still being made by its server process: the statement waits for it, and finds what it has become.
 func runConcurrently(ctx context.Context, conn *pgx.Conn, schema string, statement blueprint.Statement) error {
-	const attempts = 3
-	for attempt := 1; ; attempt++ {
+	const maxTries = 3
+	for try := 1; ; try++ {
 		if err := dropInvalidIndexes(ctx, conn, schema); err != nil {
 			return err
 		}
@@ -124,8 +124,8 @@ func runConcurrently(ctx context.Context, conn *pgx.Conn, schema string, stateme
 		if err != nil || len(invalid) == 0 {
 			return err
 		}
-		if attempt == attempts {
-			return errs.Errorf(errs.KindTransient, "migrate tenant", "the index %s.%s is not complete; repeat this", schema, invalid[0].Name)
+		if try == maxTries {
+			return errs.Errorf(errs.KindTransient, "migrate tenant", "the index %s.%s is not complete; run tenants migrate again", schema, invalid[0].Name)
 		}
 	}
 }

@@ -127,7 +127,7 @@ func begin(condition, set, sentAt, deliveries string) string {
 
 var (
 	beginDeliverySQL = begin(`s.state IN ('PENDING', 'SENT') AND owned.rollback_target IS NULL`, `state = 'SENT',`, "sent_at", "deliveries")
-	beginUndoSQL     = begin(`s.state IN ('SENT', 'COMPLETED', 'UNDO_FAILED')`, ``, "undo_sent_at", "undo_deliveries")
+	beginUndoSQL     = begin(`s.state IN ('SENT', 'COMPLETED', 'UNDO_FAILED') AND owned.status NOT IN ('ACTIVE', 'SUSPENDED')`, ``, "undo_sent_at", "undo_deliveries")
 )
 
 // BeginDelivery records that a request of a step is sent.

@@ -88,7 +88,7 @@ type StepSender interface {
 	// RetryAfter can be set with an error, too.
 	SendStep(ctx context.Context, r StepRequest) (StepAnswer, error)
 	// StepPassword is the password of a step's login: the same for each delivery, so that all
-	// processes send the same request.
+	// processes send the same request. KindPermanent without the secret of the step.
 	StepPassword(s OwnStep) (tenant.Password, error)
 }
 

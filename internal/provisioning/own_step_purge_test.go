@@ -88,3 +88,23 @@ func TestUnarchive_PurgeBegan(t *testing.T) {
 		t.Error(got.Status)
 	}
 }
+
+// TestPurge_LongAfterTheFirst: a purge that is repeated after the deadline of the undo sends it.
+func TestPurge_LongAfterTheFirst(t *testing.T) {
+	t.Parallel()
+	w, d := newWorld(t), newDirectory(t)
+	d.publish(w)
+	id := w.archived(d)
+	d.setAnswer(func(stepEvent) (int, string, string) { return 503, "Retry-After: 60", "" })
+	service := w.stepProcess(d).service()
+	first, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := service.Purge(first, id, "Clinic", 0); err == nil {
+		t.Fatal("purged")
+	}
+	w.registry.AgeOwnSteps(2 * time.Hour)
+	d.setAnswer(nil)
+	if _, err := service.Purge(t.Context(), id, "Clinic", 0); err != nil || d.entryCount() != 0 {
+		t.Errorf("%s: %v", d.log(), err)
+	}
+}

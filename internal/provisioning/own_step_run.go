@@ -71,6 +71,10 @@ func (x *execution) runOwnStep(s OwnStep, begun tenant.Step) error {
 	if err != nil {
 		return err
 	}
+	// Without the secret nothing can be sent, and nothing has to be undone.
+	if _, err := x.opts.StepSender.StepPassword(s); err != nil {
+		return err
+	}
 	answer, err := x.deliver(s, false)
 	if err != nil {
 		return err

@@ -106,11 +106,11 @@ func stepArgs(r provisioning.Run, s provisioning.OwnStep) pgx.StrictNamedArgs {
 }
 
 // begin is the statement that records a delivery, if it is due and before its deadline. The columns
-// are those of the step or of its undo.
-func begin(condition, set, sentAt, deliveries string) string {
+// are those of the step or of its undo; began is the time from which the deadline counts, null: now.
+func begin(condition, set, sentAt, began, deliveries string) string {
 	return `WITH owned AS (` + owned + `
 		), before AS (
-			SELECT s.step, s.due_at, s.error, coalesce(s.` + sentAt + `, clock_timestamp()) AS sent_at, s.` + deliveries + ` AS deliveries
+			SELECT s.step, CASE WHEN s.` + sentAt + ` IS NOT NULL THEN s.due_at END AS due_at, s.error, coalesce(` + began + `, clock_timestamp()) AS sent_at, s.` + deliveries + ` AS deliveries
 			FROM tenant_steps s JOIN owned ON s.tenant_id = owned.id WHERE s.attempt = @attempt AND s.step = @step AND ` + condition + `
 		), sent AS (
 			UPDATE tenant_steps s SET ` + set + ` due_at = NULL, ` + sentAt + ` = before.sent_at, ` + deliveries + ` = before.deliveries + 1
@@ -126,9 +126,13 @@ func begin(condition, set, sentAt, deliveries string) string {
 }
 
 var (
-	beginDeliverySQL = begin(`s.state IN ('PENDING', 'SENT') AND owned.rollback_target IS NULL`, `state = 'SENT',`, "sent_at", "deliveries")
-	beginUndoSQL     = begin(`s.state IN ('SENT', 'COMPLETED', 'UNDO_FAILED') AND owned.status NOT IN ('ACTIVE', 'SUSPENDED')`, ``, "undo_sent_at", "undo_deliveries")
+	beginDeliverySQL = begin(`s.state IN ('PENDING', 'SENT') AND owned.rollback_target IS NULL`, `state = 'SENT',`, "sent_at", "s.sent_at", "deliveries")
+	beginUndoSQL     = begin(`s.state IN ('SENT', 'COMPLETED', 'UNDO_FAILED') AND owned.status NOT IN ('ACTIVE', 'SUSPENDED')`, ``, "undo_sent_at", undoBegan, "undo_deliveries")
 )
+
+// undoBegan is the time from which the deadline of an undo counts. Purges can be far apart, and each
+// has its own limit.
+const undoBegan = `CASE WHEN owned.status <> 'ARCHIVED' OR owned.rollback_target IS NOT NULL OR s.undo_sent_at + @deadline::interval > clock_timestamp() THEN s.undo_sent_at END`
 
 // BeginDelivery records that a request of a step is sent.
 func (s *Steps) BeginDelivery(ctx context.Context, r provisioning.Run, step provisioning.OwnStep) (provisioning.Delivery, error) {

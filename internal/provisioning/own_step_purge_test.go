@@ -108,3 +108,27 @@ func TestPurge_LongAfterTheFirst(t *testing.T) {
 		t.Errorf("%s: %v", d.log(), err)
 	}
 }
+
+// TestPurge_SkippedMeanwhile: a step that a person skipped while its undo was under way stays skipped.
+func TestPurge_SkippedMeanwhile(t *testing.T) {
+	t.Parallel()
+	w, d := newWorld(t), newDirectory(t)
+	d.publish(w)
+	id := w.archived(d)
+	other := w.stepProcess(d).service()
+	d.setAnswer(func(e stepEvent) (int, string, string) {
+		if e.Data.Step == "BEFORE" {
+			return 204, "", ""
+		}
+		if err := other.SkipUndo(t.Context(), id, []string{"AFTER"}, "done by hand"); err != nil {
+			t.Error(err)
+		}
+		return 422, "", ""
+	})
+	if _, err := other.Purge(t.Context(), id, "Clinic", 0); err == nil {
+		t.Error("purged although an undo failed")
+	}
+	if _, err := other.Purge(t.Context(), id, "Clinic", 0); err != nil || d.log() != "BEFORE AFTER !AFTER !BEFORE" {
+		t.Errorf("%s: %v", d.log(), err)
+	}
+}

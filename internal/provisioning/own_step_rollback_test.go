@@ -97,3 +97,28 @@ func TestReconciler_PostponedUndo(t *testing.T) {
 		t.Errorf("%+v", report)
 	}
 }
+
+// TestOwnSteps_ClockSetBack: a database whose clock was set back does not hold the tenant for so long.
+func TestOwnSteps_ClockSetBack(t *testing.T) {
+	t.Parallel()
+	w, d := newWorld(t), newDirectory(t)
+	d.publish(w)
+	d.setAnswer(func(stepEvent) (int, string, string) { return 503, "Retry-After: 30", "" })
+	draft := w.submitted()
+	pipeline, _ := w.stepProcess(d).build()
+	run := func() error {
+		_, err := pipeline.Run(t.Context(), draft.ID, provisioning.RunOptions{Retryable: true})
+		return err
+	}
+	if err := run(); provisioning.PostponedFor(err) == 0 {
+		t.Fatal(err)
+	}
+	w.registry.AgeOwnSteps(-24 * time.Hour)
+	if err := run(); provisioning.PostponedFor(err) > time.Minute || d.log() != "BEFORE BEFORE" {
+		t.Errorf("%s: %v", d.log(), err)
+	}
+	w.registry.AgeOwnSteps(2 * time.Minute)
+	if err := run(); !strings.Contains(errs.SafeMessage(err), "within its deadline") {
+		t.Errorf("the deadline was put off: %v", err)
+	}
+}

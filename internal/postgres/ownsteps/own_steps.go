@@ -107,10 +107,12 @@ func stepArgs(r provisioning.Run, s provisioning.OwnStep) pgx.StrictNamedArgs {
 
 // begin is the statement that records a delivery, if it is due and before its deadline. The columns
 // are those of the step or of its undo; began is the time from which the deadline counts, null: now.
+// The limits of both times are for a clock that was set back.
 func begin(condition, set, sentAt, began, deliveries string) string {
 	return `WITH owned AS (` + owned + `
 		), before AS (
-			SELECT s.step, CASE WHEN s.` + sentAt + ` IS NOT NULL THEN s.due_at END AS due_at, s.error, coalesce(` + began + `, clock_timestamp()) AS sent_at, s.` + deliveries + ` AS deliveries
+			SELECT s.step, CASE WHEN s.` + sentAt + ` IS NOT NULL AND s.due_at < clock_timestamp() + interval '5 minutes' THEN s.due_at END AS due_at, s.error,
+				least(` + began + `, clock_timestamp()) AS sent_at, s.` + deliveries + ` AS deliveries
 			FROM tenant_steps s JOIN owned ON s.tenant_id = owned.id WHERE s.attempt = @attempt AND s.step = @step AND ` + condition + `
 		), sent AS (
 			UPDATE tenant_steps s SET ` + set + ` due_at = NULL, ` + sentAt + ` = before.sent_at, ` + deliveries + ` = before.deliveries + 1

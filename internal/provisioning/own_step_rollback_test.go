@@ -122,3 +122,27 @@ func TestOwnSteps_ClockSetBack(t *testing.T) {
 		t.Errorf("the deadline was put off: %v", err)
 	}
 }
+
+// TestOwnSteps_DeadlineAfterKill: a run that continues after the deadline says that no answer is known.
+func TestOwnSteps_DeadlineAfterKill(t *testing.T) {
+	t.Parallel()
+	w, d := newWorld(t), newDirectory(t)
+	d.publish(w)
+	dying := w.stepProcess(d)
+	dying.after = func(call string, err error) error {
+		if call == "BeginDelivery" {
+			dying.dead = true
+			return errDead
+		}
+		return err
+	}
+	if _, err := dying.service().Provision(t.Context(), withSteps()); err == nil {
+		t.Fatal("the process did not die")
+	}
+	w.expireLeases()
+	w.registry.AgeOwnSteps(2 * time.Minute)
+	out, err := w.stepProcess(d).service().Provision(t.Context(), withSteps())
+	if err == nil || !strings.HasSuffix(out.Tenant.ProvisioningError, "none is known, the run was interrupted") || d.log() != "!BEFORE" {
+		t.Errorf("%q, %s: %v", out.Tenant.ProvisioningError, d.log(), err)
+	}
+}

@@ -1,6 +1,7 @@
 package provisioning
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -119,7 +120,7 @@ func (x *execution) deliver(s OwnStep, undo bool) (StepAnswer, error) {
 		case err != nil:
 			return StepAnswer{}, err
 		case d.Left <= 0:
-			return StepAnswer{}, errs.Errorf(errs.KindPermanent, "run own step", "no answer ended it within its deadline of %v; the last one: %s", deadline, d.LastError)
+			return StepAnswer{}, errs.Errorf(errs.KindPermanent, "run own step", "no answer ended it within its deadline of %v; the last one: %s", deadline, cmp.Or(d.LastError, "none is known, the run was interrupted"))
 		}
 		wait, reason := d.Wait, d.LastError
 		if wait <= 0 {

@@ -49,7 +49,7 @@ func (s *Lifecycle) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant,
 			return errs.Errorf(errs.KindPermanent, op,
 				"the tenant's schema %s does not exist; restore it from a backup first", t.SchemaName)
 		}
-		if err := checkNotUndone(ctx, tx, t); err != nil {
+		if err := checkPurgeNotBegun(ctx, tx, t); err != nil {
 			return err
 		}
 		// The new epoch fences the undo of own steps by a purge.
@@ -65,9 +65,9 @@ func (s *Lifecycle) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant,
 	return t, err
 }
 
-// checkNotUndone returns an error if the undo of an own step of a locked tenant was sent: the other
+// checkPurgeNotBegun returns an error if the undo of an own step of a locked tenant was sent: the other
 // program may have nothing of the tenant any more.
-func checkNotUndone(ctx context.Context, tx pgx.Tx, t tenant.Tenant) error {
+func checkPurgeNotBegun(ctx context.Context, tx pgx.Tx, t tenant.Tenant) error {
 	rows, _ := tx.Query(ctx, `SELECT step FROM tenant_steps WHERE tenant_id = $1 AND attempt = $2 AND undo_deliveries > 0 ORDER BY position`, t.ID, t.Attempt)
 	steps, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil || len(steps) == 0 {

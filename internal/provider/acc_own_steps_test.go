@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
@@ -108,4 +109,55 @@ func TestAccTenant_OwnStepRefused(t *testing.T) {
 			}, applied(made, wantValues(clinicAddress, map[string]knownvalue.Check{"outputs": knownvalue.MapSizeExact(0)})...)),
 		)
 	})
+}
+
+// TestCLITenant_InterruptedWithOwnStep: an apply that was stopped while another program is not ready
+// is continued by the next one, and so is one whose time ran out.
+func TestCLITenant_InterruptedWithOwnStep(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		more string
+		stop func(w *testEnv, b *background)
+		want string
+	}{
+		"Interrupt": {"", func(w *testEnv, b *background) {
+			if err := syscall.Kill(-b.Process.Pid, syscall.SIGINT); err != nil {
+				w.t.Fatal(err)
+			}
+		}, "0 added, 1 changed, 0 destroyed"},
+		"Timeout": {"\n  timeouts = { create = \"25s\" }", func(*testEnv, *background) {}, "1 added, 0 changed, 1 destroyed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBothModes(t, func(t *testing.T, m mode) {
+				w := setup(t, m, clinicWith(`  blueprint = "clinic"`+c.more))
+				var steps, undos, ready atomic.Int32
+				w.publishStep(func(rw http.ResponseWriter, r *http.Request) {
+					switch {
+					case r.URL.Path == "/undo":
+						undos.Add(1)
+						return
+					case ready.Load() == 0:
+						rw.Header().Set("Retry-After", "1")
+						rw.WriteHeader(http.StatusAccepted)
+					default:
+						rw.Header().Set("Content-Type", "application/json")
+						_, _ = io.WriteString(rw, `{"outputs": {"directory_id": "d-4711"}}`)
+					}
+					steps.Add(1)
+				})
+				b := w.start("apply", "-auto-approve", "-no-color")
+				w.waitWhileRunning(b, "the step", func() bool { return steps.Load() > 0 })
+				c.stop(w, b)
+				w.finish(b)
+				w.waitFor("the lease to be released", func() bool { return w.registry.Runs() == 0 })
+				ready.Store(1)
+				w.mustApply().wantText(t, c.want)
+				if s := w.state(clinicAddress); fmt.Sprint(s["outputs"]) != "map[directory_id:d-4711]" {
+					t.Errorf("outputs %v, %d undone", s["outputs"], undos.Load())
+				}
+				w.assertOneTenant()
+				w.assertNoChanges()
+			})
+		})
+	}
 }

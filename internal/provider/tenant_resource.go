@@ -165,5 +165,6 @@ func (r *tenantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("soroban_contract_state"), unknown)...)
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("database_state"), unknown)...)
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("blueprint_schema_version"), types.Int64Unknown())...)
+		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("outputs"), types.MapUnknown(types.StringType))...)
 	}
 }

@@ -17,6 +17,8 @@ import (
 type OwnStep struct {
 	Definition blueprint.Step // Undo is that of the active revision, if it has one.
 	Attempt    int
+	Revision   int            // Of the blueprint.
+	Outputs    tenant.Outputs // Of this step, once it is completed, until it is undone.
 	State      OwnStepState
 	CreatedAt  time.Time
 	WebhookID  uuid.UUID // The same in each delivery of the step.
@@ -88,7 +90,7 @@ type StepSender interface {
 	// RetryAfter can be set with an error, too.
 	SendStep(ctx context.Context, r StepRequest) (StepAnswer, error)
 	// StepPassword is the password of a step's login: the same for each delivery, so that all
-	// processes send the same request.
+	// processes send the same request. KindPermanent without the secret of the step.
 	StepPassword(s OwnStep) (tenant.Password, error)
 }
 

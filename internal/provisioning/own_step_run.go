@@ -84,6 +84,10 @@ func (x *execution) runOwnStep(s OwnStep, next tenant.Step) (took time.Duration,
 	if err != nil {
 		return 0, err
 	}
+	// Without the secret nothing can be sent, and nothing has to be undone.
+	if _, err := x.opts.StepSender.StepPassword(s); err != nil {
+		return 0, err
+	}
 	answer, took, err := x.deliver(s, false)
 	if err != nil {
 		return took, err
@@ -129,7 +133,7 @@ func (x *execution) deliver(s OwnStep, undo bool) (StepAnswer, time.Duration, er
 			return StepAnswer{}, 0, err
 		case d.Remaining <= 0:
 			return StepAnswer{}, deadline, errs.Errorf(errs.KindPermanent, "run own step", "it was not completed within its deadline of %v; the last answer: %s. "+
-				"Check the receiver, or give the step a longer deadline in the blueprint", deadline, cmp.Or(d.LastError, "none"))
+				"Check the receiver, or give the step a longer deadline in the blueprint", deadline, cmp.Or(d.LastError, "none is known, the run was interrupted"))
 		}
 		wait, reason := d.Wait, d.LastError
 		if wait <= 0 {
@@ -176,6 +180,9 @@ func stepPause(answer StepAnswer, d Delivery) time.Duration {
 // send sends one request, with a login if the step has one.
 func (x *execution) send(s OwnStep, undo bool, d Delivery) (StepAnswer, error) {
 	r := StepRequest{Step: s, Undo: undo, Tenant: d.Tenant}
+	if undo { // The same in each delivery, also after the rollback has deleted them.
+		r.Tenant.BlueprintRevision, r.Tenant.Outputs, r.Tenant.SchemaVersion = s.Revision, s.Outputs, 0
+	}
 	if !undo && s.Definition.Database == blueprint.StepDatabaseTenant {
 		login, err := x.openStepLogin(s, d)
 		if err != nil {

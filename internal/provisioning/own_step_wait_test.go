@@ -162,7 +162,7 @@ func TestOwnSteps_Purge(t *testing.T) {
 		t.Errorf("before the retention is over: %s, %v", d.log(), err)
 	}
 	d.setAnswer(func(e stepEvent) (int, string, string) {
-		if e.Data.Outputs["after"] != "secret" {
+		if len(e.Data.Outputs) != 1 || e.Data.Outputs[strings.ToLower(e.Data.Step)] != "secret" {
 			t.Errorf("outputs %v", e.Data.Outputs)
 		}
 		if e.Data.Step == "BEFORE" {

@@ -70,7 +70,7 @@ type MoveStore interface {
 	Abort(ctx context.Context, id uuid.UUID, lease LeaseRequest) (Run, error)
 	// Unarchive brings an ARCHIVED tenant that was live back into service and does not
 	// change an ACTIVE one. KindConflict when another tenant has its name, when it was
-	// purged or was never live.
+	// purged or was never live, or when a purge has sent the undo of an own step.
 	Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
 	// CheckPurge returns the error that Purge would return, as far as it is known before it
 	// begins, and nil for a purged tenant.

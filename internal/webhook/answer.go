@@ -20,7 +20,7 @@ var outputName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,` + strconv.Itoa(t
 func readAnswer(r response, undo bool) (provisioning.StepAnswer, error) {
 	a := provisioning.StepAnswer{RetryAfter: r.retryAfter}
 	switch {
-	case r.status == http.StatusAccepted && r.retryAfter > 0:
+	case r.status == http.StatusAccepted && r.later: // Also one that cannot be read: the step is not completed.
 		a.Pending = true
 		return a, nil
 	case r.status >= 200 && r.status < 300:

@@ -104,7 +104,8 @@ type request struct {
 // response is the answer to a request, as far as it is read.
 type response struct {
 	status     int
-	retryAfter time.Duration // 0: none.
+	later      bool          // There is a header Retry-After.
+	retryAfter time.Duration // 0: none that can be read.
 	json       bool          // The body says that it is JSON.
 	body       []byte        // At most maxAnswerBytes.
 	tooLong    bool
@@ -143,7 +144,8 @@ func (c *Client) send(ctx context.Context, r request) (response, error) {
 	if err != nil {
 		return response{}, c.noAnswer(ctx, err, r.timeout)
 	}
-	out := response{status: answer.StatusCode, json: isJSON(answer.Header.Get("Content-Type")), retryAfter: retryAfter(answer.Header.Get("Retry-After"), now)}
+	later := answer.Header.Get("Retry-After")
+	out := response{status: answer.StatusCode, json: isJSON(answer.Header.Get("Content-Type")), later: later != "", retryAfter: retryAfter(later, now)}
 	if out.tooLong = len(body) > maxAnswerBytes; !out.tooLong {
 		out.body = body
 	}

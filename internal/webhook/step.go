@@ -42,7 +42,7 @@ type tenantData struct {
 	SchemaName    string            `json:"schemaName"`
 	Blueprint     string            `json:"blueprint"`
 	Revision      int               `json:"revision"`
-	SchemaVersion int               `json:"schemaVersion"`
+	SchemaVersion int               `json:"schemaVersion,omitempty"` // Not in an undo: the schema may be gone.
 	ContractID    string            `json:"contractId,omitempty"`
 	Locale        string            `json:"locale,omitempty"`
 	Metadata      map[string]string `json:"metadata,omitempty"`

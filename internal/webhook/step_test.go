@@ -79,7 +79,9 @@ func TestClient_SendStep_Answers(t *testing.T) {
 		"Pending":         {status: 202, header: "Retry-After: 7", want: provisioning.StepAnswer{Pending: true, RetryAfter: 7 * time.Second}},
 		"PendingNow":      {status: 202, header: "Retry-After: 0", want: provisioning.StepAnswer{Pending: true, RetryAfter: time.Millisecond}},
 		"PendingPast":     {status: 202, header: "Retry-After: Wed, 21 Oct 2015 07:28:00 GMT", want: provisioning.StepAnswer{Pending: true, RetryAfter: time.Millisecond}},
-		"PendingNonsense": {status: 202, header: "Retry-After: soon"},
+		"PendingNonsense": {status: 202, header: "Retry-After: soon", want: provisioning.StepAnswer{Pending: true}},
+		"PendingHuge":     {status: 202, header: "Retry-After: 99999999999", want: provisioning.StepAnswer{Pending: true}},
+		"PendingNegative": {status: 202, header: "Retry-After: -1", want: provisioning.StepAnswer{Pending: true}},
 		"Busy":            {status: 503, header: "Retry-After: 9", kind: errs.KindTransient, message: "the answer was Service Unavailable (503)", want: provisioning.StepAnswer{RetryAfter: 9 * time.Second}},
 		"TooMany":         {status: 429, kind: errs.KindTransient, message: "Too Many Requests (429)"},
 		"TimedOut":        {status: 408, kind: errs.KindTransient, message: "Request Timeout (408)"},
@@ -166,7 +168,7 @@ func TestClient_SendStep_Request(t *testing.T) {
 	}
 	if err := json.Unmarshal([]byte(`{"specversion": "1.0", "id": "01a21acc-6039-777b-87bc-0d52c931b538", "source": "/blueprints/clinic/steps/REGISTER", "type": "healthcare.tenant.step",
 		"subject": "01a21acc-6039-777b-87bc-0d52c931b53a", "time": "2027-01-15T08:00:00Z", "datacontenttype": "application/json", "data": {"step": "REGISTER", "attempt": 2,
-		"tenant": {"id": "01a21acc-6039-777b-87bc-0d52c931b53a", "name": "Clinic ü \"x\"", "schemaName": "clinic_1", "blueprint": "clinic", "revision": 0, "schemaVersion": 0, "admin": {"email": "", "firstName": "", "lastName": ""}},
+		"tenant": {"id": "01a21acc-6039-777b-87bc-0d52c931b53a", "name": "Clinic ü \"x\"", "schemaName": "clinic_1", "blueprint": "clinic", "revision": 0, "admin": {"email": "", "firstName": "", "lastName": ""}},
 		"database": {"host": "db", "port": 5432, "name": "d", "schemaName": "s", "username": "u", "password": "p", "expiresAt": "2027-01-15T08:01:00Z"}}}`), &want); err != nil {
 		t.Fatal(err)
 	}

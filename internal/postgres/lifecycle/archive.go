@@ -3,6 +3,7 @@ package lifecycle
 
 import (
 	"context"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -48,6 +49,9 @@ func (s *Lifecycle) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant,
 			return errs.Errorf(errs.KindPermanent, op,
 				"the tenant's schema %s does not exist; restore it from a backup first", t.SchemaName)
 		}
+		if err := checkPurgeNotBegun(ctx, tx, t); err != nil {
+			return err
+		}
 		// The new epoch fences the undo of own steps by a purge.
 		rows, _ := tx.Query(ctx, `UPDATE tenants SET status = 'ACTIVE', updated_at = now(), version = version + 1, run_epoch = run_epoch + 1,
 				welcome_email_due_at = CASE WHEN welcome_email = 'PENDING' THEN
@@ -59,6 +63,17 @@ func (s *Lifecycle) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant,
 		return err
 	})
 	return t, err
+}
+
+// checkPurgeNotBegun returns an error if the undo of an own step of a locked tenant was sent: the other
+// program may have nothing of the tenant any more.
+func checkPurgeNotBegun(ctx context.Context, tx pgx.Tx, t tenant.Tenant) error {
+	rows, _ := tx.Query(ctx, `SELECT step FROM tenant_steps WHERE tenant_id = $1 AND attempt = $2 AND undo_deliveries > 0 ORDER BY position`, t.ID, t.Attempt)
+	steps, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil || len(steps) == 0 {
+		return err
+	}
+	return errs.Errorf(errs.KindConflict, "unarchive tenant", "a purge of the tenant has begun, and the undo of %s was sent; purge the tenant again", strings.Join(steps, ", "))
 }
 
 // checkUnarchive returns an error unless a tenant is ACTIVE or can be unarchived.

@@ -27,7 +27,7 @@ func deletePersonalData(ctx context.Context, tx pgx.Tx, t tenant.Tenant, c *prov
 	statements := []string{
 		`DELETE FROM tenant_invitations WHERE tenant_id = $1`,
 		`UPDATE provisioning_logs SET result = NULL, error = NULL WHERE tenant_id = $1`,
-		`UPDATE tenant_steps SET error = NULL WHERE tenant_id = $1`,
+		`UPDATE tenant_steps SET error = NULL, outputs = NULL WHERE tenant_id = $1`,
 		// The hash of the request goes with its row: it has no salt.
 		`DELETE FROM idempotency_keys WHERE position($1::uuid::text IN response::text) > 0`,
 		`UPDATE tenants SET admin_email = '', admin_first_name = '', admin_last_name = '', admin_user_id = NULL, metadata = '{}', variables = '{}', outputs = '{}',

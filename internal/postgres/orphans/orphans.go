@@ -54,6 +54,11 @@ const orphanPredicate = `(status IN ('PENDING', 'PROVISIONING') OR rollback_targ
 	AND (status = 'PENDING' OR NOT EXISTS (SELECT FROM provisioning_logs l
 		WHERE l.tenant_id = tenants.id AND l.attempt = tenants.attempt AND l.updated_at BETWEEN clock_timestamp() - $1::interval AND clock_timestamp() + $1::interval)))`
 
+// undoPostponed matches tenants whose next request of an own step's undo is not due yet. The bound
+// is longer than each pause: a clock that was set back holds no tenant.
+const undoPostponed = `(rollback_target IS NOT NULL AND run_expires_at IS NULL AND EXISTS (SELECT FROM tenant_steps s
+	WHERE s.tenant_id = tenants.id AND s.undo_sent_at IS NOT NULL AND s.due_at BETWEEN clock_timestamp() AND clock_timestamp() + interval '5 minutes'))`
+
 // FindOrphans lists the tenants without a run, and replaces their lost jobs.
 func (s *Orphans) FindOrphans(ctx context.Context, q provisioning.OrphanQuery) (provisioning.Orphans, error) {
 	var orphans provisioning.Orphans
@@ -86,7 +91,7 @@ func (s *Orphans) listOrphans(ctx context.Context, q provisioning.OrphanQuery, o
 	}
 	rows, err := pool.Query(ctx, `SELECT id, coalesce(job_id, 0), rollback_target IS NOT NULL,
 			greatest(updated_at, run_expires_at) NOT BETWEEN clock_timestamp() - $2::interval AND clock_timestamp() + $2::interval
-		FROM tenants WHERE `+orphanPredicate+` ORDER BY run_expires_at NULLS LAST, updated_at LIMIT $3`,
+		FROM tenants WHERE `+orphanPredicate+` AND NOT `+undoPostponed+` ORDER BY run_expires_at NULLS LAST, updated_at LIMIT $3`,
 		q.HeartbeatTimeout, q.AbandonAfter, maxOrphansPerPass)
 	if err != nil {
 		return nil, pgdb.Classify(err, op)

@@ -40,9 +40,10 @@ type row struct {
 	CreatedAt time.Time
 	WebhookID uuid.UUID
 	UndoID    uuid.UUID
+	Outputs   tenant.Outputs
 }
 
-const rowColumns = `step, attempt, revision, state, created_at, webhook_id, undo_webhook_id`
+const rowColumns = `step, attempt, revision, state, created_at, webhook_id, undo_webhook_id, outputs`
 
 // OwnSteps returns the own steps of the run's attempt.
 func (s *Steps) OwnSteps(ctx context.Context, r provisioning.Run) ([]provisioning.OwnStep, error) {
@@ -70,7 +71,7 @@ func (s *Steps) read(ctx context.Context, name, condition string, args ...any) (
 	}
 	all := make([]provisioning.OwnStep, len(found))
 	for i, r := range found {
-		all[i] = provisioning.OwnStep{Attempt: r.Attempt, State: r.State, CreatedAt: r.CreatedAt, WebhookID: r.WebhookID, UndoID: r.UndoID}
+		all[i] = provisioning.OwnStep{Attempt: r.Attempt, State: r.State, CreatedAt: r.CreatedAt, WebhookID: r.WebhookID, UndoID: r.UndoID, Revision: r.Revision, Outputs: r.Outputs}
 		if all[i].Definition, err = s.definition(ctx, pool, name, r, active); err != nil {
 			return nil, err
 		}
@@ -109,11 +110,13 @@ func stepArgs(r provisioning.Run, s provisioning.OwnStep) pgx.StrictNamedArgs {
 }
 
 // begin is the statement that records a delivery, if it is due and before its deadline. The columns
-// are those of the step or of its undo.
-func begin(condition, set, sentAt, deliveries string) string {
+// are those of the step or of its undo; began is the time from which the deadline counts, null: now.
+// The limits of both times are for a clock that was set back.
+func begin(condition, set, sentAt, began, deliveries string) string {
 	return `WITH owned AS (` + owned + `
 		), before AS (
-			SELECT s.step, s.due_at, s.error, coalesce(s.` + sentAt + `, clock_timestamp()) AS sent_at, s.` + deliveries + ` AS deliveries
+			SELECT s.step, CASE WHEN s.` + sentAt + ` IS NOT NULL AND s.due_at < clock_timestamp() + interval '5 minutes' THEN s.due_at END AS due_at, s.error,
+				least(` + began + `, clock_timestamp()) AS sent_at, s.` + deliveries + ` AS deliveries
 			FROM tenant_steps s JOIN owned ON s.tenant_id = owned.id WHERE s.attempt = @attempt AND s.step = @step AND ` + condition + `
 		), sent AS (
 			UPDATE tenant_steps s SET ` + set + ` due_at = NULL, ` + sentAt + ` = before.sent_at, ` + deliveries + ` = before.deliveries + 1
@@ -129,9 +132,13 @@ func begin(condition, set, sentAt, deliveries string) string {
 }
 
 var (
-	beginDeliverySQL = begin(`s.state IN ('PENDING', 'SENT') AND owned.rollback_target IS NULL`, `state = 'SENT',`, "sent_at", "deliveries")
-	beginUndoSQL     = begin(`s.state IN ('SENT', 'COMPLETED', 'UNDO_FAILED')`, ``, "undo_sent_at", "undo_deliveries")
+	beginDeliverySQL = begin(`s.state IN ('PENDING', 'SENT') AND owned.rollback_target IS NULL`, `state = 'SENT',`, "sent_at", "s.sent_at", "deliveries")
+	beginUndoSQL     = begin(`s.state IN ('SENT', 'COMPLETED', 'UNDO_FAILED') AND owned.status NOT IN ('ACTIVE', 'SUSPENDED')`, ``, "undo_sent_at", undoBegan, "undo_deliveries")
 )
+
+// undoBegan is the time from which the deadline of an undo counts. Purges can be far apart, and each
+// has its own limit.
+const undoBegan = `CASE WHEN owned.status <> 'ARCHIVED' OR owned.rollback_target IS NOT NULL OR s.undo_sent_at + @deadline::interval > clock_timestamp() THEN s.undo_sent_at END`
 
 // BeginDelivery records that a request of a step is sent.
 func (s *Steps) BeginDelivery(ctx context.Context, r provisioning.Run, step provisioning.OwnStep) (provisioning.Delivery, error) {
@@ -195,7 +202,7 @@ func (s *Steps) CompleteStep(ctx context.Context, r provisioning.Run, step provi
 			UPDATE tenants SET outputs = outputs || @outputs::jsonb, updated_at = now(), version = version + 1
 			WHERE id = @id AND run_epoch = @epoch AND status = 'PROVISIONING' AND rollback_target IS NULL RETURNING *
 		), completed AS (
-			UPDATE tenant_steps s SET state = 'COMPLETED', due_at = NULL, error = NULL
+			UPDATE tenant_steps s SET state = 'COMPLETED', due_at = NULL, error = NULL, outputs = @outputs::jsonb
 			FROM moved WHERE s.tenant_id = moved.id AND s.attempt = @attempt AND s.step = @step
 		), logged AS (`+tenantrow.LogUpsertSQL+`
 			FROM moved, `+tenantrow.StepsFrom+` ON CONFLICT ON CONSTRAINT provisioning_logs_unique DO UPDATE SET `+tenantrow.LogMergeSetItems+`

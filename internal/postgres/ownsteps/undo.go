@@ -46,7 +46,7 @@ func (s *Steps) BeginUndo(ctx context.Context, r provisioning.Run, step provisio
 }
 
 // EndUndo records the outcome of an undo. What could not be undone is named on a tenant that is
-// rolled back.
+// rolled back. KindFenced when the step was skipped or undone meanwhile.
 func (s *Steps) EndUndo(ctx context.Context, r provisioning.Run, step provisioning.OwnStep, failure string) error {
 	args := stepArgs(r, step)
 	args["failure"] = failure
@@ -61,8 +61,9 @@ func (s *Steps) EndUndo(ctx context.Context, r provisioning.Run, step provisioni
 			UPDATE tenants t SET provisioning_error = left(left(t.provisioning_error, @limit::int / 2) || @left_over, @limit::int), version = t.version + 1
 			FROM owned WHERE t.id = owned.id AND @failure <> '' AND t.rollback_target IS NOT NULL AND t.provisioning_error IS NOT NULL
 		) UPDATE tenant_steps s SET state = CASE WHEN @failure = '' THEN 'ROLLED_BACK' ELSE 'UNDO_FAILED' END,
-			error = nullif(@failure, ''), due_at = NULL, undo_sent_at = CASE WHEN @failure = '' THEN s.undo_sent_at END
-		FROM owned WHERE s.tenant_id = owned.id AND s.attempt = @attempt AND s.step = @step`, args)
+			error = nullif(@failure, ''), due_at = NULL, outputs = CASE WHEN @failure <> '' THEN s.outputs END, undo_sent_at = CASE WHEN @failure = '' THEN s.undo_sent_at END
+		FROM owned WHERE s.tenant_id = owned.id AND s.attempt = @attempt AND s.step = @step
+			AND s.state <> 'UNDO_SKIPPED' AND (s.state <> 'ROLLED_BACK' OR @failure = '')`, args)
 }
 
 // SkipUndo records that steps are not undone.

@@ -1,6 +1,7 @@
 package publish_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantschema"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -189,6 +191,51 @@ func TestMigrate_IncompleteIndex(t *testing.T) {
 	b.Must(<-done)
 	wantSound(b, made, 2)
 }
+
+// TestMigrate_SlowIndex: the lock on the tenant lasts as long as its index takes, however long other
+// transactions may be idle.
+func TestMigrate_SlowIndex(t *testing.T) {
+	b := postgrestest.Setup(t)
+	made := clinics(b, 1)[0]
+	table := pgx.Identifier{made.SchemaName, "patients"}.Sanitize()
+	publish(t, b, clinic("", addPhone, "migrations/0002_more.sql:\n-- +goose NO TRANSACTION\n-- +goose Up\nCREATE INDEX CONCURRENTLY patients_name ON patients (name);\n"))
+	holder := testenv.Connect(t, b.Pool().Config().ConnString())
+	for _, statement := range []string{`BEGIN`, `LOCK TABLE ` + table + ` IN SHARE UPDATE EXCLUSIVE MODE`} {
+		_, err := holder.Exec(t.Context(), statement)
+		b.Must(err)
+	}
+	short := postgrestest.Open(t, pgdb.Options{URL: b.Pool().Config().ConnString(), Tracer: idleTracer{}})
+	done := make(chan error, 1)
+	go func() {
+		_, err := short.MigrateTenants(t.Context(), tenantschema.MigrationOptions{})
+		done <- err
+	}()
+	const waits = `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'CREATE INDEX CONCURRENTLY%' AND wait_event_type = 'Lock' AND clock_timestamp() - query_start > '1 s'`
+	for deadline := time.Now().Add(20 * time.Second); postgrestest.Value[int](b, waits) == 0; <-time.After(50 * time.Millisecond) { // Poll interval.
+		if time.Now().After(deadline) {
+			t.Fatal("no index waits")
+		}
+	}
+	if free := postgrestest.Value[int](b, `SELECT count(*) FROM (SELECT FROM tenant_migrations WHERE tenant_id = $1 FOR UPDATE SKIP LOCKED) l`, made.ID); free != 1 {
+		t.Errorf("%d of the 2 rows of its ledger are not locked", free)
+	}
+	_, err := holder.Exec(t.Context(), `COMMIT`)
+	b.Must(err)
+	b.Must(<-done)
+	wantSound(b, made, 2)
+}
+
+// idleTracer lets transactions be idle for a short time only.
+type idleTracer struct{}
+
+func (idleTracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, q pgx.TraceQueryStartData) context.Context {
+	if strings.HasPrefix(q.SQL, "BEGIN") {
+		_, _ = conn.PgConn().Exec(ctx, `SET idle_in_transaction_session_timeout = 200`).ReadAll()
+	}
+	return ctx
+}
+
+func (idleTracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
 // TestMigrate_ConcurrentProcesses: two processes make and drop the same indexes at once. None is
 // left incomplete, and none that a later migration dropped is made again.

@@ -49,7 +49,8 @@ func (s *Schemas) lockIndexes(ctx context.Context, m *oneMigration) (unlock func
 			closeConnection(ctx, conn)
 		}
 	}()
-	if _, err = conn.Exec(ctx, `BEGIN`); err != nil {
+	// The transaction is idle as long as the indexes take.
+	if _, err = conn.Exec(ctx, `BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0`); err != nil {
 		return nil, false, err
 	}
 	// The extended protocol keeps the snapshot of a query until the next one.

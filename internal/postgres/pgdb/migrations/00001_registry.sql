@@ -208,6 +208,7 @@ CREATE TABLE tenant_steps (
     state           text NOT NULL DEFAULT 'PENDING' CHECK (state IN ('PENDING', 'SENT', 'COMPLETED', 'ROLLED_BACK', 'UNDO_FAILED', 'UNDO_SKIPPED')),
     created_at      timestamptz NOT NULL DEFAULT now(),
     due_at          timestamptz, -- no request before; null: now
+    outputs         jsonb, -- of this step, for its undo: the rollback deletes those of the tenant
     error           varchar(500), -- why the last request was not the last one
     webhook_id      uuid NOT NULL DEFAULT gen_random_uuid(), -- the same in each delivery
     deliveries      integer NOT NULL DEFAULT 0,

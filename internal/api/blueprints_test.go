@@ -124,7 +124,7 @@ func TestServer_Blueprints_Refuses(t *testing.T) {
 		t.Errorf("%d blueprints", n)
 	}
 
-	b.do(http.MethodPost, path, tarOf(t, clinicBlueprint(patients)), asTar...).want(http.StatusCreated)
+	b.do(http.MethodPost, path+"?activate=true", tarOf(t, clinicBlueprint(patients)), asTar...).want(http.StatusCreated)
 	changed := tarOf(t, clinicBlueprint(patients+"\nCREATE TABLE visits (id bigint);"))
 	send(changed, http.StatusBadRequest, "migrations/0001_x.sql: differs from the published file")
 	send(tarOf(t, clinicBlueprint(patients, "CREATE INDEX ON patients (phone);")), http.StatusBadRequest, "migrations/0002_x.sql: ", "-- +blueprint allow: scans")

@@ -29,6 +29,16 @@ type MigrationReport struct {
 	Sampled     bool     `json:"sampled"`               // The trial had rows of samples/. Without rows, less is found.
 }
 
+// Kept are the reports of the revision's migrations that later files have to keep: those that are fixed,
+// and those behind them that the blueprint has unchanged.
+func (r Revision) Kept(b Blueprint, fixed int) []MigrationReport {
+	kept := min(len(r.Migrations), fixed)
+	for kept < len(r.Migrations) && kept < len(b.Migrations) && b.Migrations[kept].Checksum == r.Migrations[kept].Checksum {
+		kept++
+	}
+	return r.Migrations[:kept:kept]
+}
+
 // Status is a blueprint with its revisions, as a list shows it.
 type Status struct {
 	Name           string
@@ -38,6 +48,7 @@ type Status struct {
 	Tenants        int        // That have a schema.
 	TenantsBehind  int        // Of these, not at the active revision.
 	Revisions      []Revision // The newest first.
+	Fixed          int        // Migrations up to this one are in a tenant, or new tenants get them: they never change.
 }
 
 // Active is the revision of a blueprint that new tenants get.
@@ -46,8 +57,8 @@ type Active struct {
 	Revision int // 0: the blueprint standard.
 }
 
-// CheckHistory refuses a blueprint in which a migration of the newest published revision was
-// changed or removed. KindInvalid with Problems.
+// CheckHistory refuses a blueprint in which a migration was changed or removed that is published and
+// fixed: that a tenant has, or new tenants get. KindInvalid with Problems.
 func (b Blueprint) CheckHistory(published []MigrationReport) error {
 	var c collector
 	for i, m := range published {
@@ -55,7 +66,7 @@ func (b Blueprint) CheckHistory(published []MigrationReport) error {
 		case i >= len(b.Migrations):
 			c.add(m.File, 0, "was published and is missing; restore the file: a migration is undone by a later one")
 		case b.Migrations[i].Checksum != m.Checksum:
-			c.add(b.Migrations[i].File, 0, "differs from the published file, which tenants have; restore it, and put the change into a new file")
+			c.add(b.Migrations[i].File, 0, "differs from the published file, which tenants have, or new ones get; restore it, and put the change into a new file. If no tenant has it yet, activate an older revision, and publish this again")
 		}
 	}
 	return c.err("try blueprint")

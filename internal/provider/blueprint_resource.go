@@ -152,9 +152,12 @@ func (r *blueprintResource) ModifyPlan(ctx context.Context, req resource.ModifyP
 // planFiles plans to publish files that differ from the state. A registry that cannot be read is
 // no error here: apply reports it.
 func (r *blueprintResource) planFiles(ctx context.Context, b blueprint.Blueprint, plan *blueprintModel, diags *diag.Diagnostics) {
-	var published []blueprint.Revision
+	var (
+		published []blueprint.Revision
+		fixed     int
+	)
 	if status, err := r.publishedBlueprint(ctx, b.Name); err == nil {
-		published = status.Revisions
+		published, fixed = status.Revisions, status.Fixed
 	}
 	for _, revision := range published {
 		if revision.SHA256 == b.SHA256 {
@@ -164,7 +167,7 @@ func (r *blueprintResource) planFiles(ctx context.Context, b blueprint.Blueprint
 	}
 	var before []blueprint.MigrationReport
 	if len(published) > 0 {
-		before = published[0].Migrations
+		before = published[0].Kept(b, fixed)
 	}
 	if err := b.CheckHistory(before); err != nil {
 		plan.addProblems(diags, err)

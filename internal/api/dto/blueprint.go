@@ -14,6 +14,7 @@ type Blueprint struct {
 	RetiredAt      *time.Time          `json:"retiredAt" doc:"Since then it makes no new tenants. Null: it is in use."`
 	Tenants        int                 `json:"tenants" minimum:"0" doc:"Tenants that have a schema."`
 	TenantsBehind  int                 `json:"tenantsBehind" minimum:"0" doc:"Of these, tenants that are not at the active revision."`
+	Fixed          int                 `json:"fixed" minimum:"0" doc:"Migrations up to this one are in a tenant, or new tenants get them: they never change. A later one can be replaced."`
 	Revisions      []BlueprintRevision `json:"revisions,omitempty" doc:"The newest first. Lists have none."`
 }
 
@@ -44,7 +45,7 @@ type MigrationReport struct {
 
 // NewBlueprint converts a blueprint to JSON.
 func NewBlueprint(b blueprint.Status) Blueprint {
-	v := Blueprint{Name: b.Name, ActiveRevision: number(b.ActiveRevision), RetiredAt: Time(b.RetiredAt), Tenants: b.Tenants, TenantsBehind: b.TenantsBehind}
+	v := Blueprint{Name: b.Name, ActiveRevision: number(b.ActiveRevision), RetiredAt: Time(b.RetiredAt), Tenants: b.Tenants, TenantsBehind: b.TenantsBehind, Fixed: b.Fixed}
 	if b.ActiveRevision != 0 {
 		v.SchemaVersion = &b.SchemaVersion
 	}
@@ -76,7 +77,7 @@ func NewBlueprintRevision(r blueprint.Revision) BlueprintRevision {
 func (v Blueprint) Status() blueprint.Status {
 	b := blueprint.Status{
 		Name: v.Name, ActiveRevision: value(v.ActiveRevision), SchemaVersion: value(v.SchemaVersion), RetiredAt: utc(v.RetiredAt),
-		Tenants: v.Tenants, TenantsBehind: v.TenantsBehind,
+		Tenants: v.Tenants, TenantsBehind: v.TenantsBehind, Fixed: v.Fixed,
 	}
 	for _, r := range v.Revisions {
 		b.Revisions = append(b.Revisions, r.Domain())

@@ -31,6 +31,7 @@ type Draft struct {
 	Archive     []byte // A tar, compressed by gzip.
 	By          string
 	Fingerprint fingerprint.Fingerprint
+	After       int // The newest revision when the trial began; 0: none.
 }
 
 const revisionColumns = `r.blueprint, r.revision, r.sha256, r.schema_version, r.published_by, r.published_at,
@@ -81,7 +82,15 @@ func (s *Store) Add(ctx context.Context, d Draft) (added blueprint.Revision, err
 				return nil
 			}
 		}
-		if err := checkContinues(d, known); err != nil {
+		var fixedUntil int
+		if err := tx.QueryRow(ctx, `SELECT `+fixed("$1"), b.Name).Scan(&fixedUntil); err != nil {
+			return err
+		}
+		if err := checkContinues(d, known, fixedUntil); err != nil {
+			return err
+		}
+		// A file that replaces one that no tenant has makes another structure.
+		if _, err := tx.Exec(ctx, `DELETE FROM blueprint_fingerprints WHERE blueprint = $1 AND schema_version > $2`, b.Name, fixedUntil); err != nil {
 			return err
 		}
 		rows, _ := tx.Query(ctx, `WITH r AS (INSERT INTO blueprint_revisions (blueprint, revision, sha256, schema_version, files, objects, report, published_by)
@@ -108,15 +117,19 @@ func nonNil(m []blueprint.MigrationReport) []blueprint.MigrationReport {
 }
 
 // checkContinues refuses a revision that was tried before another one was published, unless it
-// has all migrations of that.
-func checkContinues(d Draft, known []blueprint.Revision) error {
+// has all migrations of that; and one without a migration that is fixed.
+func checkContinues(d Draft, known []blueprint.Revision, fixedUntil int) error {
 	if len(known) == 0 {
 		return nil
 	}
-	for i, m := range known[0].Migrations {
+	compared := known[0].Migrations
+	if known[0].Number == d.After {
+		compared = compared[:min(len(compared), fixedUntil)]
+	}
+	for i, m := range compared {
 		if i >= len(d.Migrations) || d.Migrations[i].Checksum != m.Checksum {
 			return errs.Errorf(errs.KindConflict, "publish blueprint",
-				"%s published revision %d of %s meanwhile, whose %s these files do not have; take it over, and publish again", known[0].PublishedBy, known[0].Number, d.Blueprint.Name, m.File)
+				"%s published revision %d of %s meanwhile, or activated it, whose %s these files do not have; take it over, and publish again", known[0].PublishedBy, known[0].Number, d.Blueprint.Name, m.File)
 		}
 	}
 	return nil
@@ -143,11 +156,31 @@ func (s *Store) Activate(ctx context.Context, name string, revision int) error {
 		case active == revision && !retired:
 			return nil
 		}
+		if err := checkNotReplaced(ctx, tx, name, revision); err != nil {
+			return err
+		}
 		if _, err := tx.Exec(ctx, `UPDATE blueprints SET active_revision = $2, retired_at = NULL WHERE name = $1`, name, revision); err != nil {
 			return err
 		}
 		return auditlog.Append(ctx, tx, uuid.Nil, AuditActivate, map[string]any{"blueprint": name, "revision": revision, "before": active})
 	})
+}
+
+// checkNotReplaced refuses a revision with a migration that a later one has replaced: its tenants
+// could never be brought to that.
+func checkNotReplaced(ctx context.Context, tx pgx.Tx, name string, revision int) error {
+	known, err := published(ctx, tx, name)
+	if err != nil {
+		return err
+	}
+	newest, wanted := known[0], known[len(known)-revision]
+	for i, m := range wanted.Migrations {
+		if i < len(newest.Migrations) && newest.Migrations[i].Checksum != m.Checksum {
+			return errs.Errorf(errs.KindConflict, "activate blueprint", "revision %d of %s has %s as it was before revision %d replaced it; activate revision %d",
+				revision, name, m.File, newest.Number, newest.Number)
+		}
+	}
+	return nil
 }
 
 func notFound(op, name string) error {

@@ -65,7 +65,7 @@ func (p *Blueprints) Publish(ctx context.Context, files fs.FS, activate bool) (b
 			return revision, err
 		}
 		if revision, err = p.store.Add(ctx, blueprintstore.Draft{
-			Blueprint: r.blueprint, Objects: r.objects, Migrations: revision.Migrations, Archive: archive.Bytes(), By: publishedBy(ctx), Fingerprint: r.fingerprint,
+			Blueprint: r.blueprint, Objects: r.objects, Migrations: revision.Migrations, Archive: archive.Bytes(), By: publishedBy(ctx), Fingerprint: r.fingerprint, After: r.after,
 		}); err != nil {
 			return revision, err
 		}
@@ -95,6 +95,7 @@ type tried struct {
 	blueprint   blueprint.Blueprint
 	objects     blueprintsql.Objects
 	fingerprint fingerprint.Fingerprint
+	after       int // See blueprintstore.Draft.
 }
 
 // try parses and tries a blueprint. The report of a migration that was published before is the
@@ -120,7 +121,11 @@ func (p *Blueprints) try(ctx context.Context, files fs.FS) (t tried, err error) 
 	}
 	var before []blueprint.MigrationReport
 	if len(known) > 0 {
-		before = known[0].Migrations
+		fixed, err := p.store.Fixed(ctx, b.Name)
+		if err != nil {
+			return t, err
+		}
+		t.after, before = known[0].Number, known[0].Kept(b, fixed)
 	}
 	if err := b.CheckHistory(before); err != nil {
 		return t, err

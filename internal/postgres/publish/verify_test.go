@@ -9,6 +9,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantschema"
 )
 
 // TestVerify_Structure: what is missing and changed is a fault that names the object, what others
@@ -114,6 +115,44 @@ func TestPublish_History(t *testing.T) {
 	}
 	if all, err := b.Blueprints.Get(t.Context(), "clinic"); err != nil || len(all.Revisions) != 2 {
 		t.Errorf("%+v, %v", all, err)
+	}
+}
+
+// TestPublish_ReplacesUnused: a migration that fails in each tenant is replaced once new tenants do not
+// get it any more, and what a tenant has is never replaced.
+func TestPublish_ReplacesUnused(t *testing.T) {
+	b := postgrestest.Setup(t)
+	made := clinics(b, 1)[0]
+	b.AsSuperuser(`INSERT INTO ` + made.SchemaName + `.patients (name) VALUES ('Ada')`)
+	const broken, corrected = `ALTER TABLE patients ADD COLUMN insurer text; UPDATE patients SET insurer = 1 / (length(name) - length(name));`, `ALTER TABLE patients ADD COLUMN insurer varchar(20);`
+	publish(t, b, clinic("-- +blueprint allow: scans\n"+broken))
+	if _, err := b.MigrateTenants(t.Context(), tenantschema.MigrationOptions{}); err == nil || !strings.Contains(err.Error(), "migrations/0002_more.sql") {
+		t.Fatalf("the migration did not fail: %v", err)
+	}
+	// New tenants still get it.
+	if _, err := b.Blueprints.Publish(t.Context(), clinic(corrected), true); errs.KindOf(err) != errs.KindInvalid || !strings.Contains(err.Error(), "If no tenant has it yet, activate an older revision, and publish this again") {
+		t.Fatal(err)
+	}
+	if err := b.Blueprints.Activate(t.Context(), "clinic", 1); err != nil {
+		t.Fatal(err)
+	}
+	if status, err := b.Blueprints.Get(t.Context(), "clinic"); err != nil || status.Fixed != 1 {
+		t.Errorf("fixed until %d, %v", status.Fixed, err)
+	}
+	r, err := b.Blueprints.Publish(t.Context(), clinic(corrected), true)
+	if err != nil || r.Number != 3 || !r.Active {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	migrate(b, tenantschema.MigrationOptions{})
+	wantSound(b, made, 3) // By the structure of the corrected file.
+	if err := b.Blueprints.Activate(t.Context(), "clinic", 2); errs.KindOf(err) != errs.KindConflict || !strings.Contains(err.Error(), "as it was before revision 3 replaced it") {
+		t.Errorf("a revision with a replaced file: %v", err)
+	}
+	if err := b.Blueprints.Activate(t.Context(), "clinic", 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Blueprints.Publish(t.Context(), clinic(addPhone), true); errs.KindOf(err) != errs.KindInvalid || !strings.Contains(err.Error(), "differs from the published file") {
+		t.Errorf("a file that a tenant has: %v", err)
 	}
 }
 

@@ -103,35 +103,37 @@ var blockingModes = []string{"ShareLock", "ShareRowExclusiveLock", "ExclusiveLoc
 
 // observation is what one migration did to older tables.
 type observation struct {
-	before                         olderTables
+	before, last                   olderTables         // At its start, and after the last statement.
 	locks                          map[string][]string // By table.
 	rewrites, scans, deletes, busy map[string]bool     // busy: rows were read or written under a lock that blocks others.
 }
 
 func newObservation(before olderTables) *observation {
-	return &observation{before: before, locks: map[string][]string{}, rewrites: map[string]bool{}, scans: map[string]bool{}, deletes: map[string]bool{}, busy: map[string]bool{}}
+	return &observation{before: before, last: before, locks: map[string][]string{}, rewrites: map[string]bool{}, scans: map[string]bool{}, deletes: map[string]bool{}, busy: map[string]bool{}}
 }
 
 // measureMigration runs one migration and keeps what it made.
 func (s *scratch) measureMigration(ctx context.Context, t tenant.Tenant, template *blueprintsql.Template, m blueprint.Migration) (blueprint.MigrationReport, error) {
 	report := blueprint.MigrationReport{Version: m.Version, File: m.File, Checksum: m.Checksum, Class: blueprint.ClassOnline, Sampled: s.hasRows(m.Version)}
-	before, err := readOlder(ctx, s.conn, t.SchemaName)
-	if err != nil {
-		return report, err
-	}
 	if m.NoTransaction { // Only CONCURRENTLY is permitted there, which holds up nobody.
 		return report, s.runWithoutTransaction(ctx, t, m)
 	}
-	o := newObservation(before)
-	err = pgx.BeginFunc(ctx, s.conn, func(tx pgx.Tx) error {
+	err := pgx.BeginFunc(ctx, s.conn, func(tx pgx.Tx) error {
 		// Few rows make PostgreSQL read whole tables where it would use an index.
 		if _, err := tx.Exec(ctx, `SET LOCAL enable_seqscan = off`); err != nil {
 			return err
 		}
+		// Inside the transaction: between two, PostgreSQL moves the session's counts to the
+		// statistics of the table and begins at 0 again.
+		before, err := readOlder(ctx, tx, t.SchemaName)
+		if err != nil {
+			return err
+		}
+		o := newObservation(before)
+		defer o.fill(&report)
 		if err := s.run(ctx, tx, template.Begin(t, s.owner, "")); err != nil {
 			return err
 		}
-		last := before
 		for _, statement := range m.Up {
 			part := blueprintsql.Part{Migration: m, Statements: []blueprint.Statement{statement}}
 			if err := s.run(ctx, tx, template.Guarded(t, s.owner, part, func(s blueprint.Statement) string { return s.SQL })); err != nil {
@@ -141,12 +143,10 @@ func (s *scratch) measureMigration(ctx context.Context, t tenant.Tenant, templat
 			if err != nil {
 				return err
 			}
-			o.observe(statement, last, after)
-			last = after
+			o.observe(statement, after)
 		}
 		return s.run(ctx, tx, template.End(t, ""))
 	})
-	o.fill(&report)
 	return report, err
 }
 
@@ -179,7 +179,7 @@ func (s *scratch) runWithoutTransaction(ctx context.Context, t tenant.Tenant, m 
 }
 
 // observe compares the older tables before and after a statement.
-func (o *observation) observe(statement blueprint.Statement, last, after olderTables) {
+func (o *observation) observe(statement blueprint.Statement, after olderTables) {
 	blocked := statement.Command == "LOCK" || statement.Command == "LOCK TABLE"
 	for oid := range o.before {
 		for _, mode := range after[oid].Locks {
@@ -188,7 +188,7 @@ func (o *observation) observe(statement blueprint.Statement, last, after olderTa
 	}
 	for oid, old := range o.before {
 		now, exists := after[oid]
-		was := last[oid]
+		was := o.last[oid]
 		if !exists {
 			o.deletes["table "+old.Name] = true
 			continue
@@ -214,6 +214,7 @@ func (o *observation) observe(statement blueprint.Statement, last, after olderTa
 			o.locks[old.Name] = now.Locks
 		}
 	}
+	o.last = after
 }
 
 // fill writes what was observed into a report.

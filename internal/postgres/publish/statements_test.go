@@ -3,8 +3,11 @@ package publish_test
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -79,5 +82,35 @@ func TestVerify_Statements(t *testing.T) {
 	t.Logf("%d statements for a hundred tenants, %d for the registry and ten", hundred, few)
 	if hundred > maxVerifyStatements {
 		t.Errorf("a hundred tenants cost %d statements, want at most %d", hundred, maxVerifyStatements)
+	}
+}
+
+// statisticsTracer pauses so that PostgreSQL moves a session's counts to the statistics after it
+// made a schema, and again after a statement outside of a transaction that reads the counts: it
+// does so between two transactions, after a second at the earliest.
+type statisticsTracer struct{}
+
+func (statisticsTracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, q pgx.TraceQueryStartData) context.Context {
+	if strings.HasPrefix(q.SQL, `CREATE SCHEMA "healthcare_trial_`) || conn.PgConn().TxStatus() == 'I' && strings.Contains(q.SQL, "pg_stat_get_xact_numscans") {
+		time.Sleep(1100 * time.Millisecond)
+	}
+	return ctx
+}
+
+func (statisticsTracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// TestPublish_CountsMoved: what a migration reads and deletes is found when PostgreSQL moves the
+// counts of the sample rows just before it.
+func TestPublish_CountsMoved(t *testing.T) {
+	t.Parallel()
+	b := postgrestest.Open(t, pgdb.Options{Tracer: statisticsTracer{}})
+	const samples = "samples/0001_rows.sql:\nINSERT INTO patients (name) SELECT 'p' || i FROM generate_series(1, 20) i;\nINSERT INTO dispensations (patient_id) SELECT id FROM patients;\nDELETE FROM dispensations WHERE patient_id > 10;\n"
+	publish(t, b, clinic(samples))
+	r, err := b.Blueprints.Publish(t.Context(), clinic(samples, "-- +blueprint allow: scans\nWITH d AS (DELETE FROM dispensations WHERE id = 1) UPDATE patients SET email = 'x';"), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := r.Migrations[1]; !slices.Equal(m.Scans, []string{"patients"}) || !slices.Equal(m.DeletesData, []string{"rows of dispensations"}) {
+		t.Errorf("%+v", m)
 	}
 }

@@ -10,12 +10,12 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/retry"
 )
 
 // problemDocument is an error of the API (RFC 9457).
@@ -102,11 +102,8 @@ func (p problemDocument) asError(op string) *errs.Error {
 }
 
 func retryAfter(response *http.Response) time.Duration {
-	seconds, err := strconv.Atoi(response.Header.Get("Retry-After"))
-	if err != nil || seconds < 0 {
-		return 0
-	}
-	return min(time.Duration(seconds)*time.Second, time.Minute)
+	pause, _ := retry.After(response.Header.Get("Retry-After"), time.Now())
+	return min(pause, time.Minute)
 }
 
 // transportError classifies a request without a response.

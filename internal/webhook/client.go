@@ -25,6 +25,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/retry"
 )
 
 // Options are the settings of a Client.
@@ -36,9 +37,8 @@ type Options struct {
 
 // Client sends signed requests. It is safe for concurrent use.
 type Client struct {
-	http  *http.Client
-	clock clock.Clock
-	opts  Options
+	http *http.Client
+	opts Options
 }
 
 // Bounds of an answer and of a connection.
@@ -50,9 +50,9 @@ const (
 
 // New makes a client. It connects to nothing.
 func New(o Options) *Client {
-	c := &Client{clock: o.Clock, opts: o}
-	if c.clock == nil {
-		c.clock = clock.System{}
+	c := &Client{opts: o}
+	if c.opts.Clock == nil {
+		c.opts.Clock = clock.System{}
 	}
 	if c.opts.Secret == nil {
 		c.opts.Secret = func(string) config.Secret { return "" }
@@ -119,7 +119,7 @@ const userAgent = "healthcare-platform-webhook"
 // send sends a request. KindPermanent when its address is not allowed or cannot be trusted,
 // KindTransient when there is no complete answer.
 func (c *Client) send(ctx context.Context, r request) (response, error) {
-	now := c.clock.Now()
+	now := c.opts.Clock.Now()
 	signatures, err := sign(r, now)
 	if err != nil {
 		return response{}, errs.Wrap(err, errs.KindPermanent, opSend, "the request cannot be signed")
@@ -137,15 +137,18 @@ func (c *Client) send(ctx context.Context, r request) (response, error) {
 	req.Header.Set(standardwebhooks.HeaderWebhookSignature, signatures)
 	answer, err := c.http.Do(req)
 	if err != nil {
-		return response{}, c.noAnswer(ctx, err, r.timeout)
+		return response{}, noAnswer(ctx, err, r.timeout)
 	}
 	defer func() { _ = answer.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswerBytes+1))
 	if err != nil {
-		return response{}, c.noAnswer(ctx, err, r.timeout)
+		return response{}, noAnswer(ctx, err, r.timeout)
 	}
 	later := answer.Header.Get("Retry-After")
-	out := response{status: answer.StatusCode, json: isJSON(answer.Header.Get("Content-Type")), later: later != "", retryAfter: retryAfter(later, now)}
+	out := response{status: answer.StatusCode, json: isJSON(answer.Header.Get("Content-Type")), later: later != ""}
+	if pause, ok := retry.After(later, now); ok {
+		out.retryAfter = max(pause, time.Millisecond)
+	}
 	if out.tooLong = len(body) > maxAnswerBytes; !out.tooLong {
 		out.body = body
 	}
@@ -170,7 +173,7 @@ func sign(r request, at time.Time) (string, error) {
 }
 
 // noAnswer is the error of a request without a complete answer. It names no address.
-func (c *Client) noAnswer(ctx context.Context, err error, timeout time.Duration) error {
+func noAnswer(ctx context.Context, err error, timeout time.Duration) error {
 	var (
 		untrusted *tls.CertificateVerificationError
 		lookup    *net.DNSError
@@ -196,15 +199,4 @@ func isJSON(contentType string) bool {
 	media, _, _ := strings.Cut(strings.ToLower(contentType), ";")
 	media = strings.TrimSpace(media)
 	return media == "application/json" || strings.HasPrefix(media, "application/") && strings.HasSuffix(media, "+json")
-}
-
-// retryAfter reads the header Retry-After: seconds, or a date (RFC 9110, 10.2.3).
-func retryAfter(text string, now time.Time) time.Duration {
-	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
-		return max(time.Duration(seconds)*time.Second, time.Millisecond)
-	}
-	if at, err := http.ParseTime(text); err == nil {
-		return max(at.Sub(now), time.Millisecond)
-	}
-	return 0
 }

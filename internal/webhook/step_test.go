@@ -80,7 +80,7 @@ func TestClient_SendStep_Answers(t *testing.T) {
 		"PendingNow":      {status: 202, header: "Retry-After: 0", want: provisioning.StepAnswer{Pending: true, RetryAfter: time.Millisecond}},
 		"PendingPast":     {status: 202, header: "Retry-After: Wed, 21 Oct 2015 07:28:00 GMT", want: provisioning.StepAnswer{Pending: true, RetryAfter: time.Millisecond}},
 		"PendingNonsense": {status: 202, header: "Retry-After: soon", want: provisioning.StepAnswer{Pending: true}},
-		"PendingHuge":     {status: 202, header: "Retry-After: 99999999999", want: provisioning.StepAnswer{Pending: true}},
+		"PendingHuge":     {status: 202, header: "Retry-After: 99999999999", want: provisioning.StepAnswer{Pending: true, RetryAfter: (1<<31 - 1) * time.Second}},
 		"PendingNegative": {status: 202, header: "Retry-After: -1", want: provisioning.StepAnswer{Pending: true}},
 		"Busy":            {status: 503, header: "Retry-After: 9", kind: errs.KindTransient, message: "the answer was Service Unavailable (503)", want: provisioning.StepAnswer{RetryAfter: 9 * time.Second}},
 		"TooMany":         {status: 429, kind: errs.KindTransient, message: "Too Many Requests (429)"},

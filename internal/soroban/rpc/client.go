@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"math"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -19,6 +17,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/retry"
 )
 
 // maxResponseBytes limits the size of a response; the largest are simulations, below a
@@ -191,13 +190,6 @@ func (c *Client) post(ctx context.Context, q request) ([]byte, error) {
 // retryAfter returns the pause that a rate-limiting server requested.
 func retryAfter(h http.Header) time.Duration {
 	const longest = 30 * time.Second
-	text := h.Get("Retry-After")
-	if at, err := http.ParseTime(text); err == nil {
-		return min(max(time.Until(at), 0), longest)
-	}
-	seconds, err := strconv.Atoi(text)
-	if err != nil || seconds < 0 {
-		return 0
-	}
-	return min(time.Duration(min(seconds, math.MaxInt32))*time.Second, longest)
+	pause, _ := retry.After(h.Get("Retry-After"), time.Now())
+	return min(pause, longest)
 }

@@ -157,19 +157,12 @@ func (x *execution) handleStepError(step tenant.Step, took time.Duration, err er
 
 // release ends the run before the step next, because the caller stopped it.
 func (x *execution) release(next tenant.Step) (tenant.Tenant, error) {
-	ctx, cancel := x.cleanupContext()
-	defer cancel()
-	_, err := x.commitPending(ctx)
-	if err == nil {
-		err = x.leases.Release(ctx, x.run)
-	}
-	switch {
-	case errs.KindOf(err) == errs.KindFenced:
+	if err := x.releaseLease(); err != nil {
 		return x.run.Tenant, err
-	case x.run.Tenant.Status == tenant.StatusActive:
+	}
+	if x.run.Tenant.Status == tenant.StatusActive {
 		return x.run.Tenant, nil // The last commit had been buffered.
 	}
-	// A failed release does no harm: the lease expires.
 	reason := context.Cause(x.callerCtx)
 	if errors.Is(reason, context.DeadlineExceeded) {
 		return x.run.Tenant, errs.Wrap(reason, errs.KindCancelled, "provision tenant",
@@ -181,19 +174,37 @@ func (x *execution) release(next tenant.Step) (tenant.Tenant, error) {
 
 // releaseForRetry ends the run after a transient error; a later run retries the step.
 func (x *execution) releaseForRetry(step tenant.Step, took time.Duration, cause error) (tenant.Tenant, error) {
-	ctx, cancel := x.cleanupContext()
-	defer cancel()
 	record := tenant.StepRecord{Step: step, Status: tenant.StepInProgress, Error: errs.SafeMessage(cause), Duration: took}
-	_, err := x.commitPending(ctx)
-	if err == nil {
-		err = x.leases.Release(ctx, x.run, record)
-	}
-	if errs.KindOf(err) == errs.KindFenced {
+	if err := x.releaseLease(record); err != nil {
 		return x.run.Tenant, err
 	}
-	// A failed release does no harm: the lease expires.
 	return x.run.Tenant, errs.Wrap(cause, errs.KindTransient, "provision tenant",
 		"step %s failed and is retried later: %s", step, errs.SafeMessage(cause))
+}
+
+// releasePostponed ends a run whose next request of an own step is not due yet.
+func (x *execution) releasePostponed(cause error) (tenant.Tenant, error) {
+	var postponed *postponedError
+	errors.As(cause, &postponed)
+	if err := x.releaseLease(); err != nil {
+		return x.run.Tenant, err
+	}
+	return x.run.Tenant, errs.Wrap(postponed, errs.KindTransient, "provision tenant", "%v", postponed)
+}
+
+// releaseLease commits the buffered progress and releases the lease. The records go to the
+// log. It returns KindFenced alone: any other failed release does no harm, the lease expires.
+func (x *execution) releaseLease(records ...tenant.StepRecord) error {
+	ctx, cancel := x.cleanupContext()
+	defer cancel()
+	_, err := x.commitPending(ctx)
+	if err == nil {
+		err = x.leases.Release(ctx, x.run, records...)
+	}
+	if errs.KindOf(err) == errs.KindFenced {
+		return err
+	}
+	return nil
 }
 
 // cleanupContext returns a context for commits and releases after workCtx has ended. It

@@ -3,7 +3,7 @@ package provisioning
 import (
 	"cmp"
 	"context"
-	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -17,29 +17,24 @@ import (
 // runOwnSteps completes the own steps that come before one of the seven. With an error it returns
 // the step that failed and the time since its first delivery.
 func (x *execution) runOwnSteps(next tenant.Step) (failed tenant.Step, took time.Duration, err error) {
-	after := map[tenant.Step]tenant.Step{
+	before := map[tenant.Step]tenant.Step{
 		tenant.StepDeploySorobanContract: tenant.StepSeedRolesAndUser,
 		tenant.StepSendWelcomeEmail:      tenant.StepStoreContractAddress,
 	}[next]
-	if after == "" || x.run.Tenant.IsStandard() {
+	if before == "" || x.run.Tenant.IsStandard() {
 		return "", 0, nil
 	}
 	if err := x.readOwnSteps(next); err != nil {
 		return next, 0, err
 	}
-	var todo []OwnStep
-	for _, s := range x.ownSteps {
-		if s.Definition.After == string(after) && s.State != OwnStepCompleted {
-			todo = append(todo, s)
-		}
-	}
-	for i, s := range todo {
+	remaining := slices.DeleteFunc(x.ownStepsAfter(before), func(s OwnStep) bool { return s.State == OwnStepCompleted })
+	for i, s := range remaining {
 		if x.callerCtx.Err() != nil {
 			return s.Step(), 0, context.Cause(x.callerCtx)
 		}
 		after := next
-		if i+1 < len(todo) {
-			after = todo[i+1].Step()
+		if i+1 < len(remaining) {
+			after = remaining[i+1].Step()
 		}
 		if took, err := x.runOwnStep(s, after); err != nil {
 			return s.Step(), took, err
@@ -54,12 +49,20 @@ func (x *execution) stepAfterStore() (tenant.Step, error) {
 		return tenant.StepSendWelcomeEmail, nil
 	}
 	err := x.readOwnSteps(tenant.StepStoreContractAddress)
-	for _, s := range x.ownSteps {
-		if s.Definition.After == string(tenant.StepStoreContractAddress) {
-			return s.Step(), err
-		}
+	if own := x.ownStepsAfter(tenant.StepStoreContractAddress); len(own) > 0 {
+		return own[0].Step(), err
 	}
 	return tenant.StepSendWelcomeEmail, err
+}
+
+// ownStepsAfter are the own steps that come after one of the seven, in order.
+func (x *execution) ownStepsAfter(step tenant.Step) (after []OwnStep) {
+	for _, s := range x.ownSteps {
+		if s.Definition.After == string(step) {
+			after = append(after, s)
+		}
+	}
+	return after
 }
 
 // readOwnSteps reads the own steps of the attempt, once. step is the one that waits for it.
@@ -97,7 +100,7 @@ func (x *execution) runOwnStep(s OwnStep, next tenant.Step) (took time.Duration,
 	}
 	record := tenant.StepRecord{Step: s.Step(), Status: tenant.StepCompleted, Duration: took}
 	if len(answer.Outputs) > 0 {
-		record.Result = map[string]any{"outputs": outputNames(answer.Outputs)}
+		record.Result = map[string]any{"outputs": slices.Sorted(maps.Keys(answer.Outputs))} // The log has no values.
 	}
 	for range x.tries(s.Step(), &err) {
 		if s.Definition.Database == blueprint.StepDatabaseTenant {
@@ -222,16 +225,6 @@ func checkOutputs(before, more tenant.Outputs) error {
 	return nil
 }
 
-// outputNames are the names of outputs, for the log, which has no values.
-func outputNames(o tenant.Outputs) []string {
-	names := make([]string, 0, len(o))
-	for name := range o {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
-
 // SendStep returns KindPermanent: no sender is configured.
 func (noStepSender) SendStep(context.Context, StepRequest) (StepAnswer, error) {
 	return StepAnswer{}, errNoSender
@@ -241,20 +234,3 @@ func (noStepSender) SendStep(context.Context, StepRequest) (StepAnswer, error) {
 func (noStepSender) StepPassword(OwnStep) (tenant.Password, error) { return "", errNoSender }
 
 var errNoSender = errs.Errorf(errs.KindPermanent, "run own step", "no StepSender is configured; set PipelineOptions.StepSender")
-
-// releasePostponed ends a run whose next request of an own step is not due yet.
-func (x *execution) releasePostponed(cause error) (tenant.Tenant, error) {
-	var postponed *postponedError
-	errors.As(cause, &postponed)
-	ctx, cancel := x.cleanupContext()
-	defer cancel()
-	_, err := x.commitPending(ctx)
-	if err == nil {
-		err = x.leases.Release(ctx, x.run)
-	}
-	if errs.KindOf(err) == errs.KindFenced {
-		return x.run.Tenant, err
-	}
-	// A failed release does no harm: the lease expires.
-	return x.run.Tenant, errs.Wrap(postponed, errs.KindTransient, "provision tenant", "%v", postponed)
-}

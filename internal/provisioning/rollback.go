@@ -79,9 +79,9 @@ func (x *execution) interruptRollback(cause error) (tenant.Tenant, error) {
 	if errs.KindOf(cause) == errs.KindFenced {
 		return x.run.Tenant, cause
 	}
-	ctx, cancel := x.cleanupContext()
-	defer cancel()
-	_ = x.leases.Release(ctx, x.run) // If it fails, the lease expires.
+	if err := x.releaseLease(); err != nil {
+		return x.run.Tenant, err
+	}
 	return x.run.Tenant, errs.Wrap(cause, errs.KindOf(cause), "roll back tenant", "the own steps of the blueprint are not undone yet: %s", errs.SafeMessage(cause))
 }
 

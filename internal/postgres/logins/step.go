@@ -17,9 +17,9 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// OpenForStep opens a login for an own step of a tenant that a run holds, or returns the step's login
+// OpenStepLogin opens a login for an own step of a tenant that a run holds, or returns the step's login
 // if it is open: each delivery of the step names the same one. KindFenced when the run was superseded.
-func (s *Logins) OpenForStep(ctx context.Context, r provisioning.Run, webhookID uuid.UUID, password tenant.Password, ttl time.Duration) (credentials.Credential, error) {
+func (s *Logins) OpenStepLogin(ctx context.Context, r provisioning.Run, step provisioning.OwnStep, password tenant.Password, ttl time.Duration) (credentials.Credential, error) {
 	const op = "open login"
 	if _, err := s.db.ReadyPool(ctx); err != nil {
 		return credentials.Credential{}, err
@@ -29,7 +29,7 @@ func (s *Logins) OpenForStep(ctx context.Context, r provisioning.Run, webhookID 
 	if err != nil {
 		return credentials.Credential{}, err
 	}
-	l.webhookID = &webhookID
+	l.webhookID = &step.WebhookID
 	err = s.db.InTx(ctx, op, func(tx pgx.Tx) error {
 		t, err := tenantrow.Lock(ctx, tx, r.Tenant.ID)
 		if err != nil {
@@ -39,7 +39,7 @@ func (s *Logins) OpenForStep(ctx context.Context, r provisioning.Run, webhookID 
 			return pgdb.ErrFenced
 		}
 		err = tx.QueryRow(ctx, `SELECT id, username, expires_at FROM tenant_credentials
-			WHERE tenant_id = $1 AND webhook_id = $2 AND closed_at IS NULL AND expires_at > now()`, t.Tenant.ID, webhookID).Scan(&l.ID, &l.Username, &l.ExpiresAt)
+			WHERE tenant_id = $1 AND webhook_id = $2 AND closed_at IS NULL AND expires_at > now()`, t.Tenant.ID, step.WebhookID).Scan(&l.ID, &l.Username, &l.ExpiresAt)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return s.open(ctx, tx, t.Tenant, &l, ttl)
 		}
@@ -72,8 +72,8 @@ func setPassword(ctx context.Context, tx pgx.Tx, l login) error {
 	return err
 }
 
-// CloseForSteps ends all logins of a tenant's own steps, and their sessions.
-func (s *Logins) CloseForSteps(ctx context.Context, tenantID uuid.UUID) error {
+// CloseStepLogins ends all logins of a tenant's own steps, and their sessions.
+func (s *Logins) CloseStepLogins(ctx context.Context, tenantID uuid.UUID) error {
 	const op = "close logins"
 	pool, err := s.db.ReadyPool(ctx)
 	if err != nil {

@@ -12,7 +12,6 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/blueprint"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/blueprintstore"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/logins"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
@@ -23,12 +22,11 @@ import (
 type Steps struct {
 	db         *pgdb.DB
 	blueprints *blueprintstore.Store
-	logins     *logins.Logins
 }
 
 // New returns the own steps of a database.
-func New(db *pgdb.DB, blueprints *blueprintstore.Store, logins *logins.Logins) *Steps {
-	return &Steps{db, blueprints, logins}
+func New(db *pgdb.DB, blueprints *blueprintstore.Store) *Steps {
+	return &Steps{db, blueprints}
 }
 
 // row is a row of tenant_steps.

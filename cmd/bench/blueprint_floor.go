@@ -71,17 +71,8 @@ func blueprintScript(t *blueprintsql.Template, n int) string {
 // floorOfBlueprint returns a database of the floor's user with the floor's registry, and the
 // scripts of a round's tenants.
 func (b *bench) floorOfBlueprint(ctx context.Context) (url string, scripts []string, drop func(), err error) {
-	db, closeAll, err := b.publishedDatabase(ctx)
-	if err != nil {
-		return "", nil, nil, err
-	}
-	t, err := b.template(ctx, db)
-	closeAll()
-	if err != nil {
-		return "", nil, nil, err
-	}
 	for n := range b.tenants {
-		scripts = append(scripts, blueprintScript(t, n))
+		scripts = append(scripts, blueprintScript(b.measured.template, n))
 	}
 	url, drop, err = b.floorDatabase(ctx)
 	return url, scripts, drop, err

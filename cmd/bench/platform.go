@@ -122,7 +122,7 @@ func (w *testPlatform) provisionTenants(ctx context.Context, tenants int) error 
 	if err != nil {
 		return err
 	}
-	pipeline, err := provisioning.NewPipeline(db, chain, discardMailer{}, provisioning.PipelineOptions{})
+	pipeline, err := provisioning.NewPipeline(db, chain, discardMailer{}, provisioning.PipelineOptions{StepSender: instantReceiver{}})
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,6 @@ type options struct {
 	sizes                          []int  // Numbers of tenants to provision beside.
 	version                        int    // Of PostgreSQL; 0: any.
 	blueprint                      string // Folder of the blueprint to measure.
-	ofBlueprint                    string // Name of the blueprint of provisioned tenants. Empty: standard.
 }
 
 // Limits of the product, relative to the floor.
@@ -42,6 +41,7 @@ type bench struct {
 	databases       int
 	binary          string   // Path of tenant-api.
 	networkSettings []string // Settings for a Stellar network.
+	measured        measuredBlueprint
 }
 
 func run(ctx context.Context, o options) (err error) {

@@ -13,11 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
-	"syscall"
 	"time"
-
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/watchdog"
 )
 
 // exampleDirectory is the address of the directory in the blueprint of the examples.
@@ -46,7 +42,7 @@ func startDirectory(ctx context.Context, w *workspace) (*directory, error) {
 	ended := make(chan error, 1)
 	d.ended = ended
 	go func() {
-		err := w.runService(cmd)
+		err := w.runGroup(cmd, "service", directoryStopTimeout)
 		_ = input.Close() // Never fails.
 		ended <- err
 	}()
@@ -84,21 +80,4 @@ func (w *workspace) useDirectory(url string) error {
 		return fmt.Errorf("examples/blueprints/clinic/blueprint.yaml has no step at %s", exampleDirectory)
 	}
 	return os.WriteFile(file, bytes.ReplaceAll(text, []byte(exampleDirectory), []byte(url)), 0o600) //nolint:gosec // G703: of the workspace
-}
-
-// runService runs a program beside the others, in a separate process group, until its context
-// ends. The watchdog ends it after a killed demo.
-func (w *workspace) runService(cmd *exec.Cmd) error {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = directoryStopTimeout
-	watchdog.DieWithThread(cmd.SysProcAttr, syscall.SIGKILL)
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	sendErr := w.watchdog.Send("service %d", cmd.Process.Pid)
-	err := cmd.Wait()
-	return errors.Join(err, sendErr, w.watchdog.Send("service 0"))
 }

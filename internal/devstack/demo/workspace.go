@@ -111,7 +111,7 @@ func (w *workspace) run(cmd *exec.Cmd) (stdout string, err error) {
 	}
 	defer func() { _ = errs.Close() }()
 	cmd.Stdout, cmd.Stderr = out, errs
-	runErr := w.runGroup(cmd)
+	runErr := w.runGroup(cmd, "program", stopTimeout)
 	stdoutText, outErr := os.ReadFile(out.Name())
 	stderrText, errErr := os.ReadFile(errs.Name())
 	if err := errors.Join(outErr, errErr); err != nil {
@@ -125,21 +125,22 @@ func (w *workspace) run(cmd *exec.Cmd) (stdout string, err error) {
 
 // runGroup runs a program in a separate process group, so that a terminal's Ctrl-C does
 // not reach it in addition to the cancelled context: terraform stops immediately on a
-// second interrupt.
-func (w *workspace) runGroup(cmd *exec.Cmd) error {
+// second interrupt. It is killed when it has not ended in time after the context. kind is the
+// program's in cleanupScript.
+func (w *workspace) runGroup(cmd *exec.Cmd, kind string, stop time.Duration) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = stopTimeout
+	cmd.WaitDelay = stop
 	watchdog.DieWithThread(cmd.SysProcAttr, syscall.SIGKILL)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	sendErr := w.watchdog.Send("program %d", cmd.Process.Pid)
+	sendErr := w.watchdog.Send("%s %d", kind, cmd.Process.Pid)
 	err := cmd.Wait()
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // The processes that it left running.
-	return errors.Join(err, sendErr, w.watchdog.Send("program 0"))
+	return errors.Join(err, sendErr, w.watchdog.Send("%s 0", kind))
 }
 
 func (w *workspace) close() error { return w.watchdog.Close() }

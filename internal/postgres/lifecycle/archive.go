@@ -65,8 +65,8 @@ func (s *Lifecycle) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant,
 	return t, err
 }
 
-// checkPurgeNotBegun returns an error if the undo of an own step of a locked tenant was sent: the other
-// program may have nothing of the tenant any more.
+// checkPurgeNotBegun returns an error if the undo of an own step of a locked tenant was sent: the
+// receiver may have nothing of the tenant any more.
 func checkPurgeNotBegun(ctx context.Context, tx pgx.Tx, t tenant.Tenant) error {
 	rows, _ := tx.Query(ctx, `SELECT step FROM tenant_steps WHERE tenant_id = $1 AND attempt = $2 AND undo_deliveries > 0 ORDER BY position`, t.ID, t.Attempt)
 	steps, err := pgx.CollectRows(rows, pgx.RowTo[string])

@@ -36,8 +36,9 @@ func (s *Schemas) buildIndexesThenStep(ctx context.Context, m *oneMigration, ste
 }
 
 // lockIndexes locks a row of tenant_migrations, on a connection of its own. It is not the tenant's
-// row, because changes of the tenant must not wait hours for an index. pending says that m.next is not in the ledger. It does
-// not wait: a query that waits has a snapshot, and CONCURRENTLY waits for older snapshots.
+// row, because changes of the tenant must not wait hours for an index. pending says that
+// tenant_migrations does not have m.next. It does not wait: a query that waits has a snapshot, and
+// CONCURRENTLY waits for older snapshots.
 // KindTransient when another process has the lock.
 func (s *Schemas) lockIndexes(ctx context.Context, m *oneMigration) (unlock func(), pending bool, err error) {
 	conn, err := s.ownConnection(ctx)

@@ -58,29 +58,11 @@ func TestReconciler_PostponedUndo(t *testing.T) {
 	t.Parallel()
 	w, d := newWorld(t), newDirectory(t)
 	d.publish(w)
-	d.setAnswer(func(e stepEvent) (int, string, string) {
-		if e.Data.Step == "AFTER" {
-			return 409, "", ""
-		}
-		return 200, "", ""
-	})
-	dying := w.stepProcess(d)
-	dying.after = func(call string, err error) error {
-		if call == "BeginRollback" {
-			dying.dead = true
-			return errDead
-		}
-		return err
-	}
-	if _, err := dying.service().Provision(t.Context(), withSteps()); err == nil {
-		t.Fatal("the process did not die")
-	}
+	d.refuseAfter()
+	w.dieAfter("BeginRollback", d, withSteps())
 	w.registry.ExpireLeases(time.Hour)
 	d.setAnswer(func(stepEvent) (int, string, string) { return 503, "Retry-After: 55", "" })
-	r, err := provisioning.NewReconciler(w.db, w.stepProcess(d).service(), provisioning.ReconcilerOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := w.stepProcess(d).reconciler()
 	var version int64
 	for pass := range 3 {
 		w.pass(r)
@@ -128,17 +110,7 @@ func TestOwnSteps_DeadlineAfterKill(t *testing.T) {
 	t.Parallel()
 	w, d := newWorld(t), newDirectory(t)
 	d.publish(w)
-	dying := w.stepProcess(d)
-	dying.after = func(call string, err error) error {
-		if call == "BeginDelivery" {
-			dying.dead = true
-			return errDead
-		}
-		return err
-	}
-	if _, err := dying.service().Provision(t.Context(), withSteps()); err == nil {
-		t.Fatal("the process did not die")
-	}
+	w.dieAfter("BeginDelivery", d, withSteps())
 	w.expireLeases()
 	w.registry.AgeOwnSteps(2 * time.Hour)
 	out, err := w.stepProcess(d).service().Provision(t.Context(), withSteps())

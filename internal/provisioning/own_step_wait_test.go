@@ -194,41 +194,17 @@ func TestReconciler_HungUndo(t *testing.T) {
 	t.Parallel()
 	w, d := newWorld(t), newDirectory(t)
 	d.publish(w)
-	d.setAnswer(func(e stepEvent) (int, string, string) {
-		if e.Data.Step == "AFTER" {
-			return 409, "", ""
-		}
-		return 200, "", ""
-	})
+	d.refuseAfter()
 	for _, name := range []string{"First", "Second"} {
-		p, in := w.stepProcess(d), withSteps()
-		p.after = func(call string, err error) error {
-			if call == "BeginRollback" {
-				p.dead = true
-				return errDead
-			}
-			return err
-		}
+		in := withSteps()
 		in.Name = name
-		if _, err := p.service().Provision(t.Context(), in); err == nil {
-			t.Fatal("the process did not die")
-		}
+		w.dieAfter("BeginRollback", d, in)
 		w.registry.ExpireLeases(time.Hour) // The first tenant waits longest.
 	}
 	clock := &skippingClock{}
 	p := w.stepProcess(d)
-	pipeline, err := provisioning.NewPipeline(p, p, p, provisioning.PipelineOptions{StepSender: p, Retry: quickRetry, Clock: clock})
-	if err != nil {
-		t.Fatal(err)
-	}
-	service, err := provisioning.NewService(p, pipeline)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := provisioning.NewReconciler(w.db, service, provisioning.ReconcilerOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	p.clock = clock
+	r := p.reconciler()
 	hung := 0
 	d.setAnswer(func(stepEvent) (int, string, string) {
 		if hung++; hung == 1 { // As after the timeout of a request.

@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/credentials"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
@@ -124,6 +125,16 @@ func (d *directory) setAnswer(answer func(e stepEvent) (status int, header, body
 	d.answer = answer
 }
 
+// refuseAfter answers 409 to the step AFTER, and 200 to all else.
+func (d *directory) refuseAfter() {
+	d.setAnswer(func(e stepEvent) (int, string, string) {
+		if e.Data.Step == "AFTER" {
+			return 409, "", ""
+		}
+		return 200, "", ""
+	})
+}
+
 func (d *directory) entryCount() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -177,10 +188,37 @@ func withSteps() tenant.Inputs {
 type stepProcess struct {
 	*process
 	sender provisioning.StepSender
+	clock  clock.Clock // Nil: the system's.
 }
 
 func (w *world) stepProcess(d *directory) *stepProcess {
-	return &stepProcess{w.process(), d.sender()}
+	return &stepProcess{w.process(), d.sender(), nil}
+}
+
+// dieAfter provisions a tenant by a process that dies after a call.
+func (w *world) dieAfter(call string, d *directory, in tenant.Inputs) {
+	w.t.Helper()
+	p := w.stepProcess(d)
+	p.after = func(made string, err error) error {
+		if made == call {
+			p.dead = true
+			return errDead
+		}
+		return err
+	}
+	if _, err := p.service().Provision(w.t.Context(), in); err == nil {
+		w.t.Fatal("the process did not die")
+	}
+}
+
+// reconciler makes the passes of the process over all tenants.
+func (p *stepProcess) reconciler() *provisioning.Reconciler {
+	p.t.Helper()
+	r, err := provisioning.NewReconciler(p.DB, p.service(), provisioning.ReconcilerOptions{})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return r
 }
 
 func (p *stepProcess) service() *provisioning.Service {
@@ -191,7 +229,7 @@ func (p *stepProcess) service() *provisioning.Service {
 
 func (p *stepProcess) build() (*provisioning.Pipeline, *provisioning.Service) {
 	p.t.Helper()
-	pipeline, err := provisioning.NewPipeline(p, p, p, provisioning.PipelineOptions{StepSender: p, Retry: quickRetry})
+	pipeline, err := provisioning.NewPipeline(p, p, p, provisioning.PipelineOptions{StepSender: p, Retry: quickRetry, Clock: p.clock})
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package api_test
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -50,6 +51,31 @@ steps:
 }
 
 var withSteps = map[string]any{"name": "Clinic", "adminEmail": "ada@clinic.example", "adminFirstName": "Ada", "adminLastName": "Lovelace", "blueprint": "clinic"}
+
+// TestServer_CreateTenant_ReplaysAfterRetire: a repeated request gets its first answer, also when
+// its blueprint makes no new tenants any more.
+func TestServer_CreateTenant_ReplaysAfterRetire(t *testing.T) {
+	b := setup(t)
+	b.publishStep(func(string) (int, string, string) { return http.StatusOK, "", "" })
+	create := func(key string, body any) response {
+		return b.do(http.MethodPost, "/admin/tenants", body, "Idempotency-Key", key)
+	}
+	first := create("k1", withSteps).want(http.StatusAccepted)
+	if err := b.db.Blueprints.Retire(t.Context(), "clinic"); err != nil {
+		t.Fatal(err)
+	}
+	again := create("k1", withSteps).want(http.StatusAccepted)
+	if again.text != first.text || again.header.Get("Idempotency-Replayed") != "true" {
+		t.Errorf("%s %v, first %s", again.text, again.header, first.text)
+	}
+	other := maps.Clone(withSteps)
+	other["name"] = "Hospital"
+	create("k1", other).want(http.StatusUnprocessableEntity)
+	create("k2", other).want(http.StatusBadRequest)
+	if n := b.registry.Count(); n != 1 {
+		t.Errorf("%d tenants", n)
+	}
+}
 
 // TestServer_OwnSteps: a worker repeats a request when it is due, without using up an attempt of its
 // job, and outputs are shown only to those who may change tenants.

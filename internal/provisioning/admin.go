@@ -17,10 +17,17 @@ import (
 // for broken rules; other errors as of CreationStore.Submit.
 func (s *Service) Submit(ctx context.Context, in tenant.Inputs, idem *Idempotency) (Submission, error) {
 	draft, err := s.newDraft(ctx, in)
-	if err != nil {
-		return Submission{}, err
+	if err == nil {
+		return s.creations.Submit(ctx, draft, idem)
 	}
-	return s.creations.Submit(ctx, draft, idem)
+	if idem != nil && errs.KindOf(err) == errs.KindInvalid {
+		// A request that is invalid now can repeat one that was valid: its blueprint was
+		// retired since, or another revision activated.
+		if first, ok, stored := s.creations.Submitted(ctx, *idem); ok || stored != nil {
+			return first, stored
+		}
+	}
+	return Submission{}, err
 }
 
 // SubmitRetry queues another attempt for a tenant that never went live. See

@@ -31,6 +31,9 @@ type CreationStore interface {
 	// first response again, conflicts included. KindConflict when the name or the
 	// external id is taken; KindReused when the key of idem belongs to another request.
 	Submit(ctx context.Context, d tenant.Draft, idem *Idempotency) (Submission, error)
+	// Submitted returns the answer of Submit to an earlier request with the key; ok is
+	// false when there was none.
+	Submitted(ctx context.Context, idem Idempotency) (s Submission, ok bool, err error)
 	// Requeue queues a tenant that is FAILED, ARCHIVED without ever being live, or
 	// unfinished without a job and without a lease. KindConflict for every other one.
 	Requeue(ctx context.Context, id uuid.UUID) (Submission, error)

@@ -12,6 +12,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/auditlog"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/runs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
@@ -76,6 +77,30 @@ func (s *Creations) Submit(ctx context.Context, d tenant.Draft, idem *provisioni
 		submission.Tenant, err = tenantrow.Get(ctx, s.db, submission.Tenant.ID)
 	}
 	return submission, err
+}
+
+// Submitted returns the answer that a request with an idempotency key got before, as Submit
+// would; ok is false when there was none.
+func (s *Creations) Submitted(ctx context.Context, idem provisioning.Idempotency) (submission provisioning.Submission, ok bool, err error) {
+	pool, err := s.db.ReadyPool(ctx)
+	if err != nil {
+		return submission, false, err
+	}
+	stored, err := readSubmission(ctx, pool, idem)
+	if err != nil || stored == nil {
+		return submission, false, pgdb.Classify(err, "look up idempotency key")
+	}
+	submission = stored.submission
+	if err := stored.storedError(); err != nil {
+		return submission, true, err
+	}
+	submission.Tenant, err = tenantrow.Get(ctx, s.db, submission.Tenant.ID)
+	return submission, true, err
+}
+
+// rowQuerier is a pool or a transaction.
+type rowQuerier interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
 func (s *Creations) submit(ctx context.Context, tx pgx.Tx, d tenant.Draft, hash string) (provisioning.Submission, error) {
@@ -202,22 +227,33 @@ func (e storedSubmission) storedError() error {
 // reserveIdempotencyKey reserves an idempotency key for this transaction. It waits for
 // another transaction with the key and returns its answer, nil when there is none.
 func reserveIdempotencyKey(ctx context.Context, tx pgx.Tx, idem provisioning.Idempotency) (*storedSubmission, error) {
-	const op = "look up idempotency key"
+	const op = "reserve idempotency key"
 	tag, err := tx.Exec(ctx, `INSERT INTO idempotency_keys AS k (scope, key, request_hash) VALUES ($1, $2, $3)
 		ON CONFLICT (scope, key) DO UPDATE SET request_hash = excluded.request_hash, response = NULL, created_at = now()
 		WHERE k.created_at < now() - $4::interval`, idem.Scope, idem.Key, idem.Hash[:], provisioning.IdempotencyTTL)
 	if err != nil || tag.RowsAffected() == 1 {
 		return nil, err
 	}
+	stored, err := readSubmission(ctx, tx, idem)
+	if err == nil && stored == nil { // Deleted between the two statements.
+		err = errs.Errorf(errs.KindTransient, op, "the idempotency key has just expired; repeat the request")
+	}
+	return stored, err
+}
+
+// readSubmission returns the answer of a request with an idempotency key, nil when there is none.
+func readSubmission(ctx context.Context, q rowQuerier, idem provisioning.Idempotency) (*storedSubmission, error) {
+	const op = "look up idempotency key"
 	var (
 		hash   []byte
 		text   []byte
 		stored storedSubmission
 	)
-	err = tx.QueryRow(ctx, `SELECT request_hash, response FROM idempotency_keys WHERE scope = $1 AND key = $2`, idem.Scope, idem.Key).Scan(&hash, &text)
+	err := q.QueryRow(ctx, `SELECT request_hash, response FROM idempotency_keys
+		WHERE scope = $1 AND key = $2 AND created_at >= now() - $3::interval`, idem.Scope, idem.Key, provisioning.IdempotencyTTL).Scan(&hash, &text)
 	switch {
-	case errors.Is(err, pgx.ErrNoRows): // Deleted between the two statements.
-		return nil, errs.Errorf(errs.KindTransient, op, "the idempotency key has just expired; repeat the request")
+	case errors.Is(err, pgx.ErrNoRows):
+		return nil, nil
 	case err != nil:
 		return nil, err
 	case string(hash) != string(idem.Hash[:]):

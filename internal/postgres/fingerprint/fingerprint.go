@@ -93,7 +93,7 @@ func (f Fingerprint) Compare(actual Fingerprint, ignore []string) (d Difference)
 		case isIgnored(object, ignore):
 		case !exists:
 			d.Missing = append(d.Missing, object)
-		case found != f[object]:
+		case !matches(f[object], found):
 			d.Changed = append(d.Changed, object)
 		}
 	}
@@ -103,6 +103,43 @@ func (f Fingerprint) Compare(actual Fingerprint, ignore []string) (d Difference)
 		}
 	}
 	return d
+}
+
+// openDefault stands in a column's definition for a default value that each tenant's variables
+// shape. PostgreSQL prints none like it.
+const openDefault = " DEFAULT *"
+
+// OpenDefaults returns f without the default values that differ in other, which was made with other
+// values of the variables. Compare accepts any value there.
+func (f Fingerprint) OpenDefaults(other Fingerprint) Fingerprint {
+	open := maps.Clone(f)
+	for object, definition := range f {
+		before, after, ok := cutDefault(definition)
+		if found := other[object]; ok && found != definition && strings.HasPrefix(object, "column ") {
+			if b, a, ok := cutDefault(found); ok && b == before && a == after {
+				open[object] = before + openDefault + after
+			}
+		}
+	}
+	return open
+}
+
+// cutDefault returns what a column's definition has before and after its default value.
+func cutDefault(definition string) (before, after string, ok bool) {
+	before, rest, ok := strings.Cut(definition, " DEFAULT ")
+	if i := strings.LastIndex(rest, " COLLATE "); i >= 0 {
+		after = rest[i:]
+	}
+	return before, after, ok
+}
+
+// matches reports whether a definition is the wanted one.
+func matches(wanted, found string) bool {
+	if before, after, open := strings.Cut(wanted, openDefault); open {
+		b, a, ok := cutDefault(found)
+		return ok && b == before && a == after
+	}
+	return found == wanted
 }
 
 // isPart reports whether an object belongs to a table that is unmanaged itself and listed.

@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/blueprint"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/blueprintsql"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/fingerprint"
 )
 
 // objectsSQL lists what a schema has, as blueprintsql.Objects. A partition is reached through its
@@ -57,6 +61,35 @@ func checkNames(ctx context.Context, tx pgx.Tx, b blueprint.Blueprint, objects b
 		if !exists {
 			add("names under grants[%d].role the role %s, which does not exist in this database; have a DBA run: CREATE ROLE %s", i, g.Role, pgx.Identifier{g.Role}.Sanitize())
 		}
+	}
+	return problemsError(problems)
+}
+
+// blueprintSetting matches a read of a setting that only a blueprint's SQL has, as PostgreSQL prints
+// it. With true as second argument it is NULL in other sessions, and no error.
+var blueprintSetting = regexp.MustCompile(`current_setting\('(tenant\.(?:id|schema|variables\.\w+))'::text\)`)
+
+// checkSettings finds defaults, constraints, policies and views that read a blueprint's settings:
+// each use of them by an application would fail. Functions may be for the migrations alone, and
+// a policy or a view may read a tenant.id that the application sets itself.
+func checkSettings(b blueprint.Blueprint, structure fingerprint.Fingerprint) error {
+	var problems blueprint.Problems
+	for _, object := range slices.Sorted(maps.Keys(structure)) {
+		read := blueprintSetting.FindStringSubmatch(structure[object])
+		if read == nil || strings.HasPrefix(object, "function ") || !strings.HasPrefix(object, "column ") && !strings.HasPrefix(read[1], "tenant.variables.") {
+			continue
+		}
+		p := blueprint.Problem{File: "blueprint.yaml"}
+		for _, m := range b.Migrations {
+			for _, statement := range m.Up {
+				if p.Line == 0 && strings.Contains(statement.SQL, read[1]) && strings.Contains(statement.SQL, object[strings.LastIndexAny(object, ". ")+1:]) {
+					p.File, p.Line = m.File, statement.Line
+				}
+			}
+		}
+		p.Message = fmt.Sprintf("makes the %s, which reads %s each time that it is used. Only a blueprint's SQL has that setting, while it runs: the application's sessions would fail. "+
+			"Write the value into a row, or into the SQL of the object by format('... %%L', current_setting('%s')) in a DO block", object, read[1], read[1])
+		problems = append(problems, p)
 	}
 	return problemsError(problems)
 }

@@ -106,17 +106,21 @@ func (s *scratch) tryNewTenant(ctx context.Context) (objects blueprintsql.Object
 			if err := s.tryPrivileges(ctx, tx, t, objects); err != nil {
 				return err
 			}
-			structure, err = fingerprint.Read(ctx, tx, t.SchemaName)
-			return err
+			if structure, err = fingerprint.Read(ctx, tx, t.SchemaName); err != nil {
+				return err
+			}
+			return checkSettings(s.blueprint, structure)
 		})
 		if err != nil {
 			return objects, nil, err
 		}
 		if found != nil {
+			found = found.OpenDefaults(structure)
 			if d := found.Compare(structure, nil); len(d.Missing)+len(d.Changed)+len(d.Unmanaged) > 0 {
 				return objects, nil, problemsError(blueprint.Problems{{File: "blueprint.yaml", Message: fmt.Sprintf("has variables on which the structure depends: %q; they may shape rows and default values alone",
 					slices.Concat(d.Missing, d.Changed, d.Unmanaged))}})
 			}
+			continue
 		}
 		found = structure
 	}

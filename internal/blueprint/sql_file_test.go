@@ -153,6 +153,7 @@ func TestStatement_WithoutConcurrently(t *testing.T) {
 		"REINDEX TABLE CONCURRENTLY t":                                       "REINDEX TABLE t",
 		"REINDEX (VERBOSE) TABLE CONCURRENTLY t":                             "REINDEX (VERBOSE) TABLE t",
 		"REINDEX (CONCURRENTLY) TABLE t":                                     "REINDEX TABLE t",
+		"REINDEX(CONCURRENTLY)TABLE t":                                       "REINDEX TABLE t",
 		"REINDEX (CONCURRENTLY on, VERBOSE) TABLE t":                         "REINDEX (VERBOSE) TABLE t",
 		"REINDEX (VERBOSE, CONCURRENTLY) TABLE t":                            "REINDEX (VERBOSE) TABLE t",
 		"REINDEX (VERBOSE, CONCURRENTLY 1, TABLESPACE x) TABLE t":            "REINDEX (VERBOSE, TABLESPACE x) TABLE t",

@@ -163,5 +163,9 @@ func (c indexCommand) without(sql string) string {
 	if to == len(c.tokens) {
 		return strings.TrimSpace(sql[:c.tokens[from].Start-base])
 	}
-	return sql[:c.tokens[from].Start-base] + sql[c.tokens[to].Start-base:]
+	before, after := sql[:c.tokens[from].Start-base], sql[c.tokens[to].Start-base:]
+	if from == c.list[0] && !strings.HasSuffix(before, " ") { // Parentheses kept two words apart.
+		before += " "
+	}
+	return before + after
 }

@@ -129,6 +129,7 @@ func TestServe_LeastPrivilege(t *testing.T) {
 	w.finish(created, "provision", "completed")
 	w.reads(id)
 	w.changes(id)
+	w.invitations(id)
 	w.refusals(id)
 	w.moves(id)
 	w.ownSteps()
@@ -181,6 +182,25 @@ func (w *leastPrivilege) changes(id string) {
 	}
 	w.do("invite-admin", http.StatusOK, nil, "{id}", id)
 	w.do("reconcile-contract", http.StatusOK, nil, "{id}", id)
+}
+
+// invitations expire, are renewed and accepted.
+func (w *leastPrivilege) invitations(id string) {
+	w.t.Helper()
+	token := func() map[string]any {
+		mails := w.mail.Messages()
+		return map[string]any{"token": regexp.MustCompile(`#invitation=([\w-]{43})`).FindStringSubmatch(mails[len(mails)-1].Text)[1]}
+	}
+	w.registry.ExpireInvitations()
+	w.do("renew-invitation", http.StatusOK, token())
+	body := token()
+	if got := w.do("inspect-invitation", http.StatusOK, body); got.str("status") != "PENDING" || got.str("adminEmail") != "grace@clinic.example" {
+		w.t.Errorf("%s", got.text)
+	}
+	body["password"] = "correct horse battery staple"
+	if got := w.do("accept-invitation", http.StatusOK, body); got.str("tenantId") != id {
+		w.t.Errorf("%s", got.text)
+	}
 }
 
 // refusals calls what only a server with a worker can do.

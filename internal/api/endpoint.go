@@ -24,6 +24,7 @@ type endpoint struct {
 	tag                  string
 	summary, description string
 	scope                access.Scope // Empty: public.
+	invited              bool         // Public, for those who hold an invitation.
 	mutating             bool         // Its rejections are audited.
 	timeout              time.Duration
 	workerRemedy         string                                        // What to do instead where no worker runs, which refuses the operation; empty: it works.
@@ -64,6 +65,12 @@ func (s *Server) preHandle(e *endpoint, ctx huma.Context, next func(huma.Context
 		p := s.authorize(r.WithContext(ctx), c)
 		cancel()
 		if p != nil {
+			s.writeProblem(c, p)
+			return
+		}
+	}
+	if e.invited {
+		if p := s.limitInvited(c); p != nil {
 			s.writeProblem(c, p)
 			return
 		}

@@ -66,16 +66,27 @@ func (s *Server) inviteAdmin(ctx context.Context, in *ByID) (*bodyOutput[invited
 		return nil, err
 	}
 	v := invitedView{
-		Status: "sent", WelcomeEmailStatus: string(out.Tenant.WelcomeEmail),
+		Status: mailOutcome(out), WelcomeEmailStatus: string(out.Tenant.WelcomeEmail),
 		Message: "The welcome mail has been sent to " + out.Tenant.AdminEmail, Warnings: dto.List(out.Warnings),
 	}
-	switch {
-	case out.MailUnderWay:
-		v.Status, v.Message = "pending", "The welcome mail is on its way to "+out.Tenant.AdminEmail
-	case len(out.Warnings) > 0:
-		v.Status, v.Message = "failed", "The welcome mail could not be sent to "+out.Tenant.AdminEmail
+	switch v.Status {
+	case "pending":
+		v.Message = "The welcome mail is on its way to " + out.Tenant.AdminEmail
+	case "failed":
+		v.Message = "The welcome mail could not be sent to " + out.Tenant.AdminEmail
 	}
 	return newBodyOutput(v), nil
+}
+
+// mailOutcome says what became of the mail of an invitation.
+func mailOutcome(out provisioning.Outcome) string {
+	switch {
+	case out.MailUnderWay:
+		return "pending"
+	case len(out.Warnings) > 0:
+		return "failed"
+	}
+	return "sent"
 }
 
 type purgeTenantInput struct {

@@ -45,6 +45,8 @@ type Options struct {
 
 	Blueprints Blueprints // Required.
 
+	AppURL string // Base address of the platform's application, without a trailing slash. Default: none.
+
 	RateLimit           int   // Requests per minute and caller. 0: DefaultRateLimit.
 	AuthFailureLimit    int   // Rejected callers per minute and address. 0: DefaultAuthFailureLimit.
 	MaxBody             int64 // Size of a request body, in bytes. 0: DefaultMaxBody.

@@ -25,21 +25,23 @@ import (
 // Server is the API as an http.Handler. NewServer wraps it in an http.Server with the
 // limits that a network needs.
 type Server struct {
-	opts               Options
-	timeouts           timeouts
-	mux                *http.ServeMux
-	api                huma.API
-	auth               *auth.Authenticator
-	callerLimiter      *limits.RateLimiter
-	authFailureLimiter *limits.RateLimiter // By address.
-	recorder           *rejections.Recorder
-	metrics            *metrics
-	requestSlots       chan struct{}  // One slot per request, without those of health and documents.
-	provisionPlaces    *limits.Places // One per run inside a request.
-	eventStreamPlaces  *limits.Places
-	trialSlot          chan struct{}      // Of the only trial of a blueprint.
-	runs               sync.WaitGroup     // Runs inside requests.
-	readiness          singleflight.Group // Concurrent callers share the checks.
+	opts                     Options
+	timeouts                 timeouts
+	mux                      *http.ServeMux
+	api                      huma.API
+	auth                     *auth.Authenticator
+	callerLimiter            *limits.RateLimiter
+	authFailureLimiter       *limits.RateLimiter // By address.
+	recorder                 *rejections.Recorder
+	invitationAddressLimiter *limits.RateLimiter
+	invitationTokenLimiter   *limits.RateLimiter
+	metrics                  *metrics
+	requestSlots             chan struct{}  // One slot per request, without those of health and documents.
+	provisionPlaces          *limits.Places // One per run inside a request.
+	eventStreamPlaces        *limits.Places
+	trialSlot                chan struct{}      // Of the only trial of a blueprint.
+	runs                     sync.WaitGroup     // Runs inside requests.
+	readiness                singleflight.Group // Concurrent callers share the checks.
 
 	drainCtx context.Context
 	drain    context.CancelFunc
@@ -53,11 +55,13 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		opts: o, timeouts: defaultTimeouts,
-		callerLimiter:      limits.NewRateLimiter(o.RateLimit, o.Clock),
-		authFailureLimiter: limits.NewRateLimiter(o.AuthFailureLimit, o.Clock),
-		auth:               auth.New(o.Keys, o.OIDC, o.Clock, o.Logger),
-		recorder:           rejections.NewRecorder(o.Service.Record, o.Logger),
-		requestSlots:       make(chan struct{}, o.maxRequests()), trialSlot: make(chan struct{}, 1),
+		callerLimiter:            limits.NewRateLimiter(o.RateLimit, o.Clock),
+		authFailureLimiter:       limits.NewRateLimiter(o.AuthFailureLimit, o.Clock),
+		invitationAddressLimiter: limits.NewRateLimiter(invitationAddressLimit, o.Clock),
+		invitationTokenLimiter:   limits.NewRateLimiter(invitationTokenLimit, o.Clock),
+		auth:                     auth.New(o.Keys, o.OIDC, o.Clock, o.Logger),
+		recorder:                 rejections.NewRecorder(o.Service.Record, o.Logger),
+		requestSlots:             make(chan struct{}, o.maxRequests()), trialSlot: make(chan struct{}, 1),
 		provisionPlaces: limits.NewPlaces("provisionings inside requests", "queue the tenant with POST /admin/tenants",
 			o.MaxProvisionStreams, provisionShare),
 		eventStreamPlaces: limits.NewPlaces("event streams", "poll the provisioning status", o.MaxEventStreams, eventStreamShare),
@@ -95,6 +99,7 @@ func (s *Server) buildRoutes() {
 	s.api = huma.NewAPI(openapi.Config(s.opts.Version, s.transformResponse), humago.NewAdapter(s.mux, ""))
 	s.registerTenantRoutes()
 	s.registerLifecycleRoutes()
+	s.registerInvitationRoutes()
 	s.registerCredentialRoutes()
 	s.registerTenantHealthRoutes()
 	s.registerBlueprintRoutes()

@@ -20,6 +20,7 @@ type Service interface {
 	Provisioner
 	TenantReader
 	TenantMover
+	Onboarding
 	Inspector
 	Credentials
 	audit.Log
@@ -52,6 +53,13 @@ type TenantMover interface {
 	Invite(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)
 	SkipUndo(ctx context.Context, id uuid.UUID, steps []string, reason string) error
 	SubmitMove(ctx context.Context, id uuid.UUID, r provisioning.MoveRequest) (provisioning.Submission, error)
+}
+
+// Onboarding is for those who hold an invitation.
+type Onboarding interface {
+	InspectInvitation(ctx context.Context, token string) (provisioning.InvitedView, error)
+	AcceptInvitation(ctx context.Context, token string, password tenant.Password) (tenant.Tenant, error)
+	RenewInvitation(ctx context.Context, token string) (provisioning.Outcome, error)
 }
 
 // Inspector reads the state of tenants in database and ledger, and repairs it.

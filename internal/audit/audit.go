@@ -15,19 +15,20 @@ type Action string
 // The actions on tenants, which the registry records by itself in the transaction of the
 // change.
 const (
-	ActionCreate          Action = "tenant.create"   // Recorded.
-	ActionRetry           Action = "tenant.retry"    // A new attempt of a tenant that never went live.
-	ActionActivate        Action = "tenant.activate" // Live.
-	ActionFail            Action = "tenant.fail"     // The attempt failed; its rollback begins.
-	ActionAbort           Action = "tenant.abort"    // To be rolled back and archived, by request.
-	ActionUpdate          Action = "tenant.update"
-	ActionArchive         Action = "tenant.archive"
-	ActionUnarchive       Action = "tenant.unarchive"
-	ActionPurge           Action = "tenant.purge"
-	ActionSkipUndo        Action = "tenant.skip_undo" // What own steps left over is not undone any more.
-	ActionInvite          Action = "tenant.invite"    // Another welcome mail is to be sent.
-	ActionRepair          Action = "tenant.repair"    // The privileges of its database role were restored.
-	ActionUpgradeContract Action = "contract.upgrade" // An upgrade of the contract is planned.
+	ActionCreate           Action = "tenant.create"   // Recorded.
+	ActionRetry            Action = "tenant.retry"    // A new attempt of a tenant that never went live.
+	ActionActivate         Action = "tenant.activate" // Live.
+	ActionFail             Action = "tenant.fail"     // The attempt failed; its rollback begins.
+	ActionAbort            Action = "tenant.abort"    // To be rolled back and archived, by request.
+	ActionUpdate           Action = "tenant.update"
+	ActionArchive          Action = "tenant.archive"
+	ActionUnarchive        Action = "tenant.unarchive"
+	ActionPurge            Action = "tenant.purge"
+	ActionSkipUndo         Action = "tenant.skip_undo"  // What own steps left over is not undone any more.
+	ActionInvite           Action = "tenant.invite"     // Another welcome mail is to be sent.
+	ActionAcceptInvitation Action = "invitation.accept" // The admin chose a password.
+	ActionRepair           Action = "tenant.repair"     // The privileges of its database role were restored.
+	ActionUpgradeContract  Action = "contract.upgrade"  // An upgrade of the contract is planned.
 
 	// ActionGiveUpTransaction: an operator says that a Stellar transaction will never be applied.
 	ActionGiveUpTransaction Action = "transaction.give_up"

@@ -13,6 +13,7 @@ type CallerKind string
 const (
 	CallerAPIKey    CallerKind = "apikey"    // By an API key.
 	CallerToken     CallerKind = "oidc"      // By a token of the configured issuer.
+	CallerInvited   CallerKind = "invited"   // By the token of an invitation.
 	CallerAnonymous CallerKind = "anonymous" // Not at all.
 	CallerTerraform CallerKind = "terraform" // By running the provider with database credentials.
 	CallerCommand   CallerKind = "command"   // By running the command line with database credentials.

@@ -6,11 +6,18 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"strings"
 	"time"
 )
 
 // InvitationTTL is how long an admin has to accept an invitation.
 const InvitationTTL = 72 * time.Hour
+
+// The size of a token: random bytes, and the characters that they are written as.
+const (
+	tokenBytes  = 32
+	tokenLength = 43
+)
 
 // Invitation lets a tenant's first admin choose a password, once. The registry stores
 // Hash; only the welcome mail contains the token.
@@ -23,10 +30,33 @@ type Invitation struct {
 // NewInvitation draws 32 random bytes. It cannot fail: crypto/rand crashes the program if
 // the system has no random numbers.
 func NewInvitation(now time.Time) Invitation {
-	secret := make([]byte, 32)
+	secret := make([]byte, tokenBytes)
 	_, _ = rand.Read(secret) // Documented never to return an error.
 	token := base64.RawURLEncoding.EncodeToString(secret)
 	return Invitation{Hash: HashInvitation(token), ExpiresAt: now.Add(InvitationTTL), token: token}
+}
+
+// Status says what became of an invitation.
+type Status string
+
+// The statuses of invitations.
+const (
+	StatusPending  Status = "PENDING"  // It can be accepted.
+	StatusAccepted Status = "ACCEPTED" // Its user chose a password.
+	StatusExpired  Status = "EXPIRED"  // A new one can be sent to the same address.
+	StatusRevoked  Status = "REVOKED"  // A later one took its place, or the tenant is out of service.
+)
+
+// ParseToken returns the hash that is stored of a token; ok is false for a text that
+// NewInvitation cannot have made.
+func ParseToken(text string) (hash [sha256.Size]byte, ok bool) {
+	if len(text) != tokenLength {
+		return hash, false
+	}
+	if _, err := base64.RawURLEncoding.Strict().DecodeString(text); err != nil || strings.ContainsAny(text, "\r\n") {
+		return hash, false
+	}
+	return HashInvitation(text), true
 }
 
 // HashInvitation returns the hash that is stored of a token. A plain hash is enough: the

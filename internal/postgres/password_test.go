@@ -44,7 +44,7 @@ func (b fixture) assertHash(label, hash, password string) {
 
 func (b fixture) openInvitations() int {
 	b.T.Helper()
-	return value[int](b, `SELECT count(*) FROM tenant_invitations WHERE used_at IS NULL`)
+	return value[int](b, `SELECT count(*) FROM tenant_invitations WHERE used_at IS NULL AND revoked_at IS NULL`)
 }
 
 // assertNoLeak searches the registry, except the password columns, for the password

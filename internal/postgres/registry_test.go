@@ -338,7 +338,7 @@ func TestDB_WelcomeMail(t *testing.T) {
 		t.Errorf("serial %d, %v", ref.Serial, err)
 	}
 	invitationCount := func() int {
-		return value[int](b, `SELECT count(*) FROM tenant_invitations WHERE tenant_id = $1`, active.ID)
+		return value[int](b, `SELECT count(*) FROM tenant_invitations WHERE tenant_id = $1 AND revoked_at IS NULL`, active.ID)
 	}
 	if n := invitationCount(); n != 1 {
 		t.Errorf("%d invitations: the invitation of the previous mail is still valid", n)
@@ -354,6 +354,7 @@ func TestDB_WelcomeMail(t *testing.T) {
 	if _, err := b.Update(t.Context(), active.ID, in, 0); err != nil || invitationCount() != 0 {
 		t.Errorf("%d invitations to the old address, %v", invitationCount(), err)
 	}
+	inv = invitation.NewInvitation(time.Now())
 	if _, ref, err = b.CreateInvitation(t.Context(), active.ID, inv, time.Minute); err != nil || ref.Serial != 3 {
 		t.Errorf("serial %d, %v", ref.Serial, err)
 	}

@@ -2,6 +2,7 @@ package provisioning
 
 import (
 	"context"
+	"crypto/sha256"
 	"time"
 
 	"github.com/google/uuid"
@@ -104,6 +105,16 @@ type InvitationStore interface {
 	// earlier claim sends nothing any more. It returns the tenant and the welcome mail to
 	// send. ErrMailUnanswered while the mail server has an earlier mail.
 	CreateInvitation(ctx context.Context, id uuid.UUID, inv invitation.Invitation, hold time.Duration) (tenant.Tenant, MailRef, error)
+	// RenewInvitation is CreateInvitation in place of the EXPIRED invitation with that
+	// hash, which is REVOKED then. KindConflict for one that is not EXPIRED, KindNotFound
+	// for an unknown hash.
+	RenewInvitation(ctx context.Context, hash [sha256.Size]byte, inv invitation.Invitation, hold time.Duration) (tenant.Tenant, MailRef, error)
+	// FindInvitation returns KindNotFound for an unknown hash.
+	FindInvitation(ctx context.Context, hash [sha256.Size]byte) (Invited, error)
+	// AcceptInvitation sets the password of the user whom a PENDING invitation of a tenant is
+	// for, and revokes the user's other invitations. KindConflict for one that is not PENDING any
+	// more, and for a tenant that is not ACTIVE.
+	AcceptInvitation(ctx context.Context, id uuid.UUID, hash [sha256.Size]byte, password tenant.Password) (tenant.Tenant, error)
 	WelcomeStore
 }
 

@@ -239,9 +239,17 @@ func (s *Service) Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, err
 // MailWait: the mail is then PENDING, and on its way. While the mail server has an earlier
 // mail without having answered, no other one is sent.
 func (s *Service) Invite(ctx context.Context, id uuid.UUID) (Outcome, error) {
+	return s.invite(ctx, func(inv invitation.Invitation) (tenant.Tenant, MailRef, error) {
+		return s.invitations.CreateInvitation(ctx, id, inv, MailHold)
+	})
+}
+
+// invite sends the mail of an invitation that create records.
+func (s *Service) invite(ctx context.Context, create func(invitation.Invitation) (tenant.Tenant, MailRef, error)) (Outcome, error) {
 	p := s.pipeline
 	invitation, started := invitation.NewInvitation(p.opts.Clock.Now()), p.opts.Clock.Now()
-	t, ref, err := s.invitations.CreateInvitation(ctx, id, invitation, MailHold)
+	t, ref, err := create(invitation)
+	id := t.ID
 	if errors.Is(err, ErrMailUnanswered) {
 		t, err = s.tenants.Get(ctx, id)
 		return Outcome{Tenant: t, Warnings: []string{errs.SafeMessage(ErrMailUnanswered)}, MailUnderWay: true}, err

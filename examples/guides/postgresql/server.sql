@@ -25,7 +25,7 @@ GRANT USAGE ON SEQUENCE provisioning_log_seq TO platform_server;
 -- Own steps: they are in the log, and an undo can be skipped. Workers send them.
 GRANT SELECT, UPDATE (state, due_at) ON tenant_steps TO platform_server;
 GRANT SELECT, UPDATE ON tenant_counts TO platform_server;
-GRANT SELECT, INSERT, DELETE ON tenant_invitations TO platform_server;
+GRANT SELECT, INSERT, UPDATE (used_at, revoked_at) ON tenant_invitations TO platform_server;
 GRANT EXECUTE ON FUNCTION tenant_update_admin(uuid, text) TO platform_server;
 -- The audit log: events are added, and never changed.
 GRANT SELECT, INSERT ON audit_events TO platform_server;

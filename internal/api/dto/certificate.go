@@ -11,7 +11,7 @@ import (
 
 // Caller is the caller of an audited operation.
 type Caller struct {
-	Kind      string  `json:"kind" enum:"apikey,oidc,anonymous,terraform,command,process,redacted"`
+	Kind      string  `json:"kind" enum:"apikey,oidc,invited,anonymous,terraform,command,process,redacted"`
 	ID        *string `json:"id" doc:"A key's prefix, a token's subject."`
 	Name      *string `json:"name"`
 	Address   *string `json:"address"`

@@ -14,6 +14,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/logins"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/welcome"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
@@ -118,6 +119,9 @@ func (s *Lifecycle) Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, e
 			version = version + 1, run_epoch = run_epoch + 1, welcome_email_due_at = NULL WHERE id = $1 RETURNING `+tenantrow.Columns, id)
 		if t, err = pgx.CollectExactlyOneRow(rows, tenantrow.Scan); err == nil {
 			err = auditlog.Append(ctx, tx, id, audit.ActionArchive, nil)
+		}
+		if err == nil {
+			err = welcome.Revoke(ctx, tx, id)
 		}
 		if err == nil {
 			closed, err = logins.CloseAll(ctx, tx, t, nil)

@@ -81,7 +81,7 @@ func writeInputs(ctx context.Context, tx pgx.Tx, run provisioning.Run, in tenant
 	if err == nil && t.WasLive() && (t.AdminEmail != run.Tenant.AdminEmail || password != nil) {
 		// The reader of mail to the old address, or of an old mail, must not choose the
 		// password.
-		_, err = welcome.InvalidateInvitations(ctx, tx, t.ID)
+		_, err = welcome.RevokeInvitations(ctx, tx, t.ID)
 	}
 	before := run.Tenant
 	sameAdmin := password == nil && t.AdminEmail == before.AdminEmail && t.AdminFirstName == before.AdminFirstName && t.AdminLastName == before.AdminLastName

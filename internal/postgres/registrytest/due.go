@@ -72,3 +72,9 @@ func (r *Registry) MakeOwnStepsDue() {
 	r.t.Helper()
 	r.exec(`UPDATE tenant_steps SET due_at = NULL`)
 }
+
+// ExpireInvitations lets all invitations expire now.
+func (r *Registry) ExpireInvitations() {
+	r.t.Helper()
+	r.exec(`UPDATE tenant_invitations SET expires_at = now()`)
+}

@@ -134,10 +134,10 @@ func (r *Registry) InProgress(step tenant.Step) int {
 	return value[int](r, `SELECT count(*) FROM provisioning_logs WHERE step = $1 AND status = 'IN_PROGRESS'`, string(step))
 }
 
-// Invitations is the number of invitations.
+// Invitations is the number of invitations that were not revoked.
 func (r *Registry) Invitations() int {
 	r.t.Helper()
-	return value[int](r, `SELECT count(*) FROM tenant_invitations`)
+	return value[int](r, `SELECT count(*) FROM tenant_invitations WHERE revoked_at IS NULL`)
 }
 
 // Transactions is the number of Stellar transactions of a purpose in a state; "" is any.

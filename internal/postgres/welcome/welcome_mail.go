@@ -3,6 +3,7 @@ package welcome
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"time"
 
@@ -28,9 +29,26 @@ func New(db *pgdb.DB) *Mails { return &Mails{db} }
 // CreateInvitation adds an invitation for the admin of an ACTIVE tenant, and claims its
 // welcome mail.
 func (s *Mails) CreateInvitation(ctx context.Context, id uuid.UUID, inv invitation.Invitation, hold time.Duration) (tenant.Tenant, provisioning.MailRef, error) {
+	return s.create(ctx, id, inv, hold, func(pgx.Tx) error { return nil })
+}
+
+// RenewInvitation does so in place of an invitation that has expired.
+func (s *Mails) RenewInvitation(ctx context.Context, hash [sha256.Size]byte, inv invitation.Invitation, hold time.Duration) (tenant.Tenant, provisioning.MailRef, error) {
+	found, err := s.FindInvitation(ctx, hash)
+	if err != nil {
+		return tenant.Tenant{}, provisioning.MailRef{}, err
+	}
+	return s.create(ctx, found.Tenant.ID, inv, hold, func(tx pgx.Tx) error { return revokeExpired(ctx, tx, hash) })
+}
+
+// create adds an invitation for a locked tenant, after check.
+func (s *Mails) create(ctx context.Context, id uuid.UUID, inv invitation.Invitation, hold time.Duration, check func(pgx.Tx) error) (tenant.Tenant, provisioning.MailRef, error) {
 	var locked tenantrow.Row
 	err := s.db.InTx(ctx, "store invitation", func(tx pgx.Tx) (err error) {
 		if locked, err = tenantrow.Lock(ctx, tx, id); err != nil {
+			return err
+		}
+		if err := check(tx); err != nil {
 			return err
 		}
 		if locked.Tenant.Status != tenant.StatusActive {
@@ -43,7 +61,7 @@ func (s *Mails) CreateInvitation(ctx context.Context, id uuid.UUID, inv invitati
 			}
 		}
 		if locked.Tenant.WelcomeEmail == tenant.WelcomeEmailSent {
-			if locked.MailSerial, err = InvalidateInvitations(ctx, tx, id); err != nil {
+			if locked.MailSerial, err = RevokeInvitations(ctx, tx, id); err != nil {
 				return err
 			}
 		}
@@ -75,13 +93,13 @@ func refuseWhileUnanswered(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
 	return err
 }
 
-// InvalidateInvitations deletes the open invitations of an ACTIVE tenant, and returns the
+// RevokeInvitations revokes the open invitations of an ACTIVE tenant, and returns the
 // serial of the next welcome mail. It is for a mail that replaces one that was delivered.
 // A retried mail has the Message-ID of the first try, so the link works in the copy that
 // a mail server keeps. A PENDING mail is due at once, as the next mail: the conversation
 // about the last one, if there is one, has a link that does not work any more.
-func InvalidateInvitations(ctx context.Context, tx pgx.Tx, id uuid.UUID) (serial int, err error) {
-	if _, err = tx.Exec(ctx, `DELETE FROM tenant_invitations WHERE tenant_id = $1 AND used_at IS NULL`, id); err == nil {
+func RevokeInvitations(ctx context.Context, tx pgx.Tx, id uuid.UUID) (serial int, err error) {
+	if err = Revoke(ctx, tx, id); err == nil {
 		err = tx.QueryRow(ctx, `UPDATE tenants SET welcome_email_serial = welcome_email_serial + 1, welcome_email_claim = welcome_email_claim + 1,
 			welcome_email_unanswered = false, welcome_email_due_at = CASE WHEN welcome_email_due_at IS NOT NULL THEN clock_timestamp() END
 			WHERE id = $1 RETURNING welcome_email_serial`, id).Scan(&serial)

@@ -225,7 +225,8 @@ CREATE TABLE tenant_invitations (
     tenant_id  uuid NOT NULL,
     user_id    uuid NOT NULL,
     expires_at timestamptz NOT NULL,
-    used_at    timestamptz,
+    used_at    timestamptz, -- its user chose a password
+    revoked_at timestamptz, -- another one took its place, or the tenant was archived
     created_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX tenant_invitations_tenant ON tenant_invitations (tenant_id);

@@ -1,0 +1,92 @@
+package welcome
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// revokeSQL revokes the open invitations of a tenant.
+const revokeSQL = `UPDATE tenant_invitations SET revoked_at = now() WHERE tenant_id = $1 AND used_at IS NULL AND revoked_at IS NULL`
+
+// Revoke revokes the open invitations of a tenant that goes out of service.
+func Revoke(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
+	_, err := tx.Exec(ctx, revokeSQL, id)
+	return err
+}
+
+// querier is a pool or a transaction.
+type querier interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// FindInvitation returns the invitation with a hash, and its tenant.
+func (s *Mails) FindInvitation(ctx context.Context, hash [sha256.Size]byte) (provisioning.Invited, error) {
+	pool, err := s.db.ReadyPool(ctx)
+	if err != nil {
+		return provisioning.Invited{}, err
+	}
+	found, err := find(ctx, pool, hash)
+	if err != nil {
+		return found, pgdb.Classify(err, "read invitation")
+	}
+	found.Tenant, err = tenantrow.Get(ctx, s.db, found.Tenant.ID)
+	return found, err
+}
+
+// find returns the invitation with a hash; of its tenant it has the id. An invitation that is not
+// for the present administrator of a tenant in service counts as revoked.
+func find(ctx context.Context, q querier, hash [sha256.Size]byte) (found provisioning.Invited, err error) {
+	err = q.QueryRow(ctx, `SELECT t.id, i.expires_at, CASE
+			WHEN i.used_at IS NOT NULL THEN 'ACCEPTED'
+			WHEN i.revoked_at IS NOT NULL OR i.user_id IS DISTINCT FROM t.admin_user_id OR t.status NOT IN ('PROVISIONING', 'ACTIVE') THEN 'REVOKED'
+			WHEN i.expires_at <= now() THEN 'EXPIRED' ELSE 'PENDING' END
+		FROM tenant_invitations i JOIN tenants t ON t.id = i.tenant_id WHERE i.token_hash = $1`, hash[:]).Scan(&found.Tenant.ID, &found.ExpiresAt, &found.Status)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = provisioning.ErrNoInvitation("read invitation")
+	}
+	return found, err
+}
+
+// revokeExpired revokes an invitation of a locked tenant. KindConflict unless it is EXPIRED.
+func revokeExpired(ctx context.Context, tx pgx.Tx, hash [sha256.Size]byte) error {
+	found, err := find(ctx, tx, hash)
+	if err == nil && found.Status != invitation.StatusExpired {
+		err = provisioning.InvitationError("renew invitation", found.Status)
+	}
+	if err == nil {
+		_, err = tx.Exec(ctx, `UPDATE tenant_invitations SET revoked_at = now() WHERE token_hash = $1`, hash[:])
+	}
+	return err
+}
+
+// UseInvitation records that an invitation of a locked tenant was used, and ends what that makes
+// needless: its other invitations, and a mail that is still to be sent. KindConflict unless it is
+// PENDING.
+func UseInvitation(ctx context.Context, tx pgx.Tx, id uuid.UUID, hash [sha256.Size]byte) error {
+	found, err := find(ctx, tx, hash)
+	if err == nil && found.Status != invitation.StatusPending {
+		err = provisioning.InvitationError("accept invitation", found.Status)
+	}
+	if err == nil {
+		_, err = tx.Exec(ctx, `UPDATE tenant_invitations SET used_at = now() WHERE token_hash = $1`, hash[:])
+	}
+	if err == nil {
+		err = Revoke(ctx, tx, id)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `UPDATE tenants SET welcome_email = 'SENT', welcome_email_claim = welcome_email_claim + 1, welcome_email_failures = 0,
+			welcome_email_unanswered = false, welcome_email_due_at = NULL, updated_at = now(), version = version + 1
+		WHERE id = $1 AND welcome_email IN ('PENDING', 'FAILED')`, id)
+	return err
+}

@@ -77,6 +77,7 @@ type invitationView struct {
 	ExpiresAt   *time.Time `json:"expiresAt,omitempty" doc:"Only of a PENDING or EXPIRED invitation."`
 	ProductName string     `json:"productName,omitempty" doc:"Of the tenant's blueprint." example:"Clinic Cloud"`
 	Support     string     `json:"support,omitempty" doc:"Address for questions, of the tenant's blueprint." example:"help@clinic.example"`
+	Logo        []byte     `json:"logo,omitempty" doc:"Of the tenant's blueprint, a PNG."`
 	Locale      string     `json:"locale" doc:"Language of the tenant, or of its blueprint (BCP 47)." example:"de"`
 }
 
@@ -88,7 +89,7 @@ func (s *Server) inspectInvitation(ctx context.Context, in *struct{ Body invitat
 	if err != nil {
 		return nil, err
 	}
-	v := invitationView{Status: string(found.Status), ProductName: found.ProductName, Support: found.Support, Locale: found.Locale}
+	v := invitationView{Status: string(found.Status), ProductName: found.ProductName, Support: found.Support, Logo: found.Logo, Locale: found.Locale}
 	if found.Status == invitation.StatusPending || found.Status == invitation.StatusExpired {
 		v.TenantName, v.ExpiresAt = found.Tenant.Name, &found.ExpiresAt
 	}

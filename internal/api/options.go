@@ -45,7 +45,8 @@ type Options struct {
 
 	Blueprints Blueprints // Required.
 
-	AppURL string // Base address of the platform's application, without a trailing slash. Default: none.
+	AppURL            string // Base address of the platform's application, without a trailing slash. Default: none.
+	OwnInvitationPage bool   // The platform has a page for invitations: this server serves none.
 
 	RateLimit           int   // Requests per minute and caller. 0: DefaultRateLimit.
 	AuthFailureLimit    int   // Rejected callers per minute and address. 0: DefaultAuthFailureLimit.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/auth"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/limits"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/onboarding"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/openapi"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/rejections"
@@ -107,7 +108,10 @@ func (s *Server) buildRoutes() {
 	s.registerJobRoutes()
 	s.registerHealthRoutes()
 	s.mux.HandleFunc("GET "+openAPIPath, openapi.Serve(s.api))
-	s.mux.HandleFunc("GET "+docsPath, openapi.ServeDocs)
+	s.mux.HandleFunc("GET "+docsPath, openapi.Docs.Serve)
+	if !s.opts.OwnInvitationPage {
+		s.mux.HandleFunc("GET "+invitationPath, onboarding.Invitation.Serve)
+	}
 }
 
 // ServeHTTP implements http.Handler.
@@ -135,7 +139,7 @@ func (s *Server) admit(r *http.Request) (leave func(), refused *problem.Problem)
 	switch r.URL.Path {
 	case "/health", "/livez", "/readyz":
 		return limits.Hold(r.Context()), nil
-	case openAPIPath, docsPath:
+	case openAPIPath, docsPath, invitationPath:
 		return func() {}, nil
 	}
 	select {
@@ -152,6 +156,8 @@ func (s *Server) admit(r *http.Request) (leave func(), refused *problem.Problem)
 const (
 	openAPIPath = "/openapi.json"
 	docsPath    = "/docs"
+	// The page that the link of an invitation leads to.
+	invitationPath = "/invitation"
 )
 
 // rejectUnknownRoute returns a problem where the mux would answer with plain text or

@@ -39,9 +39,11 @@ var domain = map[string][]string{
 // may import. None of them imports package api.
 var apiParts = map[string][]string{
 	"api/dto":        {},
+	"api/page":       {},
+	"api/onboarding": {"api/page"},
 	"api/problem":    {},
 	"api/rejections": {},
-	"api/openapi":    {"api/problem", "api/validate"},
+	"api/openapi":    {"api/page", "api/problem", "api/validate"},
 	"api/validate":   {"api/problem"},
 	"api/limits":     {"api/problem"},
 	"api/auth":       {"api/limits", "api/problem"},

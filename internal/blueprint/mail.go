@@ -207,7 +207,7 @@ func (b Blueprint) SampleMailData(name MailName) MailData {
 		TenantURL: page, Reference: "01980000-0000-7000-8000-00000000c11c", ProductName: b.Mail.ProductName, Support: b.Mail.Support,
 	}
 	if name != MailFailure && b.Extends != BaseNone {
-		data.InvitationURL, data.ExpiresAt = page+"#invitation=an-example-of-an-invitation", "2026-08-17 13:04 UTC"
+		data.InvitationURL, data.ExpiresAt = "https://app.platform.example/invitation#invitation=an-example-of-an-invitation", "2026-08-17 13:04 UTC"
 	}
 	if b.Logo() != nil {
 		data.LogoURL = LogoURL

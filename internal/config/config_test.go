@@ -138,6 +138,8 @@ func TestReadMail(t *testing.T) {
 		"BadPolicy":        {in: map[string]string{"MAIL_FAILURE_POLICY": "panic"}, fault: "MAIL_FAILURE_POLICY"},
 		"NoUser":           {in: map[string]string{"MAIL_PASSWORD": "s3cret"}, fault: "MAIL_USER is not set"},
 		"BadAppURL":        {in: map[string]string{"APP_URL": "app.example"}, fault: "APP_URL is not a base URL"},
+		"OwnPage":          {in: map[string]string{"INVITATION_URL": "https://app.example/welcome"}},
+		"BadPage":          {in: map[string]string{"INVITATION_URL": "https://app.example/welcome#x"}, fault: "INVITATION_URL is not the address of a page"},
 		"OAuth":            {in: oauth(nil)},
 		"OAuthOnLoopback":  {in: oauth(map[string]string{"MAIL_OAUTH_TOKEN_URL": "http://127.0.0.1:1/token"})},
 		"OAuthWithoutTLS":  {in: oauth(map[string]string{"MAIL_OAUTH_TOKEN_URL": "http://login.example/token"}), fault: "MAIL_OAUTH_TOKEN_URL is not the https address"},

@@ -24,6 +24,7 @@ const (
 	AppURL            = "APP_URL"
 	AppHost           = "APP_HOST"
 	AppPort           = "APP_PORT"
+	InvitationURL     = "INVITATION_URL"
 )
 
 // The TLS modes of the connection to the mail server.
@@ -45,6 +46,7 @@ type Mail struct {
 	CAFile        string // PEM file of authorities, besides the system's.
 	OAuth         MailOAuth
 	AppURL        string // Without a trailing slash.
+	InvitationURL string // Of the platform's own page for invitations; empty: tenant-api has it.
 }
 
 // MailOAuth has the client credentials with which access tokens for the mail server are
@@ -78,7 +80,7 @@ func ReadMail(source Source) (Mail, error) {
 		r.addError(MailUser, "is not set, but %s is; give both or none", MailPassword)
 	}
 	m.CAFile, m.OAuth = r.text(MailCAFile, ""), r.mailOAuth(m)
-	m.AppURL = r.appURL()
+	m.AppURL, m.InvitationURL = r.appURL(), r.invitationURL()
 	return m, r.err()
 }
 
@@ -120,10 +122,24 @@ func (r *reader) appURL() string {
 	}
 	fallback := url.URL{Scheme: "http", Host: net.JoinHostPort(r.text(AppHost, "127.0.0.1"), formatInt(port))}
 	address := r.text(AppURL, fallback.String())
-	if u, err := url.Parse(address); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+	if !isPageURL(address) {
 		r.addError(AppURL, "is not a base URL; give it as https://app.platform.example")
 	}
 	return strings.TrimRight(address, "/")
+}
+
+func (r *reader) invitationURL() string {
+	address := r.text(InvitationURL, "")
+	if address != "" && !isPageURL(address) {
+		r.addError(InvitationURL, "is not the address of a page; give it as https://app.platform.example/welcome, without a fragment: the token is added there")
+	}
+	return address
+}
+
+// isPageURL reports whether an address is of a page, without query and fragment.
+func isPageURL(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.RawQuery == "" && u.Fragment == ""
 }
 
 // Loopback reports whether a host is this machine, without a network between.

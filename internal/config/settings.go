@@ -62,6 +62,7 @@ var settings = []Setting{
 	{MailOAuthSecret, groupMail, "secret of the client, with MAIL_OAUTH_TOKEN_URL", ""},
 	{MailOAuthScope, groupMail, "scope of the tokens, such as https://outlook.office365.com/.default", ""},
 	{AppURL, groupMail, "base address of the links in mails", "http://APP_HOST:APP_PORT"},
+	{InvitationURL, groupMail, "the platform's own page for invitations; without it, tenant-api serves one, and mails lead to APP_URL/invitation", ""},
 
 	{WebhookAllow, groupSteps, "hosts and networks that steps may send to although their addresses are not public, as directory.internal,10.20.0.0/16", ""},
 

@@ -94,7 +94,7 @@ func TestMailer_BlueprintMail(t *testing.T) {
 			t.Errorf("%s is %q, want %q", name, c[0], c[1])
 		}
 	}
-	link := "https://app.platform.example/tenant/" + tenantID.String() + "#invitation=" + invitationToken
+	link := "https://app.platform.example/invitation#invitation=" + invitationToken
 	if want := "Grüß Gott Jane bei Clínica Cloud (help@clinic.example)\n\n" + link + "\n2026-08-17 13:04 UTC\n"; strings.TrimSpace(m.Text) != strings.TrimSpace(want) {
 		t.Errorf("text %q", m.Text)
 	}

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/blueprint"
@@ -120,15 +119,12 @@ func assertReadable(t *testing.T, pages []string) {
 		ctx := testenv.Browser(t, width)
 		backgrounds := map[string]string{}
 		for _, scheme := range []string{"light", "dark"} {
-			media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
-			if _, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, media); err != nil {
-				t.Fatal(err)
-			}
+			testenv.SetColorScheme(t, ctx, scheme)
 			for number := range pages {
 				if err := chromedp.Do(ctx, chromedp.Navigate(server.URL+"/"+strconv.Itoa(number))); err != nil {
 					t.Fatal(err)
 				}
-				page, err := chromedp.Run(ctx, chromedp.Evaluate[contrast](measureContrast))
+				page, err := chromedp.Run(ctx, chromedp.Evaluate[testenv.Contrast](testenv.MeasureContrast))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -143,39 +139,6 @@ func assertReadable(t *testing.T, pages []string) {
 		}
 	}
 }
-
-// contrast is what measureContrast finds.
-type contrast struct {
-	Lowest     float64 // Contrast of the text that stands out least.
-	Text       string  // That text.
-	Texts      int
-	Background string
-	Width      float64
-}
-
-const measureContrast = `(() => {
-	const rgb = css => css.match(/[\d.]+/g).map(Number)
-	const luminance = c => c.slice(0, 3).map(v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-		.reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0)
-	const behind = e => {
-		for (; e; e = e.parentElement) {
-			const c = rgb(getComputedStyle(e).backgroundColor)
-			if (c.length < 4 || c[3] > 0) return c
-		}
-		return [255, 255, 255]
-	}
-	const found = {Lowest: 99, Text: "", Texts: 0, Background: getComputedStyle(document.body).backgroundColor, Width: document.documentElement.scrollWidth}
-	const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
-	while (walker.nextNode()) {
-		const node = walker.currentNode
-		if (!node.textContent.trim()) continue
-		const [a, b] = [luminance(rgb(getComputedStyle(node.parentElement).color)), luminance(behind(node.parentElement))]
-		const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)
-		found.Texts++
-		if (ratio < found.Lowest) { found.Lowest = ratio; found.Text = node.textContent }
-	}
-	return found
-})()`
 
 // layout is where things are on a page, in CSS pixels: the page's width, and the sides and
 // the height of the link to choose a password.

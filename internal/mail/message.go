@@ -2,6 +2,7 @@ package mail
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	netmail "net/mail"
@@ -76,7 +77,7 @@ func (m *Mailer) mailData(b blueprint.Blueprint, c mailContent, locale string) b
 	}
 	if c.invitation != "" {
 		// In the fragment: browsers do not send it to a server, so it does not appear in logs.
-		data.InvitationURL = data.TenantURL + "#invitation=" + c.invitation
+		data.InvitationURL = cmp.Or(m.options.InvitationURL, m.options.AppURL+"/invitation") + "#invitation=" + c.invitation
 		data.ExpiresAt = formatExpiry(c.expiresAt, locale)
 	}
 	if b.Logo() != nil {

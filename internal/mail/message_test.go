@@ -38,16 +38,24 @@ func TestMailer_SendWelcome(t *testing.T) {
 			t.Errorf("%s is %q, want %q", name, c[0], c[1])
 		}
 	}
-	page := "https://app.platform.example/tenant/" + tenantID.String()
-	for _, want := range []string{"Hello Jane Doe,", page + "#invitation=" + invitationToken, page + "\n", "17 August 2026 13:04 UTC"} {
+	page, link := "https://app.platform.example/tenant/"+tenantID.String(), "https://app.platform.example/invitation#invitation="+invitationToken
+	for _, want := range []string{"Hello Jane Doe,", link, page + "\n", "17 August 2026 13:04 UTC"} {
 		if !strings.Contains(m.Text, want) {
 			t.Errorf("the text lacks %q:\n%s", want, m.Text)
 		}
 	}
-	for _, want := range []string{"St. Mary&#39;s Clinic", `href="` + page + "#invitation=" + invitationToken + `"`, "17 August 2026 13:04 UTC"} {
+	for _, want := range []string{"St. Mary&#39;s Clinic", `href="` + link + `"`, "17 August 2026 13:04 UTC"} {
 		if !strings.Contains(m.HTML, want) {
 			t.Errorf("the HTML lacks %q:\n%s", want, m.HTML)
 		}
+	}
+	b = setup(t, mailcatcher.Options{})
+	b.options.InvitationURL = "https://login.platform.example/welcome"
+	if err := b.sendWelcome(t); err != nil {
+		t.Fatal(err)
+	}
+	if own := b.onlyMessage(t); !strings.Contains(own.Text, "https://login.platform.example/welcome#invitation="+invitationToken) {
+		t.Errorf("the mail does not lead to the platform's own page:\n%s", own.Text)
 	}
 	date, err := mail.ParseDate(strings.Join(m.Headers["Date"], ""))
 	if err != nil || time.Since(date) > time.Hour {

@@ -24,6 +24,7 @@ type InvitedView struct {
 	Invited
 	ProductName string // Of the blueprint; empty: none.
 	Support     string // Address of the blueprint; empty: none.
+	Logo        []byte // Of the blueprint's mails, a PNG; nil: none.
 	Locale      string // Of the tenant, else of the blueprint.
 }
 
@@ -38,7 +39,7 @@ func (s *Service) InspectInvitation(ctx context.Context, token string) (InvitedV
 	if err != nil {
 		return InvitedView{}, err
 	}
-	view := InvitedView{Invited: found, ProductName: used.Mail.ProductName, Support: used.Mail.Support, Locale: found.Tenant.Locale}
+	view := InvitedView{Invited: found, ProductName: used.Mail.ProductName, Support: used.Mail.Support, Logo: used.Logo(), Locale: found.Tenant.Locale}
 	if view.Locale == "" {
 		view.Locale = used.Mail.Locale
 	}

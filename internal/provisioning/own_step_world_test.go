@@ -168,11 +168,11 @@ steps:
   - name: BEFORE
     after: SEED_ROLES_AND_USER
     database: tenant
-    webhook: {url: "%[1]s/before", secret: BLUEPRINT_SECRET_DIRECTORY, timeout: 5s, deadline: 1h}
+    webhook: {url: "%[1]s/before", secret: BLUEPRINT_SECRET_DIRECTORY, timeout: 30s, deadline: 1h}
     undo: {url: "%[1]s/before/undo"}
   - name: AFTER
     after: STORE_CONTRACT_ADDRESS
-    webhook: {url: "%[1]s/after", secret: BLUEPRINT_SECRET_DIRECTORY, timeout: 5s, deadline: 1h}
+    webhook: {url: "%[1]s/after", secret: BLUEPRINT_SECRET_DIRECTORY, timeout: 30s, deadline: 1h}
     undo: {url: "%[1]s/after/undo"}
 `, d.server.URL)}, "migrations/0001_cards.sql": {Data: []byte("-- +goose Up\nCREATE TABLE cards (id int PRIMARY KEY);\n")}})
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
@@ -44,6 +45,50 @@ func Browser(t testing.TB, width int64) context.Context {
 	}
 	return ctx
 }
+
+// SetColorScheme lets pages of a browser see "light" or "dark" as the user's wish.
+func SetColorScheme(t testing.TB, ctx context.Context, scheme string) { //nolint:revive // testing.TB comes first in this package.
+	t.Helper()
+	media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
+	if _, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, media); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Contrast is what MeasureContrast finds on a page.
+type Contrast struct {
+	Lowest     float64 // Contrast of the text that stands out least.
+	Text       string  // That text.
+	Texts      int
+	Background string
+	Width      float64
+}
+
+// MeasureContrast is an expression for the Contrast of a page, for chromedp.Evaluate: how much each text
+// stands out from what is behind it (WCAG 2.2, 1.4.3). Hidden texts do not count.
+const MeasureContrast = `(() => {
+	const rgb = css => css.match(/[\d.]+/g).map(Number)
+	const luminance = c => c.slice(0, 3).map(v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+		.reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0)
+	const behind = e => {
+		for (; e; e = e.parentElement) {
+			const c = rgb(getComputedStyle(e).backgroundColor)
+			if (c.length < 4 || c[3] > 0) return c
+		}
+		return [255, 255, 255]
+	}
+	const found = {Lowest: 99, Text: "", Texts: 0, Background: getComputedStyle(document.body).backgroundColor, Width: document.documentElement.scrollWidth}
+	const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+	while (walker.nextNode()) {
+		const node = walker.currentNode
+		if (!node.textContent.trim() || !node.parentElement.getClientRects().length) continue
+		const [a, b] = [luminance(rgb(getComputedStyle(node.parentElement).color)), luminance(behind(node.parentElement))]
+		const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)
+		found.Texts++
+		if (ratio < found.Lowest) { found.Lowest = ratio; found.Text = node.textContent }
+	}
+	return found
+})()`
 
 func browser(t testing.TB) string {
 	t.Helper()

@@ -87,8 +87,7 @@ func shortInvitationLink(text string) string {
 	const marker = "#invitation="
 	for field := range strings.FieldsSeq(text) {
 		if link, token, found := strings.Cut(field, marker); found {
-			id := link[strings.LastIndexByte(link, '/')+1:]
-			return strings.Replace(link, id, shorten(id, 12), 1) + marker + token[:min(6, len(token))] + "…"
+			return link + marker + token[:min(6, len(token))] + "…"
 		}
 	}
 	return "(none)"

@@ -168,7 +168,10 @@ func TestServer_Invitations(t *testing.T) {
 	t.Run("OfAnotherAddress", func(t *testing.T) {
 		b := setup(t)
 		path := "/admin/tenants/" + as[string](b.createActive(clinic())["id"])
-		b.do(http.MethodPatch, path, map[string]any{"adminEmail": "grace@clinic.example"}).want(http.StatusOK)
+		changed := b.do(http.MethodPatch, path, map[string]any{"adminEmail": "grace@clinic.example"}).want(http.StatusOK)
+		if changed.str("welcomeEmailStatus") != "PENDING" {
+			t.Errorf("%s", changed.text)
+		}
 		got := b.inspect(b.invitationTokens()[0]).want(http.StatusOK)
 		if got.str("status") != "REVOKED" || strings.Contains(got.text, "grace") || strings.Contains(got.text, "Clinic") {
 			t.Errorf("%s", got.text)

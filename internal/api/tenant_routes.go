@@ -56,7 +56,7 @@ func (s *Server) registerTenantRoutes() {
 	}, s.getTenant)
 	registerEndpoint(s, &endpoint{
 		id: "update-tenant", method: http.MethodPatch, path: tenantPath, tag: "tenants",
-		summary: "Change a tenant", description: "Changes only the fields in the body. With If-Match the request changes only that version; without it the last writer wins.",
+		summary: "Change a tenant", description: "Changes only the fields in the body. With If-Match the request changes only that version; without it the last writer wins. Another adminEmail of an ACTIVE tenant gets an invitation, unless the request has a password; the open ones end.",
 		scope: access.ScopeWrite, mutating: true, contentTypes: []string{"application/json", "application/merge-patch+json"}, body: openapi.SchemaRef[patchBody], example: patchExample,
 		errorStatuses: []int{http.StatusConflict, http.StatusPreconditionFailed},
 	}, s.updateTenant)

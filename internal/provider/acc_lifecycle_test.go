@@ -50,6 +50,10 @@ func TestAccTenant_Lifecycle(t *testing.T) {
 				if now["id"] != first["id"] || now["schema_name"] != schema || now["name"] != "St. Mary's Hospital" {
 					t.Errorf("state %v", now)
 				}
+				mails := w.mail.Messages()
+				if last := mails[len(mails)-1]; len(mails) != 2 || last.To[0] != "grace@st-marys.example" || now["welcome_email_status"] != "SENT" || w.registry.Invitations() != 1 {
+					t.Errorf("%d mails, the last to %v; %v, %d open invitations", len(mails), last.To, now["welcome_email_status"], w.registry.Invitations())
+				}
 				if user := w.text(`SELECT email || ' ' || last_name FROM ` + schema + `.users`); user != "grace@st-marys.example Hopper" {
 					t.Errorf("user %s", user)
 				}

@@ -105,7 +105,7 @@ func (r *tenantResource) Schema(ctx context.Context, _ resource.SchemaRequest, r
 			"soroban_contract_state": schema.StringAttribute{Computed: true, MarkdownDescription: "State of the contract on the ledger: `LIVE`, `EXPIRING` (its time to live ends within 86,400 ledgers, five days of the public network), `EXPIRED` (its time to live is over), `MISSING` (the network was reset) or `MISMATCH` (it is not the contract that was deployed). The next apply extends, restores or deploys it; a `MISMATCH` one is an error at plan. Null if the network did not answer. In `api` mode the server reads and reconciles it."},
 			"database_state":         schema.StringAttribute{Computed: true, MarkdownDescription: "State of the tenant's schema and role in the database: `IN_SYNC`, `DRIFTED` (its role is missing, or its privileges were changed; the next apply repairs it) or `MISSING` (its schema or a table is missing; an error at plan, because only a backup can restore it). Null while the tenant is not live."},
 			"status":                 schema.StringAttribute{Computed: true, MarkdownDescription: "`PENDING`, `PROVISIONING`, `ACTIVE` or `FAILED`. The next apply continues a tenant that is not `ACTIVE`."},
-			"welcome_email_status":   schema.StringAttribute{Computed: true, MarkdownDescription: "`SENT`, `PENDING`, `FAILED`, or `SKIPPED` for a tenant that was adopted without one. The next apply sends a mail that is `PENDING` or `FAILED`."},
+			"welcome_email_status":   schema.StringAttribute{Computed: true, MarkdownDescription: "`SENT`, `PENDING`, `FAILED`, or `SKIPPED` for a tenant that was adopted without one. The next apply sends a mail that is `PENDING` or `FAILED`. Another `admin_email` of a live tenant is invited as part of the change."},
 			"updated_at":             schema.StringAttribute{Computed: true, MarkdownDescription: "When the tenant last changed (RFC 3339, UTC)."},
 		},
 	}
@@ -152,12 +152,15 @@ func (r *tenantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	if r.planDatabase(ctx, state, &resp.Diagnostics) {
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("database_state"), types.StringValue(string(inspection.DatabaseInSync)))...)
 	}
+	unknown := types.StringUnknown()
 	active := state.Status.ValueString() == string(tenant.StatusActive)
-	if active && !tenant.WelcomeEmailStatus(state.WelcomeEmailStatus.ValueString()).Due() {
+	due := tenant.WelcomeEmailStatus(state.WelcomeEmailStatus.ValueString()).Due()
+	if !active || due || !plan.AdminEmail.Equal(state.AdminEmail) { // Another address is invited.
+		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("welcome_email_status"), unknown)...)
+	}
+	if active && !due {
 		return
 	}
-	unknown := types.StringUnknown()
-	resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("welcome_email_status"), unknown)...)
 	resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("updated_at"), unknown)...)
 	resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("status"), unknown)...)
 	if !active {

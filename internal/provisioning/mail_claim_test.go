@@ -94,6 +94,26 @@ func TestMail_ReplacedConversation(t *testing.T) {
 		p.pass(s)
 		p.wantMail(tenant.WelcomeEmailSent, 1)
 	})
+	t.Run("ByAnotherAddressLater", func(t *testing.T) {
+		t.Parallel()
+		p := newPost(t)
+		s := p.sender(provisioning.MailFailureWarn)
+		out, err := s.Provision(t.Context(), clinic())
+		p.must(err)
+		in := out.Tenant.Inputs()
+		in.AdminEmail = "grace@st-marys.example"
+		changed, err := s.Update(t.Context(), out.Tenant.ID, in, 0)
+		p.must(err)
+		if changed.WelcomeEmail != tenant.WelcomeEmailPending || p.registry.Invitations() != 0 {
+			t.Errorf("%s, %d invitations to the old address", changed.WelcomeEmail, p.registry.Invitations())
+		}
+		p.registry.MakeAllMailDue()
+		p.pass(s)
+		p.awaitMail(tenant.WelcomeEmailSent)
+		if n := len(p.server.Copies()); n != 2 || p.registry.Invitations() != 1 {
+			t.Errorf("%d mails, %d invitations", n, p.registry.Invitations())
+		}
+	})
 	t.Run("ByStopOfRun", func(t *testing.T) {
 		t.Parallel()
 		p, release := newPost(t), make(chan struct{})

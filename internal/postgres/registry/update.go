@@ -83,6 +83,9 @@ func writeInputs(ctx context.Context, tx pgx.Tx, run provisioning.Run, in tenant
 		// password.
 		_, err = welcome.RevokeInvitations(ctx, tx, t.ID)
 	}
+	if err == nil && t.Status == tenant.StatusActive && t.AdminEmail != run.Tenant.AdminEmail && password == nil && !t.WithoutUsers && t.WelcomeEmail != tenant.WelcomeEmailSkipped {
+		t.WelcomeEmail, err = tenant.WelcomeEmailPending, welcome.InviteSoon(ctx, tx, t.ID)
+	}
 	before := run.Tenant
 	sameAdmin := password == nil && t.AdminEmail == before.AdminEmail && t.AdminFirstName == before.AdminFirstName && t.AdminLastName == before.AdminLastName
 	// A server without a worker can change the rest of a tenant with a blueprint.

@@ -23,6 +23,15 @@ func Revoke(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
 	return err
 }
 
+// InviteSoon makes the welcome mail of an ACTIVE tenant due, to an address that has changed, if it
+// is not PENDING by now. The caller of the change has some seconds to send it itself; then a
+// worker does.
+func InviteSoon(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
+	_, err := tx.Exec(ctx, `UPDATE tenants SET welcome_email = 'PENDING', welcome_email_failures = 0, welcome_email_due_at = clock_timestamp() + interval '10 seconds'
+		WHERE id = $1 AND welcome_email <> 'PENDING'`, id)
+	return err
+}
+
 // querier is a pool or a transaction.
 type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row

@@ -60,8 +60,9 @@ func (s *Server) rejectUnauthenticated(c *requestContext, authErr *access.AuthEr
 	return problem.New(http.StatusUnauthorized, authErr.Detail).WithHeader("WWW-Authenticate", challenge).WithAudit(detail)
 }
 
-// revokedWriteTimeout is the time to end a stream whose key was revoked or has expired.
-const revokedWriteTimeout = 250 * time.Millisecond
+// revokedWriteTimeout is the time to end a stream whose key was revoked or has expired: its client
+// is told why, also by a server that is busy.
+const revokedWriteTimeout = 2 * time.Second
 
 // watchStream returns the context of a stream. It ends when the caller's key is revoked or
 // expires, or its token expires; then a write that waits for the client ends as well.

@@ -79,19 +79,25 @@ func checkSettings(b blueprint.Blueprint, structure fingerprint.Fingerprint) err
 		if read == nil || strings.HasPrefix(object, "function ") || !strings.HasPrefix(object, "column ") && !strings.HasPrefix(read[1], "tenant.variables.") {
 			continue
 		}
-		p := blueprint.Problem{File: "blueprint.yaml"}
-		for _, m := range b.Migrations {
-			for _, statement := range m.Up {
-				if p.Line == 0 && strings.Contains(statement.SQL, read[1]) && strings.Contains(statement.SQL, object[strings.LastIndexAny(object, ". ")+1:]) {
-					p.File, p.Line = m.File, statement.Line
-				}
-			}
-		}
+		p := firstWith(b, read[1], object[strings.LastIndexAny(object, ". ")+1:])
 		p.Message = fmt.Sprintf("makes the %s, which reads %s each time that it is used. Only a blueprint's SQL has that setting, while it runs: the application's sessions would fail. "+
 			"Write the value into a row, or into the SQL of the object by format('... %%L', current_setting('%s')) in a DO block", object, read[1], read[1])
 		problems = append(problems, p)
 	}
 	return problemsError(problems)
+}
+
+// firstWith is a problem at the first statement with a setting and the name of an object, else of
+// blueprint.yaml: a DO block can put both together.
+func firstWith(b blueprint.Blueprint, setting, name string) blueprint.Problem {
+	for _, m := range b.Migrations {
+		for _, statement := range m.Up {
+			if strings.Contains(statement.SQL, setting) && strings.Contains(statement.SQL, name) {
+				return blueprint.Problem{File: m.File, Line: statement.Line}
+			}
+		}
+	}
+	return blueprint.Problem{File: "blueprint.yaml"}
 }
 
 // extensionSchemas are the schemas of extensions. Each must be installed outside of public, and

@@ -83,48 +83,48 @@ func (s *scratch) template(version int) *blueprintsql.Template {
 	return blueprintsql.New(b, blueprintsql.Objects{ExtensionSchemas: s.extensions})
 }
 
-// tryNewTenant makes a schema from nothing, as a new tenant gets it, and rolls it back.
-func (s *scratch) tryNewTenant(ctx context.Context) (objects blueprintsql.Objects, found fingerprint.Fingerprint, err error) {
-	sets := 1
-	if len(s.blueprint.Variables) > 0 {
-		sets = 2
+// tryNewTenant makes a schema from nothing, as a new tenant gets it, and rolls it back: once, or
+// with two sets of variables, on which nothing but default values may depend.
+func (s *scratch) tryNewTenant(ctx context.Context) (blueprintsql.Objects, fingerprint.Fingerprint, error) {
+	objects, found, err := s.tryVariables(ctx, 0)
+	if err != nil || len(s.blueprint.Variables) == 0 {
+		return objects, found, err
 	}
-	for set := range sets {
-		t, err := s.tenant(set)
-		if err != nil {
-			return objects, nil, err
-		}
-		var structure fingerprint.Fingerprint
-		err = s.rolledBack(ctx, func(tx pgx.Tx) error {
-			if err := s.makeSchema(ctx, tx, t, s.template(s.blueprint.SchemaVersion())); err != nil {
-				return err
-			}
-			if objects, err = readObjects(ctx, tx, t.SchemaName); err != nil {
-				return err
-			}
-			objects.ExtensionSchemas = s.extensions
-			if err := s.tryPrivileges(ctx, tx, t, objects); err != nil {
-				return err
-			}
-			if structure, err = fingerprint.Read(ctx, tx, t.SchemaName); err != nil {
-				return err
-			}
-			return checkSettings(s.blueprint, structure)
-		})
-		if err != nil {
-			return objects, nil, err
-		}
-		if found != nil {
-			found = found.OpenDefaults(structure)
-			if d := found.Compare(structure, nil); len(d.Missing)+len(d.Changed)+len(d.Unmanaged) > 0 {
-				return objects, nil, problemsError(blueprint.Problems{{File: "blueprint.yaml", Message: fmt.Sprintf("has variables on which the structure depends: %q; they may shape rows and default values alone",
-					slices.Concat(d.Missing, d.Changed, d.Unmanaged))}})
-			}
-			continue
-		}
-		found = structure
+	objects, other, err := s.tryVariables(ctx, 1)
+	if err != nil {
+		return objects, nil, err
+	}
+	found = found.OpenDefaults(other)
+	if d := found.Compare(other, nil); len(d.Missing)+len(d.Changed)+len(d.Unmanaged) > 0 {
+		return objects, nil, problemsError(blueprint.Problems{{File: "blueprint.yaml", Message: fmt.Sprintf("has variables on which the structure depends: %q; they may shape rows and default values alone",
+			slices.Concat(d.Missing, d.Changed, d.Unmanaged))}})
 	}
 	return objects, found, nil
+}
+
+// tryVariables does so with one set of variables, and reads what was made.
+func (s *scratch) tryVariables(ctx context.Context, set int) (objects blueprintsql.Objects, structure fingerprint.Fingerprint, err error) {
+	t, err := s.tenant(set)
+	if err != nil {
+		return objects, nil, err
+	}
+	err = s.rolledBack(ctx, func(tx pgx.Tx) error {
+		if err := s.makeSchema(ctx, tx, t, s.template(s.blueprint.SchemaVersion())); err != nil {
+			return err
+		}
+		if objects, err = readObjects(ctx, tx, t.SchemaName); err != nil {
+			return err
+		}
+		objects.ExtensionSchemas = s.extensions
+		if err := s.tryPrivileges(ctx, tx, t, objects); err != nil {
+			return err
+		}
+		if structure, err = fingerprint.Read(ctx, tx, t.SchemaName); err != nil {
+			return err
+		}
+		return checkSettings(s.blueprint, structure)
+	})
+	return objects, structure, err
 }
 
 var errRollBack = errors.New("roll back")

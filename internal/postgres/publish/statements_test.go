@@ -92,7 +92,7 @@ type statisticsTracer struct{}
 
 func (statisticsTracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, q pgx.TraceQueryStartData) context.Context {
 	if strings.HasPrefix(q.SQL, `CREATE SCHEMA "healthcare_trial_`) || conn.PgConn().TxStatus() == 'I' && strings.Contains(q.SQL, "pg_stat_get_xact_numscans") {
-		time.Sleep(1100 * time.Millisecond)
+		time.Sleep(1100 * time.Millisecond) // The server measures real time.
 	}
 	return ctx
 }

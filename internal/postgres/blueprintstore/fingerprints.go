@@ -36,7 +36,7 @@ func (s *Store) SaveFingerprint(ctx context.Context, b blueprint.Blueprint, f fi
 
 // Fingerprint returns the structure that the migrations of a blueprint make on this server; nil
 // when it was not stored yet.
-func (s *Store) Fingerprint(ctx context.Context, q Querier, b blueprint.Blueprint) (f fingerprint.Fingerprint, err error) {
+func (s *Store) Fingerprint(ctx context.Context, q pgdb.RowQuerier, b blueprint.Blueprint) (f fingerprint.Fingerprint, err error) {
 	err = q.QueryRow(ctx, `SELECT fingerprint FROM blueprint_fingerprints WHERE blueprint = $1 AND schema_version = $2 AND standard_version = $3
 		AND postgres_version = `+postgresVersion, b.Name, b.SchemaVersion(), standardVersion(b)).Scan(&f)
 	if errors.Is(err, pgx.ErrNoRows) {

@@ -29,11 +29,6 @@ type key struct {
 	revision int
 }
 
-// Querier is a pool, a connection or a transaction.
-type Querier interface {
-	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
-}
-
 // maxTemplates is how many revisions are kept in memory. Each has all its SQL.
 const maxTemplates = 64
 
@@ -42,7 +37,7 @@ func New(db *pgdb.DB) *Store { return &Store{db: db, templates: map[key]*bluepri
 
 // Template returns what the tenants at a revision are made from; 0 with the name standard is the
 // blueprint standard of this program. KindPermanent for a revision that does not exist.
-func (s *Store) Template(ctx context.Context, q Querier, name string, revision int) (*blueprintsql.Template, error) {
+func (s *Store) Template(ctx context.Context, q pgdb.RowQuerier, name string, revision int) (*blueprintsql.Template, error) {
 	if name == blueprint.StandardName {
 		return blueprintsql.Standard, nil
 	}
@@ -66,7 +61,7 @@ func (s *Store) Template(ctx context.Context, q Querier, name string, revision i
 	return read, nil
 }
 
-func readTemplate(ctx context.Context, q Querier, k key) (*blueprintsql.Template, error) {
+func readTemplate(ctx context.Context, q pgdb.RowQuerier, k key) (*blueprintsql.Template, error) {
 	const op = "read blueprint"
 	var (
 		files   []byte
@@ -126,14 +121,14 @@ func (s *Store) active(ctx context.Context, name string, retiredToo bool) (bluep
 
 // RevisionForRun returns the number of the active revision, 0 for standard. The blueprint may have
 // been retired since the tenant was recorded.
-func (s *Store) RevisionForRun(ctx context.Context, q Querier, name string) (int, error) {
+func (s *Store) RevisionForRun(ctx context.Context, q pgdb.RowQuerier, name string) (int, error) {
 	if name == blueprint.StandardName {
 		return 0, nil
 	}
 	return activeRevision(ctx, q, name, true)
 }
 
-func activeRevision(ctx context.Context, q Querier, name string, retiredToo bool) (revision int, err error) {
+func activeRevision(ctx context.Context, q pgdb.RowQuerier, name string, retiredToo bool) (revision int, err error) {
 	const op = "read blueprint"
 	var retired bool
 	err = q.QueryRow(ctx, `SELECT coalesce(active_revision, 0), retired_at IS NOT NULL FROM blueprints WHERE name = $1`, name).Scan(&revision, &retired)

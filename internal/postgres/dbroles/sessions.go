@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
@@ -19,14 +17,9 @@ const (
 	endPoll = 10 * time.Millisecond
 )
 
-// querier is a pool or a connection.
-type querier interface {
-	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
-}
-
 // TerminateSessions tells the sessions of disabled logins to end, and returns how many there
 // were. It waits for none.
-func TerminateSessions(ctx context.Context, db querier, logins ...string) (open int, err error) {
+func TerminateSessions(ctx context.Context, db pgdb.RowQuerier, logins ...string) (open int, err error) {
 	// A session keeps the name it logged in with, whatever SET ROLE it did.
 	err = db.QueryRow(ctx, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = ANY($1)`, logins).Scan(&open)
 	return open, pgdb.Classify(err, "terminate sessions")
@@ -34,7 +27,7 @@ func TerminateSessions(ctx context.Context, db querier, logins ...string) (open 
 
 // EndSessions ends the sessions of disabled logins in all databases of the server, and
 // waits until they have ended. KindTransient when that takes too long.
-func EndSessions(ctx context.Context, db querier, logins ...string) error {
+func EndSessions(ctx context.Context, db pgdb.RowQuerier, logins ...string) error {
 	const op = "end sessions"
 	deadline := time.Now().Add(endTimeout)
 	for {

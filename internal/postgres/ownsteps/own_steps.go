@@ -79,7 +79,7 @@ func (s *Steps) read(ctx context.Context, name, condition string, args ...any) (
 
 // definition is what a step's revision says of it, with the undo of the active one: what has to be
 // undone may have moved since.
-func (s *Steps) definition(ctx context.Context, q blueprintstore.Querier, name string, r row, active int) (d blueprint.Step, err error) {
+func (s *Steps) definition(ctx context.Context, q pgdb.RowQuerier, name string, r row, active int) (d blueprint.Step, err error) {
 	t, err := s.blueprints.Template(ctx, q, name, r.Revision)
 	if err != nil {
 		return d, err

@@ -11,7 +11,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/blueprint"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/blueprintsql"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/blueprintstore"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -93,7 +93,7 @@ const olderSQL = `SELECT coalesce(jsonb_object_agg(c.oid::text, jsonb_build_obje
 
 type olderTables map[string]olderTable
 
-func readOlder(ctx context.Context, q blueprintstore.Querier, schema string) (found olderTables, err error) {
+func readOlder(ctx context.Context, q pgdb.RowQuerier, schema string) (found olderTables, err error) {
 	err = q.QueryRow(ctx, olderSQL, schema).Scan(&found)
 	return found, err
 }

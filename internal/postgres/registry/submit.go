@@ -98,11 +98,6 @@ func (s *Creations) Submitted(ctx context.Context, idem provisioning.Idempotency
 	return submission, true, err
 }
 
-// rowQuerier is a pool or a transaction.
-type rowQuerier interface {
-	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
-}
-
 func (s *Creations) submit(ctx context.Context, tx pgx.Tx, d tenant.Draft, hash string) (provisioning.Submission, error) {
 	for attempt := 1; attempt <= maxCreateAttempts; attempt++ {
 		created, isNew, err := insertTenant(ctx, tx, d, hash, nil)
@@ -242,7 +237,7 @@ func reserveIdempotencyKey(ctx context.Context, tx pgx.Tx, idem provisioning.Ide
 }
 
 // readSubmission returns the answer of a request with an idempotency key, nil when there is none.
-func readSubmission(ctx context.Context, q rowQuerier, idem provisioning.Idempotency) (*storedSubmission, error) {
+func readSubmission(ctx context.Context, q pgdb.RowQuerier, idem provisioning.Idempotency) (*storedSubmission, error) {
 	const op = "look up idempotency key"
 	var (
 		hash   []byte

@@ -51,7 +51,7 @@ func (s *Schemas) facts(ctx context.Context, conn *pgx.Conn) (serverFacts, error
 
 // Template is what a tenant is made from and compared with: the revision that its schema was last
 // brought to.
-func (s *Schemas) Template(ctx context.Context, q blueprintstore.Querier, t tenant.Tenant) (*blueprintsql.Template, error) {
+func (s *Schemas) Template(ctx context.Context, q pgdb.RowQuerier, t tenant.Tenant) (*blueprintsql.Template, error) {
 	return s.blueprints.Template(ctx, q, t.Blueprint, t.BlueprintRevision)
 }
 

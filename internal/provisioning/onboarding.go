@@ -2,6 +2,7 @@ package provisioning
 
 import (
 	"context"
+	"crypto/sha256"
 	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
@@ -31,7 +32,7 @@ type InvitedView struct {
 // InspectInvitation returns what a page shows about an invitation, and does not use it up.
 // KindNotFound for a text that is no token, or an unknown one.
 func (s *Service) InspectInvitation(ctx context.Context, token string) (InvitedView, error) {
-	found, err := s.findInvitation(ctx, token)
+	found, _, err := s.findInvitation(ctx, token)
 	if err != nil {
 		return InvitedView{}, err
 	}
@@ -51,7 +52,7 @@ func (s *Service) InspectInvitation(ctx context.Context, token string) (InvitedV
 // for an invitation that is not PENDING, and for a tenant that is not ACTIVE.
 func (s *Service) AcceptInvitation(ctx context.Context, token string, password tenant.Password) (tenant.Tenant, error) {
 	const op = "accept invitation"
-	found, err := s.findInvitation(ctx, token)
+	found, hash, err := s.findInvitation(ctx, token)
 	if err != nil {
 		return tenant.Tenant{}, err
 	}
@@ -61,7 +62,6 @@ func (s *Service) AcceptInvitation(ctx context.Context, token string, password t
 	if err := tenant.CheckPassword(password.Reveal(), found.Tenant.AdminEmail); err != nil {
 		return tenant.Tenant{}, &errs.Error{Kind: errs.KindInvalid, Op: op, Fields: []errs.FieldError{{Field: "password", Message: err.Error()}}}
 	}
-	hash, _ := invitation.ParseToken(token) // It was found by it.
 	return s.invitations.AcceptInvitation(ctx, found.Tenant.ID, hash, password)
 }
 
@@ -78,12 +78,13 @@ func (s *Service) RenewInvitation(ctx context.Context, token string) (Outcome, e
 	})
 }
 
-func (s *Service) findInvitation(ctx context.Context, token string) (Invited, error) {
+func (s *Service) findInvitation(ctx context.Context, token string) (found Invited, hash [sha256.Size]byte, err error) {
 	hash, ok := invitation.ParseToken(token)
 	if !ok { // Without a look-up: such a text costs the database nothing.
-		return Invited{}, errNoInvitation
+		return found, hash, errNoInvitation
 	}
-	return s.invitations.FindInvitation(ctx, hash)
+	found, err = s.invitations.FindInvitation(ctx, hash)
+	return found, hash, err
 }
 
 var errNoInvitation = ErrNoInvitation("read invitation")

@@ -32,28 +32,28 @@ func InviteSoon(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
 	return err
 }
 
-// querier is a pool or a transaction.
-type querier interface {
-	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
-}
-
 // FindInvitation returns the invitation with a hash, and its tenant.
 func (s *Mails) FindInvitation(ctx context.Context, hash [sha256.Size]byte) (provisioning.Invited, error) {
+	found, err := s.lookUp(ctx, hash)
+	if err == nil {
+		found.Tenant, err = tenantrow.Get(ctx, s.db, found.Tenant.ID)
+	}
+	return found, err
+}
+
+// lookUp is find outside of a transaction.
+func (s *Mails) lookUp(ctx context.Context, hash [sha256.Size]byte) (provisioning.Invited, error) {
 	pool, err := s.db.ReadyPool(ctx)
 	if err != nil {
 		return provisioning.Invited{}, err
 	}
 	found, err := find(ctx, pool, hash)
-	if err != nil {
-		return found, pgdb.Classify(err, "read invitation")
-	}
-	found.Tenant, err = tenantrow.Get(ctx, s.db, found.Tenant.ID)
-	return found, err
+	return found, pgdb.Classify(err, "read invitation")
 }
 
 // find returns the invitation with a hash; of its tenant it has the id. An invitation that is not
 // for the present administrator of a tenant in service counts as revoked.
-func find(ctx context.Context, q querier, hash [sha256.Size]byte) (found provisioning.Invited, err error) {
+func find(ctx context.Context, q pgdb.RowQuerier, hash [sha256.Size]byte) (found provisioning.Invited, err error) {
 	err = q.QueryRow(ctx, `SELECT t.id, i.expires_at, CASE
 			WHEN i.used_at IS NOT NULL THEN 'ACCEPTED'
 			WHEN i.revoked_at IS NOT NULL OR i.user_id IS DISTINCT FROM t.admin_user_id OR t.status NOT IN ('PROVISIONING', 'ACTIVE') THEN 'REVOKED'
@@ -65,14 +65,15 @@ func find(ctx context.Context, q querier, hash [sha256.Size]byte) (found provisi
 	return found, err
 }
 
-// revokeExpired revokes an invitation of a locked tenant. KindConflict unless it is EXPIRED.
-func revokeExpired(ctx context.Context, tx pgx.Tx, hash [sha256.Size]byte) error {
+// end sets used_at or revoked_at of an invitation of a locked tenant. KindConflict unless it has the
+// wanted status.
+func end(ctx context.Context, tx pgx.Tx, op string, hash [sha256.Size]byte, wanted invitation.Status, column string) error {
 	found, err := find(ctx, tx, hash)
-	if err == nil && found.Status != invitation.StatusExpired {
-		err = provisioning.InvitationError("renew invitation", found.Status)
+	if err == nil && found.Status != wanted {
+		err = provisioning.InvitationError(op, found.Status)
 	}
 	if err == nil {
-		_, err = tx.Exec(ctx, `UPDATE tenant_invitations SET revoked_at = now() WHERE token_hash = $1`, hash[:])
+		_, err = tx.Exec(ctx, `UPDATE tenant_invitations SET `+column+` = now() WHERE token_hash = $1`, hash[:])
 	}
 	return err
 }
@@ -81,13 +82,7 @@ func revokeExpired(ctx context.Context, tx pgx.Tx, hash [sha256.Size]byte) error
 // needless: its other invitations, and a mail that is still to be sent. KindConflict unless it is
 // PENDING.
 func UseInvitation(ctx context.Context, tx pgx.Tx, id uuid.UUID, hash [sha256.Size]byte) error {
-	found, err := find(ctx, tx, hash)
-	if err == nil && found.Status != invitation.StatusPending {
-		err = provisioning.InvitationError("accept invitation", found.Status)
-	}
-	if err == nil {
-		_, err = tx.Exec(ctx, `UPDATE tenant_invitations SET used_at = now() WHERE token_hash = $1`, hash[:])
-	}
+	err := end(ctx, tx, "accept invitation", hash, invitation.StatusPending, "used_at")
 	if err == nil {
 		err = Revoke(ctx, tx, id)
 	}

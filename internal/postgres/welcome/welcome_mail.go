@@ -34,11 +34,13 @@ func (s *Mails) CreateInvitation(ctx context.Context, id uuid.UUID, inv invitati
 
 // RenewInvitation does so in place of an invitation that has expired.
 func (s *Mails) RenewInvitation(ctx context.Context, hash [sha256.Size]byte, inv invitation.Invitation, hold time.Duration) (tenant.Tenant, provisioning.MailRef, error) {
-	found, err := s.FindInvitation(ctx, hash)
+	found, err := s.lookUp(ctx, hash)
 	if err != nil {
 		return tenant.Tenant{}, provisioning.MailRef{}, err
 	}
-	return s.create(ctx, found.Tenant.ID, inv, hold, func(tx pgx.Tx) error { return revokeExpired(ctx, tx, hash) })
+	return s.create(ctx, found.Tenant.ID, inv, hold, func(tx pgx.Tx) error {
+		return end(ctx, tx, "renew invitation", hash, invitation.StatusExpired, "revoked_at")
+	})
 }
 
 // create adds an invitation for a locked tenant, after check.

@@ -22,6 +22,9 @@ const (
 	systemLeaseRenewInterval = 3 * time.Second
 )
 
+// releaseTimeout limits the release of a lease.
+const releaseTimeout = 5 * time.Second
+
 // DefaultMaxValidity is the default of Transactions.MaxValidity.
 const DefaultMaxValidity = 5 * time.Minute
 
@@ -70,6 +73,26 @@ func (a *accountLease) startRenewal() {
 			cancel()
 		}
 	})
+}
+
+// undo ends a lease whose commit got no answer. The run's renewals would extend it, and all
+// others would wait for it for as long as the run lives. It runs also after ctx was cancelled.
+func (a *accountLease) undo(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	err := a.store.db.InTx(ctx, "release Stellar account", func(tx pgx.Tx) error {
+		// The commit may still be under way. This waits for it; the update alone would see the
+		// row as it was before.
+		if _, err := tx.Exec(ctx, `SELECT FROM stellar_accounts WHERE network_id = $1 AND address = $2 FOR NO KEY UPDATE`, a.networkID, a.address); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `UPDATE stellar_accounts SET expires_at = NULL, holder = NULL, lease_tenant = NULL, lease_epoch = NULL
+			WHERE network_id = $1 AND address = $2 AND holder = $3`, a.networkID, a.address, a.holder)
+		return err
+	})
+	if err != nil {
+		a.noteUncertain()
+	}
 }
 
 // Address is the leased account.
@@ -204,7 +227,7 @@ func (a *accountLease) Release(ctx context.Context, release txlog.AccountRelease
 		a.stopRenewal()
 		a.renewal.Wait()
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
 	pool, err := a.store.db.ReadyPool(ctx)
 	if err != nil {

@@ -123,7 +123,9 @@ func (l txLog) waitForLease(ctx context.Context, key string, tryLease func() (*a
 	attempt := func() (*accountLease, error) {
 		lease, err := tryLease()
 		if err != nil {
-			l.noteUncertain() // The answer may be lost although the lease was committed.
+			if lease != nil { // Only the answer to the commit may be lost.
+				lease.undo(ctx)
+			}
 			return nil, pgdb.Classify(err, op)
 		}
 		if lease != nil {
@@ -138,7 +140,7 @@ func (l txLog) waitForLease(ctx context.Context, key string, tryLease func() (*a
 		}
 	}
 	if err := q.acquire(ctx); err != nil {
-		return nil, pgdb.Classify(err, op)
+		return nil, stillLeased(err, op)
 	}
 	defer q.release()
 	for {
@@ -146,9 +148,17 @@ func (l txLog) waitForLease(ctx context.Context, key string, tryLease func() (*a
 			return lease, err
 		}
 		if err := q.wait(ctx, l.store.queues.interval()); err != nil {
-			return nil, pgdb.Classify(err, op)
+			return nil, stillLeased(err, op)
 		}
 	}
+}
+
+// stillLeased is the error of a caller whose context ended while others held the account.
+func stillLeased(err error, op string) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return errs.Wrap(err, errs.KindTransient, op, "other tenants' transactions used the Stellar account until the time was up")
+	}
+	return pgdb.Classify(err, op)
 }
 
 // noteUncertain records that the run may hold an unknown lease, because an answer of the
@@ -165,7 +175,8 @@ func (l txLog) mayHoldLease() bool {
 	return l.tenantID != nil && l.store.uncertain.Take(*l.tenantID, *l.epoch)
 }
 
-// tryLeaseAccount returns nil when another run holds the account.
+// tryLeaseAccount returns nil when another run holds the account. A lease with an error may
+// have been committed.
 func (l txLog) tryLeaseAccount(ctx context.Context, networkID, address string) (*accountLease, error) {
 	a := &accountLease{txLog: l, networkID: networkID, address: address, holder: uuid.New(), channel: -1}
 	isFree := false
@@ -202,7 +213,8 @@ const lastSequenceExpr = `CASE a.sequence WHEN 0 THEN 0 ELSE greatest(a.sequence
 // hasOpenTxExpr reports whether an account a has transactions without an outcome.
 const hasOpenTxExpr = `EXISTS (SELECT FROM stellar_transactions x WHERE x.network_id = a.network_id AND x.source = a.address AND x.state = 'SIGNED')`
 
-// tryLeaseChannel returns nil when all channels are busy.
+// tryLeaseChannel returns nil when all channels are busy. A lease with an error may have been
+// committed.
 func (l txLog) tryLeaseChannel(ctx context.Context, networkID, deployer string, count int, minBalance int64) (*accountLease, error) {
 	a := &accountLease{txLog: l, networkID: networkID, holder: uuid.New()}
 	isFree := false

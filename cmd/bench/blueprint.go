@@ -180,7 +180,7 @@ func (b *bench) prepareRound(ctx context.Context) (took time.Duration, err error
 		if err != nil {
 			return 0, err
 		}
-		seed := provisioning.Seed{AdminUser: uuid.Must(uuid.NewV7()), Invitation: invitation.NewInvitation(time.Now()), Next: tenant.StepDeploySorobanContract}
+		seed := provisioning.Seed{AdminUser: uuid.Must(uuid.NewV7()), Invitation: invitation.NewInvitation(time.Now().Add(invitation.DefaultTTL)), Next: tenant.StepDeploySorobanContract}
 		began := time.Now()
 		if _, err := db.PrepareSchema(ctx, *claim.Run, seed); err != nil {
 			return 0, err

@@ -66,11 +66,7 @@ func printProblems(path string, err error) error {
 }
 
 func (f previewFlags) preview(b blueprint.Blueprint) error {
-	names, err := f.names(b)
-	if err != nil {
-		return err
-	}
-	for i, name := range names {
+	for i, name := range f.names() {
 		m, err := mail.Preview(b, name, f.locale)
 		if err == nil && f.out != "" {
 			err = f.write(b, name, m)
@@ -88,17 +84,12 @@ func (f previewFlags) preview(b blueprint.Blueprint) error {
 	return nil
 }
 
-// names are the mails to show; by default those that a tenant can get.
-func (f previewFlags) names(b blueprint.Blueprint) ([]blueprint.MailName, error) {
+// names are the mails to show; by default all.
+func (f previewFlags) names() []blueprint.MailName {
 	if f.mail != "" {
-		return []blueprint.MailName{blueprint.MailName(f.mail)}, nil
+		return []blueprint.MailName{blueprint.MailName(f.mail)}
 	}
-	names := []blueprint.MailName{blueprint.MailWelcome, blueprint.MailFailure}
-	reminder, err := b.MailTemplate(blueprint.MailReminder, f.locale)
-	if reminder != nil {
-		names = append(names, blueprint.MailReminder)
-	}
-	return names, err
+	return blueprint.MailNames()
 }
 
 // write writes both forms. Their names are none of a blueprint's, so that --out cannot replace

@@ -25,8 +25,8 @@ func TestBlueprints_Preview(t *testing.T) {
 		"Subject: St. Mary's Clinic ist bereit\n\nGuten Tag Ada,\nhttps://", "gilt bis 2026-08-17 13:04 UTC.")
 	// The product's, with what the blueprint says; the blueprint has no English ones.
 	w.run("blueprints", "preview", dir).want(t, 0, "Subject: St. Mary's Clinic is ready: choose your password", "is ready on Clinic Cloud", "17 August 2026 13:04 UTC",
-		"Subject: St. Mary's Clinic could not be set up yet", "please write to help@clinic.example")
-	w.run("blueprints", "preview", dir, "--mail", "reminder").want(t, 2, "neither the blueprint clinic nor the product has the mail reminder")
+		"Subject: St. Mary's Clinic could not be set up yet", "please write to help@clinic.example", "Subject: St. Mary's Clinic: your invitation ends soon")
+	w.run("blueprints", "preview", dir, "--mail", "reminder").want(t, 0, "Subject: St. Mary's Clinic: your invitation ends soon", "first administrator of St. Mary's Clinic on Clinic Cloud")
 	w.run("blueprints", "preview", dir, "--mail", "goodbye").want(t, 2, `--mail is "goodbye"; give welcome, failure or reminder`)
 	w.run("blueprints", "preview", dir, "--locale", "de_AT").want(t, 2, `--locale is "de_AT", which is no BCP 47 tag`)
 

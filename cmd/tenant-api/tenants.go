@@ -16,6 +16,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
@@ -29,21 +30,17 @@ func (a *cli) tenantsList() *cobra.Command {
 	var (
 		q          tenant.ListQuery
 		status     string
+		invited    string
 		limit      int
 		jsonOutput bool
 	)
 	cmd := &cobra.Command{
-		Use: "list [--status STATUS] [--search TEXT] [--blueprint NAME]", Short: "List tenants, newest first", Args: noArgs,
-		Example: "  tenant-api tenants list --status failed\n  tenant-api tenants list --search clinic --limit 0 --json\n  tenant-api tenants list --blueprint standard",
+		Use: "list [--status STATUS] [--search TEXT] [--blueprint NAME] [--invitation STATUS]", Short: "List tenants, newest first", Args: noArgs,
+		Example: "  tenant-api tenants list --status failed\n  tenant-api tenants list --search clinic --limit 0 --json\n  tenant-api tenants list --blueprint standard\n  tenant-api tenants list --invitation expired",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			q.Status = tenant.Status(strings.ToUpper(status))
-			if q.Status != "" && !q.Status.Known() {
-				return usageErrorf(cmd, "--status is %q; give PENDING, PROVISIONING, ACTIVE, SUSPENDED, FAILED or ARCHIVED", status)
-			}
-			if cmd.Flags().Changed("blueprint") {
-				if err := tenant.CheckBlueprint(q.Blueprint); err != nil {
-					return usageErrorf(cmd, "--blueprint %s", err)
-				}
+			q.Status, q.Invitation = tenant.Status(strings.ToUpper(status)), invitation.Status(strings.ToUpper(invited))
+			if err := checkTenantQuery(cmd, q); err != nil {
+				return err
 			}
 			if limit < 0 {
 				return usageErrorf(cmd, "--limit is %d; give 0 for all, or more", limit)
@@ -78,9 +75,26 @@ func (a *cli) tenantsList() *cobra.Command {
 	cmd.Flags().StringVar(&status, "status", "", "only tenants with this status")
 	cmd.Flags().StringVar(&q.Text, "search", "", "only tenants with this text in the name or the admin's address")
 	cmd.Flags().StringVar(&q.Blueprint, "blueprint", "", "only tenants that were made from this blueprint")
+	cmd.Flags().StringVar(&invited, "invitation", "", "only tenants whose administrator's newest invitation has this status")
 	cmd.Flags().IntVar(&limit, "limit", 100, "maximum number to list; 0 for all")
 	cmd.Flags().BoolVar(&jsonOutput, "json", false, "print JSON")
 	return cmd
+}
+
+// checkTenantQuery checks the flags of a list of tenants.
+func checkTenantQuery(cmd *cobra.Command, q tenant.ListQuery) error {
+	if q.Status != "" && !q.Status.Known() {
+		return usageErrorf(cmd, "--status is %q; give PENDING, PROVISIONING, ACTIVE, SUSPENDED, FAILED or ARCHIVED", cmd.Flag("status").Value)
+	}
+	if q.Invitation != "" && !q.Invitation.Known() {
+		return usageErrorf(cmd, "--invitation is %q; give NONE, PENDING, ACCEPTED, EXPIRED or REVOKED", cmd.Flag("invitation").Value)
+	}
+	if cmd.Flags().Changed("blueprint") {
+		if err := tenant.CheckBlueprint(q.Blueprint); err != nil {
+			return usageErrorf(cmd, "--blueprint %s", err)
+		}
+	}
+	return nil
 }
 
 // listTenants reads all pages, or as many as the limit needs.
@@ -172,7 +186,8 @@ func printTenant(t tenant.Tenant, node string, entries []tenant.LogEntry) error 
 	for _, row := range [][2]string{
 		{"Name", t.Name}, {"Status", string(t.Status)}, {"Error", t.ProvisioningError},
 		{"Administrator", t.AdminFirstName + " " + t.AdminLastName + " <" + t.AdminEmail + ">"},
-		{"Welcome mail", string(t.WelcomeEmail)}, {"External id", t.ExternalID}, {"Managed by", t.ManagedBy}, {"Locale", t.Locale},
+		{"Welcome mail", string(t.WelcomeEmail)}, {"Invitation", invitationOf(t.Invitation)},
+		{"External id", t.ExternalID}, {"Managed by", t.ManagedBy}, {"Locale", t.Locale},
 		{"Blueprint", blueprintOf(t)}, {"Variables", formatPairs(t.Variables)}, {"Outputs", formatPairs(t.Outputs)},
 		{"Schema", t.SchemaName}, {"Database role", t.DatabaseRole}, {"Database node", node}, {"Contract", t.ContractID},
 		{"Created", formatTime(t.CreatedAt)}, {"First live", formatTime(t.ActivatedAt)}, {"Archived", formatTime(t.ArchivedAt)}, {"Purged", formatTime(t.PurgedAt)},
@@ -194,6 +209,24 @@ func printTenant(t tenant.Tenant, node string, entries []tenant.LogEntry) error 
 		rows = append(rows, []string{strconv.Itoa(e.Attempt), string(e.Step), string(e.Status), duration, e.Error})
 	}
 	return printTable([]string{"ATTEMPT", "STEP", "STATUS", "DURATION", "ERROR"}, rows)
+}
+
+// invitationOf is the status of an invitation, with the time that matters.
+func invitationOf(i tenant.Invitation) string {
+	text := string(i.Status)
+	switch i.Status {
+	case invitation.StatusPending:
+		text += ", until " + formatTime(i.ExpiresAt)
+		if i.SentAt.IsZero() {
+			text += ", not sent yet"
+		}
+	case invitation.StatusExpired:
+		text += " " + formatTime(i.ExpiresAt)
+	case invitation.StatusAccepted:
+		text += " " + formatTime(i.AcceptedAt)
+	case invitation.StatusNone, invitation.StatusRevoked:
+	}
+	return text
 }
 
 // blueprintOf is what a tenant was made from, with what its schema was last brought to.
@@ -245,7 +278,7 @@ due contracts are reconciled.`,
 			if err := p.migrate(cmd.Context()); err != nil {
 				return err
 			}
-			reconciler, err := provisioning.NewReconciler(p.DB, p.Provisioning, provisioning.ReconcilerOptions{Contracts: p.Contracts})
+			reconciler, err := provisioning.NewReconciler(p.DB, p.Provisioning, provisioning.ReconcilerOptions{Contracts: p.Contracts, Reminder: p.settings.mail.InvitationReminder})
 			if err != nil {
 				return err
 			}
@@ -281,7 +314,7 @@ func printReport(r provisioning.Report) error {
 		ids  []uuid.UUID
 	}{
 		{"requeued", r.Requeued}, {"rollback finished", r.RolledBack}, {"marked FAILED", r.Failed},
-		{"welcome mail sent", r.EmailsSent}, {"welcome mail pending", r.EmailsPending}, {"welcome mail not confirmed", r.EmailsUnconfirmed},
+		{"welcome mail sent", r.EmailsSent}, {"welcome mail pending", r.EmailsPending}, {"welcome mail not confirmed", r.EmailsUnconfirmed}, {"reminder sent", r.RemindersSent},
 	} {
 		for _, id := range action.ids {
 			rows = append(rows, []string{id.String(), action.what})

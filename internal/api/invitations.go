@@ -70,7 +70,7 @@ func (b *acceptInvitationBody) FieldReaders() map[string]validate.FieldReader {
 	return map[string]validate.FieldReader{"token": validate.String(&b.Token), "password": validate.String(&b.Password)}
 }
 
-type invitationView struct {
+type inspectedInvitationView struct {
 	Status      string     `json:"status" enum:"PENDING,ACCEPTED,EXPIRED,REVOKED" doc:"PENDING: it can be accepted. REVOKED: a later one took its place, or the tenant is out of service."`
 	TenantName  string     `json:"tenantName,omitempty" doc:"Only of a PENDING or EXPIRED invitation." example:"St. Mary's Clinic"`
 	AdminEmail  string     `json:"adminEmail,omitempty" doc:"Only of a PENDING invitation: whom it is for." example:"ada@st-marys.example"`
@@ -81,7 +81,7 @@ type invitationView struct {
 	Locale      string     `json:"locale" doc:"Language of the tenant, or of its blueprint (BCP 47)." example:"de"`
 }
 
-func (s *Server) inspectInvitation(ctx context.Context, in *struct{ Body invitationTokenBody }) (*bodyOutput[invitationView], error) {
+func (s *Server) inspectInvitation(ctx context.Context, in *struct{ Body invitationTokenBody }) (*bodyOutput[inspectedInvitationView], error) {
 	if err := s.checkToken(in.Body.Errors, in.Body.Token); err != nil {
 		return nil, err
 	}
@@ -89,7 +89,7 @@ func (s *Server) inspectInvitation(ctx context.Context, in *struct{ Body invitat
 	if err != nil {
 		return nil, err
 	}
-	v := invitationView{Status: string(found.Status), ProductName: found.ProductName, Support: found.Support, Logo: found.Logo, Locale: found.Locale}
+	v := inspectedInvitationView{Status: string(found.Status), ProductName: found.ProductName, Support: found.Support, Logo: found.Logo, Locale: found.Locale}
 	if found.Status == invitation.StatusPending || found.Status == invitation.StatusExpired {
 		v.TenantName, v.ExpiresAt = found.Tenant.Name, &found.ExpiresAt
 	}

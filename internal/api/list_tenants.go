@@ -12,6 +12,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/validate"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -21,6 +22,7 @@ type listTenantsInput struct {
 	Name       string `query:"name" minLength:"1" maxLength:"255" doc:"The tenant with exactly this name, ignoring case: the one that is not archived, else the one archived last." example:"St. Mary's Clinic"`
 	ExternalID string `query:"externalId" minLength:"1" maxLength:"255" doc:"The tenant with this external id, in any status." example:"crm-4711"`
 	Blueprint  string `query:"blueprint" minLength:"1" maxLength:"63" pattern:"^[a-z][a-z0-9_-]*$" patternDescription:"the name of a blueprint" doc:"Only tenants that were made from this blueprint." example:"clinic"`
+	Invitation string `query:"invitation" enum:"NONE,PENDING,ACCEPTED,EXPIRED,REVOKED" doc:"Only tenants whose administrator's newest invitation has this status."`
 	View       string `query:"view" enum:"summary,full" default:"summary" doc:"summary returns the main fields of each tenant, full returns all fields."`
 	Limit      int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Maximum number of tenants."`
 	Cursor     string `query:"cursor" minLength:"1" maxLength:"128" doc:"The nextCursor of the previous page, with the same filters."`
@@ -53,8 +55,8 @@ func (listedTenant) Schema(r huma.Registry) *huma.Schema {
 }
 
 func (s *Server) listTenants(ctx context.Context, in *listTenantsInput) (*bodyOutput[tenantPage], error) {
-	key := dto.TenantList(in.Status, in.Q, in.Blueprint, in.Name, in.ExternalID)
-	q := tenant.ListQuery{Status: tenant.Status(in.Status), Text: in.Q, Blueprint: in.Blueprint, Limit: in.Limit}
+	q := tenant.ListQuery{Status: tenant.Status(in.Status), Text: in.Q, Blueprint: in.Blueprint, Invitation: invitation.Status(in.Invitation), Limit: in.Limit}
+	key := dto.TenantList(q, in.Name, in.ExternalID)
 	if in.Cursor != "" {
 		after, ok := dto.OpenTenantCursor(key, in.Cursor)
 		if !ok {
@@ -98,6 +100,7 @@ func (s *Server) findTenant(ctx context.Context, in *listTenantsInput) (*bodyOut
 	case err != nil:
 		return nil, err
 	case in.Status != "" && in.Status != string(t.Status), in.Q != "" && !matchesText(t, in.Q), in.Blueprint != "" && in.Blueprint != t.Blueprint,
+		in.Invitation != "" && in.Invitation != string(t.Invitation.Status),
 		in.Name != "" && tenant.NameKey(in.Name) != tenant.NameKey(t.Name):
 		return empty, nil
 	}

@@ -486,6 +486,8 @@ func assertSameTenant(t *testing.T, got, want tenant.Tenant) {
 	for _, at := range []*tenant.Tenant{&got, &want} {
 		at.CreatedAt, at.UpdatedAt = at.CreatedAt.UTC(), at.UpdatedAt.UTC()
 		at.ActivatedAt, at.ArchivedAt, at.PurgedAt = at.ActivatedAt.UTC(), at.ArchivedAt.UTC(), at.PurgedAt.UTC()
+		i := &at.Invitation
+		i.SentAt, i.ExpiresAt, i.AcceptedAt = i.SentAt.UTC(), i.ExpiresAt.UTC(), i.AcceptedAt.UTC()
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

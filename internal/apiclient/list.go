@@ -21,11 +21,12 @@ func (c *Client) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, err
 	set("status", string(q.Status))
 	set("q", q.Text)
 	set("blueprint", q.Blueprint)
+	set("invitation", string(q.Invitation))
 	if q.Limit != 0 {
 		set("limit", strconv.Itoa(q.Limit))
 	}
 	if q.After != nil {
-		set("cursor", dto.TenantCursor(dto.TenantList(string(q.Status), q.Text, q.Blueprint, "", ""), *q.After))
+		set("cursor", dto.TenantCursor(dto.TenantList(q, "", ""), *q.After))
 	}
 	var found dto.TenantPage
 	if err := c.call(ctx, request{op: "list tenants", method: http.MethodGet, path: tenantsPath, query: query}, &found); err != nil {

@@ -66,7 +66,7 @@ func build(db *postgres.DB, o Options) (*App, error) {
 		return nil, err
 	}
 	a.Pipeline, err = provisioning.NewPipeline(db, a.Deployer, a.Mailer, provisioning.PipelineOptions{
-		MailFailure: provisioning.MailFailurePolicy(o.Mail.FailurePolicy), Observer: notifyAll(o.Observers),
+		MailFailure: provisioning.MailFailurePolicy(o.Mail.FailurePolicy), InvitationTTL: o.Mail.InvitationTTL, Observer: notifyAll(o.Observers),
 		StepSender: webhook.New(webhook.Options{Webhook: o.Webhook}), OpaqueSchemaNames: o.Database.OpaqueSchemaNames, DefaultBlueprint: o.Database.DefaultBlueprint,
 	})
 	if err != nil {

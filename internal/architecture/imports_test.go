@@ -19,7 +19,7 @@ var domain = map[string][]string{
 	"batch":      {},
 	"invitation": {},
 	"txlog":      {},
-	"tenant":     {"errs"},
+	"tenant":     {"errs", "invitation"},
 	"retry":      {"errs", "clock"},
 	"breaker":    {"clock"},
 	"audit":      {"processid"},

@@ -5,26 +5,31 @@ import (
 	"net/mail"
 	"net/url"
 	"strings"
+	"time"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 )
 
 // The variables of mail and of the links in it.
 const (
-	MailHost          = "MAIL_HOST"
-	MailPort          = "MAIL_PORT"
-	MailUser          = "MAIL_USER"
-	MailPassword      = "MAIL_PASSWORD"
-	MailFrom          = "MAIL_FROM"
-	MailTLS           = "MAIL_TLS"
-	MailFailurePolicy = "MAIL_FAILURE_POLICY"
-	MailCAFile        = "MAIL_CA_FILE"
-	MailOAuthTokenURL = "MAIL_OAUTH_TOKEN_URL" //nolint:gosec // The name of a variable.
-	MailOAuthClientID = "MAIL_OAUTH_CLIENT_ID"
-	MailOAuthSecret   = "MAIL_OAUTH_CLIENT_SECRET" //nolint:gosec // The name of a variable.
-	MailOAuthScope    = "MAIL_OAUTH_SCOPE"
-	AppURL            = "APP_URL"
-	AppHost           = "APP_HOST"
-	AppPort           = "APP_PORT"
-	InvitationURL     = "INVITATION_URL"
+	MailHost           = "MAIL_HOST"
+	MailPort           = "MAIL_PORT"
+	MailUser           = "MAIL_USER"
+	MailPassword       = "MAIL_PASSWORD"
+	MailFrom           = "MAIL_FROM"
+	MailTLS            = "MAIL_TLS"
+	MailFailurePolicy  = "MAIL_FAILURE_POLICY"
+	MailCAFile         = "MAIL_CA_FILE"
+	MailOAuthTokenURL  = "MAIL_OAUTH_TOKEN_URL" //nolint:gosec // The name of a variable.
+	MailOAuthClientID  = "MAIL_OAUTH_CLIENT_ID"
+	MailOAuthSecret    = "MAIL_OAUTH_CLIENT_SECRET" //nolint:gosec // The name of a variable.
+	MailOAuthScope     = "MAIL_OAUTH_SCOPE"
+	AppURL             = "APP_URL"
+	AppHost            = "APP_HOST"
+	AppPort            = "APP_PORT"
+	InvitationURL      = "INVITATION_URL"
+	InvitationTTL      = "INVITATION_TTL"
+	InvitationReminder = "INVITATION_REMINDER"
 )
 
 // The TLS modes of the connection to the mail server.
@@ -36,17 +41,19 @@ const (
 
 // Mail has the settings for sending mail.
 type Mail struct {
-	Host          string
-	Port          int // 465 means TLS from the first byte.
-	User          string
-	Password      Secret
-	From          string // An address, with or without a name.
-	TLS           string
-	FailurePolicy string // warn or fail.
-	CAFile        string // PEM file of authorities, besides the system's.
-	OAuth         MailOAuth
-	AppURL        string // Without a trailing slash.
-	InvitationURL string // Of the platform's own page for invitations; empty: tenant-api has it.
+	Host               string
+	Port               int // 465 means TLS from the first byte.
+	User               string
+	Password           Secret
+	From               string // An address, with or without a name.
+	TLS                string
+	FailurePolicy      string // warn or fail.
+	CAFile             string // PEM file of authorities, besides the system's.
+	OAuth              MailOAuth
+	AppURL             string        // Without a trailing slash.
+	InvitationURL      string        // Of the platform's own page for invitations; empty: tenant-api has it.
+	InvitationTTL      time.Duration // How long an invitation can be accepted.
+	InvitationReminder time.Duration // How long before its end a reminder is sent; 0: none.
 }
 
 // MailOAuth has the client credentials with which access tokens for the mail server are
@@ -81,6 +88,11 @@ func ReadMail(source Source) (Mail, error) {
 	}
 	m.CAFile, m.OAuth = r.text(MailCAFile, ""), r.mailOAuth(m)
 	m.AppURL, m.InvitationURL = r.appURL(), r.invitationURL()
+	m.InvitationTTL = r.duration(InvitationTTL, invitation.DefaultTTL)
+	if m.InvitationTTL < invitation.MinTTL || m.InvitationTTL > invitation.MaxTTL {
+		r.addError(InvitationTTL, "is %v; give a time from 1h to 720h", m.InvitationTTL)
+	}
+	m.InvitationReminder = r.duration(InvitationReminder, invitation.DefaultReminder)
 	return m, r.err()
 }
 

@@ -62,6 +62,8 @@ var settings = []Setting{
 	{MailOAuthSecret, groupMail, "secret of the client, with MAIL_OAUTH_TOKEN_URL", ""},
 	{MailOAuthScope, groupMail, "scope of the tokens, such as https://outlook.office365.com/.default", ""},
 	{AppURL, groupMail, "base address of the links in mails", "http://APP_HOST:APP_PORT"},
+	{InvitationTTL, groupMail, "how long an invitation can be accepted, from 1h to 720h", "72h"},
+	{InvitationReminder, groupMail, "how long before the end of an unused invitation a worker sends a reminder, if the invitation is longer; 0: none", "24h"},
 	{InvitationURL, groupMail, "the platform's own page for invitations; without it, tenant-api serves one, and mails lead to APP_URL/invitation", ""},
 
 	{WebhookAllow, groupSteps, "hosts and networks that steps may send to although their addresses are not public, as directory.internal,10.20.0.0/16", ""},

@@ -52,7 +52,7 @@ func TestSafeMessage(t *testing.T) {
 
 func TestInvitation_HidesToken(t *testing.T) {
 	t.Parallel()
-	inv := invitation.NewInvitation(clock.System{}.Now())
+	inv := invitation.NewInvitation(clock.System{}.Now().Add(invitation.DefaultTTL))
 	if out := fmt.Sprintf("%v %+v %#v %s", inv, inv, inv, inv); strings.Contains(out, inv.Token()) || inv.Token() == "" {
 		t.Errorf("printed %s", out)
 	}

@@ -6,12 +6,21 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"slices"
 	"strings"
 	"time"
 )
 
-// InvitationTTL is how long an admin has to accept an invitation.
-const InvitationTTL = 72 * time.Hour
+// DefaultTTL is how long an admin has to accept an invitation, by default. MinTTL and MaxTTL are
+// the limits.
+const (
+	DefaultTTL = 72 * time.Hour
+	MinTTL     = time.Hour
+	MaxTTL     = 30 * 24 * time.Hour
+)
+
+// DefaultReminder is how long before the end of an invitation its reminder is sent, by default.
+const DefaultReminder = 24 * time.Hour
 
 // The size of a token: random bytes, and the characters that they are written as.
 const (
@@ -27,20 +36,29 @@ type Invitation struct {
 	token     string
 }
 
-// NewInvitation draws 32 random bytes. It cannot fail: crypto/rand crashes the program if
-// the system has no random numbers.
-func NewInvitation(now time.Time) Invitation {
+// NewInvitation draws 32 random bytes for an invitation until a time. It cannot fail: crypto/rand
+// crashes the program if the system has no random numbers.
+func NewInvitation(end time.Time) Invitation {
 	secret := make([]byte, tokenBytes)
 	_, _ = rand.Read(secret) // Documented never to return an error.
 	token := base64.RawURLEncoding.EncodeToString(secret)
-	return Invitation{Hash: HashInvitation(token), ExpiresAt: now.Add(InvitationTTL), token: token}
+	return Invitation{Hash: HashInvitation(token), ExpiresAt: end, token: token}
 }
 
 // Status says what became of an invitation.
 type Status string
 
+// Known reports whether s is one of the statuses.
+func (s Status) Known() bool { return slices.Contains(Statuses(), s) }
+
+// Statuses are all statuses.
+func Statuses() []Status {
+	return []Status{StatusNone, StatusPending, StatusAccepted, StatusExpired, StatusRevoked}
+}
+
 // The statuses of invitations.
 const (
+	StatusNone     Status = "NONE"     // Nobody was invited.
 	StatusPending  Status = "PENDING"  // It can be accepted.
 	StatusAccepted Status = "ACCEPTED" // Its user chose a password.
 	StatusExpired  Status = "EXPIRED"  // A new one can be sent to the same address.

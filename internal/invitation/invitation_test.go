@@ -10,7 +10,7 @@ import (
 
 func TestParseToken(t *testing.T) {
 	t.Parallel()
-	made := invitation.NewInvitation(time.Now())
+	made := invitation.NewInvitation(time.Now().Add(invitation.DefaultTTL))
 	token := made.Token()
 	if hash, ok := invitation.ParseToken(token); !ok || hash != made.Hash {
 		t.Errorf("%x, %t, want %x", hash, ok, made.Hash)

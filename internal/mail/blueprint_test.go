@@ -260,7 +260,7 @@ func TestPreview(t *testing.T) {
 	if got, err = mail.Preview(b, blueprint.MailFailure, "de"); err != nil || got.Subject != "St. Mary's Clinic could not be set up yet" || !strings.Contains(got.Text, "on Clínica Cloud") {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if _, err = mail.Preview(b, blueprint.MailReminder, ""); errs.KindOf(err) != errs.KindInvalid {
-		t.Error(err)
+	if got, err = mail.Preview(b, blueprint.MailReminder, ""); err != nil || got.Subject != "St. Mary's Clinic: your invitation ends soon" || !strings.Contains(got.Text, "on Clínica Cloud") || !strings.Contains(got.HTML, "#invitation=") {
+		t.Errorf("%+v, %v", got, err)
 	}
 }

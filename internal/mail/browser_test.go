@@ -64,6 +64,11 @@ func TestMailer_ReadableInLightAndDark(t *testing.T) {
 	if err := m.SendWelcome(t.Context(), welcomeMail(to), patient); err != nil {
 		t.Fatal(err)
 	}
+	reminder := welcomeMail(to)
+	reminder.Reminder = true
+	if err := m.SendWelcome(t.Context(), reminder, patient); err != nil {
+		t.Fatal(err)
+	}
 	if err := m.SendFailure(t.Context(), provisioning.FailureMail{Tenant: to}, patient); err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +93,7 @@ func TestPreview_ExamplePlatformIsReadable(t *testing.T) {
 	}
 	var pages []string
 	for _, locale := range []string{"en", "de-AT"} {
-		for _, name := range []blueprint.MailName{blueprint.MailWelcome, blueprint.MailFailure} {
+		for _, name := range blueprint.MailNames() {
 			m, err := mail.Preview(clinic, name, locale)
 			if err != nil {
 				t.Fatal(err)

@@ -29,7 +29,11 @@ type mailContent struct {
 }
 
 func (m *Mailer) welcomeMessage(ctx context.Context, w provisioning.WelcomeMail) (*gomail.Msg, error) {
-	return m.compose(ctx, mailContent{blueprint.MailWelcome, fmt.Sprintf("welcome-%d", w.Serial), w.Tenant, w.Invitation, w.ExpiresAt})
+	name := blueprint.MailWelcome
+	if w.Reminder {
+		name = blueprint.MailReminder
+	}
+	return m.compose(ctx, mailContent{name, fmt.Sprintf("%s-%d", name, w.Serial), w.Tenant, w.Invitation, w.ExpiresAt})
 }
 
 func (m *Mailer) failureMessage(ctx context.Context, f provisioning.FailureMail) (*gomail.Msg, error) {

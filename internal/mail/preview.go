@@ -4,18 +4,14 @@ import (
 	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/blueprint"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
 // Preview renders a mail of a blueprint with sample data, as a tenant with this locale would get
-// it; of a mail that the blueprint does not have, the product's. KindInvalid if both have none.
+// it; of a mail that the blueprint does not have, the product's.
 func Preview(b blueprint.Blueprint, name blueprint.MailName, locale string) (blueprint.RenderedMail, error) {
 	t, err := templateFor(b, name, locale)
 	if err != nil {
 		return blueprint.RenderedMail{}, err
-	}
-	if t == nil {
-		return blueprint.RenderedMail{}, errs.Errorf(errs.KindInvalid, "preview mail", "neither the blueprint %s nor the product has the mail %s; write mail/%s.txt and mail/%s.html", b.Name, name, name, name)
 	}
 	data := b.SampleMailData(name)
 	if data.ExpiresAt != "" {

@@ -27,7 +27,7 @@ const productLocale = "en"
 // productTemplates are the product's own mails.
 var productTemplates = func() map[blueprint.MailName]*blueprint.MailTemplate {
 	all := map[blueprint.MailName]*blueprint.MailTemplate{}
-	for _, name := range []blueprint.MailName{blueprint.MailWelcome, blueprint.MailFailure} {
+	for _, name := range blueprint.MailNames() {
 		t, err := readTemplate(name)
 		if err != nil {
 			panic(fmt.Sprintf("the embedded mail %s is broken: %v", name, err)) // A test composes it.
@@ -50,7 +50,6 @@ func readTemplate(name blueprint.MailName) (*blueprint.MailTemplate, error) {
 }
 
 // templateFor returns the blueprint's mail in the locale that fits best, or else the product's.
-// Nil if neither exists.
 func templateFor(b blueprint.Blueprint, name blueprint.MailName, locale string) (*blueprint.MailTemplate, error) {
 	if t, err := b.MailTemplate(name, locale); t != nil || err != nil {
 		return t, err
@@ -63,6 +62,8 @@ func productSubject(name blueprint.MailName, data blueprint.MailData) string {
 	switch {
 	case name == blueprint.MailFailure:
 		return data.Name + " could not be set up yet"
+	case name == blueprint.MailReminder:
+		return data.Name + ": your invitation ends soon"
 	case data.InvitationURL != "":
 		return data.Name + " is ready: choose your password"
 	}

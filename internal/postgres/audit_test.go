@@ -50,7 +50,7 @@ func TestDB_AuditEvents(t *testing.T) {
 		if _, err := b.Update(ctx, id, in, 0); err != nil { // No change, no event.
 			t.Fatal(err)
 		}
-		if _, _, err := b.CreateInvitation(ctx, id, invitation.NewInvitation(time.Now()), time.Minute); err != nil {
+		if _, _, err := b.CreateInvitation(ctx, id, invitation.NewInvitation(time.Now().Add(invitation.DefaultTTL)), time.Minute); err != nil {
 			t.Fatal(err)
 		}
 		for range 2 { // The second time changes nothing.

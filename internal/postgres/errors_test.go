@@ -249,7 +249,7 @@ func TestDB_PrepareSchema_Repeated(t *testing.T) {
 		postgrestest.WantKind(t, b.PrepareSchema(t.Context(), run, seed), errs.KindFenced)
 		_, err := b.Advance(t.Context(), run, postgrestest.Activation())
 		postgrestest.WantKind(t, err, errs.KindFenced)
-		postgrestest.WantKind(t, b.AddInvitation(t.Context(), run, invitation.NewInvitation(time.Now())), errs.KindFenced)
+		postgrestest.WantKind(t, b.AddInvitation(t.Context(), run, invitation.NewInvitation(time.Now().Add(invitation.DefaultTTL))), errs.KindFenced)
 		_, err = b.TransactionLog(run).Account(t.Context(), "ab", "GA")
 		postgrestest.WantKind(t, err, errs.KindFenced)
 	})

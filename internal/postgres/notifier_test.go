@@ -170,7 +170,7 @@ func TestDB_ClaimDueMail(t *testing.T) {
 	if err != nil || got.WelcomeEmail != tenant.WelcomeEmailFailed || value[bool](b, `SELECT welcome_email_due_at IS NOT NULL FROM tenants`) {
 		t.Errorf("%s, %v", got.WelcomeEmail, err)
 	}
-	_, ref, err := b.CreateInvitation(t.Context(), run.Tenant.ID, invitation.NewInvitation(time.Now()), time.Minute)
+	_, ref, err := b.CreateInvitation(t.Context(), run.Tenant.ID, invitation.NewInvitation(time.Now().Add(invitation.DefaultTTL)), time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -321,7 +321,7 @@ func TestDB_Update(t *testing.T) {
 
 func TestDB_WelcomeMail(t *testing.T) {
 	b := setup(t)
-	inv := invitation.NewInvitation(time.Now())
+	inv := invitation.NewInvitation(time.Now().Add(invitation.DefaultTTL))
 	sent := tenant.StepRecord{Step: tenant.StepSendWelcomeEmail, Status: tenant.StepCompleted}
 	wantConflict := func(id uuid.UUID) {
 		t.Helper()
@@ -346,7 +346,7 @@ func TestDB_WelcomeMail(t *testing.T) {
 	if _, err = b.RecordWelcome(t.Context(), active.ID, provisioning.WelcomeOutcome{Status: tenant.WelcomeEmailPending, Record: sent, Claim: ref.Claim}); err != nil {
 		t.Fatal(err)
 	}
-	if _, ref, err = b.CreateInvitation(t.Context(), active.ID, invitation.NewInvitation(time.Now()), time.Minute); err != nil || ref.Serial != 2 || invitationCount() != 2 {
+	if _, ref, err = b.CreateInvitation(t.Context(), active.ID, invitation.NewInvitation(time.Now().Add(invitation.DefaultTTL)), time.Minute); err != nil || ref.Serial != 2 || invitationCount() != 2 {
 		t.Errorf("serial %d, %d invitations, %v: want a retry of the same mail", ref.Serial, invitationCount(), err)
 	}
 	in := postgrestest.Inputs("Clinic")
@@ -354,7 +354,7 @@ func TestDB_WelcomeMail(t *testing.T) {
 	if _, err := b.Update(t.Context(), active.ID, in, 0); err != nil || invitationCount() != 0 {
 		t.Errorf("%d invitations to the old address, %v", invitationCount(), err)
 	}
-	inv = invitation.NewInvitation(time.Now())
+	inv = invitation.NewInvitation(time.Now().Add(invitation.DefaultTTL))
 	if _, ref, err = b.CreateInvitation(t.Context(), active.ID, inv, time.Minute); err != nil || ref.Serial != 3 {
 		t.Errorf("serial %d, %v", ref.Serial, err)
 	}
@@ -397,7 +397,7 @@ func TestDB_Archive(t *testing.T) {
 	if _, err := b.Archive(t.Context(), second.Tenant.ID); err != nil {
 		t.Fatal(err)
 	}
-	postgrestest.WantKind(t, b.AddInvitation(t.Context(), second, invitation.NewInvitation(time.Now())), errs.KindFenced)
+	postgrestest.WantKind(t, b.AddInvitation(t.Context(), second, invitation.NewInvitation(time.Now().Add(invitation.DefaultTTL))), errs.KindFenced)
 	running := b.ClaimNew(postgrestest.Inputs("Other"))
 	_, err = b.Archive(t.Context(), running.Tenant.ID)
 	postgrestest.WantKind(t, err, errs.KindConflict)

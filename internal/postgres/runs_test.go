@@ -37,7 +37,7 @@ func TestDB_Claim(t *testing.T) {
 		postgrestest.WantKind(t, b.Release(t.Context(), run), errs.KindFenced)
 		_, err = b.Advance(t.Context(), run, postgrestest.Activation())
 		postgrestest.WantKind(t, err, errs.KindFenced)
-		postgrestest.WantKind(t, b.AddInvitation(t.Context(), run, invitation.NewInvitation(time.Now())), errs.KindFenced)
+		postgrestest.WantKind(t, b.AddInvitation(t.Context(), run, invitation.NewInvitation(time.Now().Add(invitation.DefaultTTL))), errs.KindFenced)
 		postgrestest.WantKind(t, b.BeginRollback(t.Context(), run, provisioning.RollbackToFailed, tenant.StepRecord{Step: tenant.StepCreateSchema, Status: tenant.StepFailed}), errs.KindFenced)
 		_, err = b.RollBack(t.Context(), run)
 		postgrestest.WantKind(t, err, errs.KindFenced)

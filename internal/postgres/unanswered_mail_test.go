@@ -19,7 +19,7 @@ func TestDB_UnansweredMail(t *testing.T) {
 	active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
 	var mail provisioning.MailRef
 	invite := func() (serial int, err error) {
-		_, ref, err := b.CreateInvitation(t.Context(), active.ID, invitation.NewInvitation(time.Now()), time.Hour)
+		_, ref, err := b.CreateInvitation(t.Context(), active.ID, invitation.NewInvitation(time.Now().Add(invitation.DefaultTTL)), time.Hour)
 		if err == nil {
 			mail = ref
 		}

@@ -40,6 +40,14 @@ data "healthcare_tenants" "some" {
   status     = "ACTIVE"
   depends_on = [healthcare_tenant.other]
 }
+data "healthcare_tenants" "invited" {
+  invitation_status = "PENDING"
+  depends_on        = [healthcare_tenant.other]
+}
+data "healthcare_tenants" "expired" {
+  invitation_status = "EXPIRED"
+  depends_on        = [healthcare_tenant.other]
+}
 data "healthcare_tenants" "one" {
   limit      = 1
   depends_on = [healthcare_tenant.other]
@@ -71,9 +79,14 @@ func (w *testEnv) dataChecks() []statecheck.StateCheck {
 		}
 		checks = append(checks, wantValues(by, map[string]knownvalue.Check{
 			"external_id": knownvalue.Null(), "archived_at": knownvalue.Null(), "activated_at": knownvalue.NotNull(), "provisioning_error": knownvalue.Null(),
+			"invitation": knownvalue.ObjectExact(map[string]knownvalue.Check{
+				"status": knownvalue.StringExact("PENDING"), "sent_at": knownvalue.NotNull(), "expires_at": knownvalue.NotNull(), "accepted_at": knownvalue.Null(),
+			}),
 		})...)
 	}
 	checks = append(checks, wantValues("data.healthcare_tenants.all", listed("name", "Other Clinic", "St. Mary's Clinic"))...)
+	checks = append(checks, wantValues("data.healthcare_tenants.invited", listed("invitation_status", "PENDING", "PENDING"))...)
+	checks = append(checks, wantValues("data.healthcare_tenants.expired", listed("name"))...)
 	checks = append(checks, wantValues("data.healthcare_tenants.one", listed("name", "Other Clinic"))...)
 	checks = append(checks, wantValues("data.healthcare_tenants.some", listed("admin_email", "grace@other.example"))...)
 

@@ -41,6 +41,7 @@ type tenantDataModel struct {
 	ProvisioningError  types.String `tfsdk:"provisioning_error"`
 	SorobanContractID  types.String `tfsdk:"soroban_contract_id"`
 	WelcomeEmailStatus types.String `tfsdk:"welcome_email_status"`
+	Invitation         types.Object `tfsdk:"invitation"`
 	CreatedAt          types.String `tfsdk:"created_at"`
 	UpdatedAt          types.String `tfsdk:"updated_at"`
 	ActivatedAt        types.String `tfsdk:"activated_at"`
@@ -81,6 +82,7 @@ func (d *tenantDataSource) Schema(_ context.Context, _ datasource.SchemaRequest,
 			"provisioning_error":       computed("Why the last attempt failed; null if it did not fail."),
 			"soroban_contract_id":      computed("Address (`C...`) of the tenant's contract; null until it is verified."),
 			"welcome_email_status":     computed("`SENT`, `PENDING`, `FAILED`, or `SKIPPED` for a tenant that was adopted without a mail."),
+			"invitation":               invitationAttribute(),
 			"created_at":               computed("When the tenant was recorded (RFC 3339, UTC)."),
 			"updated_at":               computed("When the tenant last changed."),
 			"activated_at":             computed("When the tenant first went live; null before."),
@@ -167,6 +169,8 @@ func tenantDataModelOf(ctx context.Context, t tenant.Tenant) (m tenantDataModel,
 	m.Variables = variables
 	diags.Append(more...)
 	m.Outputs, more = outputsOf(ctx, t)
+	diags.Append(more...)
+	m.Invitation, more = invitationObject(t.Invitation)
 	diags.Append(more...)
 	return m, diags
 }

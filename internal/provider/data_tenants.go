@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -19,11 +20,12 @@ type tenantsDataSource struct{ baseResource }
 func newTenantsDataSource() datasource.DataSource { return &tenantsDataSource{} }
 
 type tenantsDataModel struct {
-	Status    types.String    `tfsdk:"status"`
-	Search    types.String    `tfsdk:"search"`
-	Blueprint types.String    `tfsdk:"blueprint"`
-	Limit     types.Int64     `tfsdk:"limit"`
-	Tenants   []tenantSummary `tfsdk:"tenants"`
+	Status     types.String    `tfsdk:"status"`
+	Search     types.String    `tfsdk:"search"`
+	Blueprint  types.String    `tfsdk:"blueprint"`
+	Invitation types.String    `tfsdk:"invitation_status"`
+	Limit      types.Int64     `tfsdk:"limit"`
+	Tenants    []tenantSummary `tfsdk:"tenants"`
 }
 
 type tenantSummary struct {
@@ -31,6 +33,7 @@ type tenantSummary struct {
 	Name       types.String `tfsdk:"name"`
 	Status     types.String `tfsdk:"status"`
 	AdminEmail types.String `tfsdk:"admin_email"`
+	Invitation types.String `tfsdk:"invitation_status"`
 	CreatedAt  types.String `tfsdk:"created_at"`
 
 	Blueprint        types.String `tfsdk:"blueprint"`
@@ -41,6 +44,14 @@ type tenantSummary struct {
 // statusNames returns all statuses, for validators.
 func statusNames() (names []string) {
 	for _, s := range tenant.Statuses() {
+		names = append(names, string(s))
+	}
+	return names
+}
+
+// invitationStatuses returns all statuses of invitations, for validators.
+func invitationStatuses() (names []string) {
+	for _, s := range invitation.Statuses() {
 		names = append(names, string(s))
 	}
 	return names
@@ -63,6 +74,8 @@ func (d *tenantsDataSource) Schema(_ context.Context, _ datasource.SchemaRequest
 				MarkdownDescription: "Only tenants with this text in their name or their administrator's address, without regard to case."},
 			"blueprint": schema.StringAttribute{Optional: true, Validators: []validator.String{fieldValidator{"blueprint", tenant.CheckBlueprint}},
 				MarkdownDescription: "Only tenants that were made from this blueprint."},
+			"invitation_status": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.OneOf(invitationStatuses()...)},
+				MarkdownDescription: "Only tenants whose administrator's newest invitation has this status: `NONE`, `PENDING`, `ACCEPTED`, `EXPIRED` or `REVOKED`."},
 			"limit": schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.AtLeast(1)},
 				MarkdownDescription: "Maximum number of tenants to read. Default: all."},
 			"tenants": schema.ListNestedAttribute{Computed: true, MarkdownDescription: "The tenants.",
@@ -71,6 +84,7 @@ func (d *tenantsDataSource) Schema(_ context.Context, _ datasource.SchemaRequest
 					"name":                     computed("Name of the organisation."),
 					"status":                   computed("Status."),
 					"admin_email":              computed("Address of the first administrator."),
+					"invitation_status":        computed("Status of the administrator's newest invitation."),
 					"created_at":               computed("When the tenant was recorded (RFC 3339, UTC)."),
 					"blueprint":                computed("Name of the blueprint that the tenant is made from."),
 					"variables":                schema.MapAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: "The blueprint's variables as they were given for this tenant."},
@@ -99,7 +113,7 @@ func (d *tenantsDataSource) Read(ctx context.Context, req datasource.ReadRequest
 		return
 	}
 	model.Tenants = []tenantSummary{}
-	query := tenant.ListQuery{Status: tenant.Status(model.Status.ValueString()), Text: model.Search.ValueString(), Blueprint: model.Blueprint.ValueString()}
+	query := tenant.ListQuery{Status: tenant.Status(model.Status.ValueString()), Text: model.Search.ValueString(), Blueprint: model.Blueprint.ValueString(), Invitation: invitation.Status(model.Invitation.ValueString())}
 	for t, err := range service.All(ctx, query) {
 		if err != nil {
 			diagnostic{operation: "list"}.add(ctx, &resp.Diagnostics, err)
@@ -109,7 +123,7 @@ func (d *tenantsDataSource) Read(ctx context.Context, req datasource.ReadRequest
 		resp.Diagnostics.Append(diags...)
 		model.Tenants = append(model.Tenants, tenantSummary{
 			ID: types.StringValue(t.ID.String()), Name: types.StringValue(t.Name), Status: types.StringValue(string(t.Status)),
-			AdminEmail: types.StringValue(t.AdminEmail), CreatedAt: timestamp(t.CreatedAt),
+			AdminEmail: types.StringValue(t.AdminEmail), Invitation: types.StringValue(string(t.Invitation.Status)), CreatedAt: timestamp(t.CreatedAt),
 			Blueprint: types.StringValue(t.Blueprint), Variables: variables, BlueprintVersion: nullableInt64(t.SchemaVersion),
 		})
 		if !model.Limit.IsNull() && int64(len(model.Tenants)) >= model.Limit.ValueInt64() {

@@ -17,6 +17,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -26,9 +27,10 @@ type tenantListResource struct{ baseResource }
 func newTenantListResource() list.ListResource { return &tenantListResource{} }
 
 type tenantListModel struct {
-	Status    types.String `tfsdk:"status"`
-	Search    types.String `tfsdk:"search"`
-	Blueprint types.String `tfsdk:"blueprint"`
+	Status     types.String `tfsdk:"status"`
+	Search     types.String `tfsdk:"search"`
+	Blueprint  types.String `tfsdk:"blueprint"`
+	Invitation types.String `tfsdk:"invitation_status"`
 }
 
 func (l *tenantListResource) Metadata(_ context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse) {
@@ -45,6 +47,8 @@ func (l *tenantListResource) ListResourceConfigSchema(_ context.Context, _ list.
 				MarkdownDescription: "Only tenants with this text in their name or their administrator's address, without regard to case."},
 			"blueprint": schema.StringAttribute{Optional: true, Validators: []validator.String{fieldValidator{"blueprint", tenant.CheckBlueprint}},
 				MarkdownDescription: "Only tenants that were made from this blueprint."},
+			"invitation_status": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.OneOf(invitationStatuses()...)},
+				MarkdownDescription: "Only tenants whose administrator's newest invitation has this status."},
 		},
 	}
 }
@@ -68,6 +72,7 @@ func (l *tenantListResource) List(ctx context.Context, req list.ListRequest, str
 		}
 		query := tenant.ListQuery{
 			Status: tenant.Status(model.Status.ValueString()), Text: model.Search.ValueString(), Blueprint: model.Blueprint.ValueString(), Limit: tenant.MaxPage,
+			Invitation: invitation.Status(model.Invitation.ValueString()),
 		}
 		for {
 			results, next := l.page(ctx, req, query, left)

@@ -70,6 +70,8 @@ type mailModel struct {
 	ClientID      types.String `tfsdk:"oauth_client_id"`
 	ClientSecret  types.String `tfsdk:"oauth_client_secret"`
 	Scope         types.String `tfsdk:"oauth_scope"`
+	InvitationURL types.String `tfsdk:"invitation_url"`
+	InvitationTTL types.String `tfsdk:"invitation_ttl"`
 }
 
 type apiModel struct {

@@ -114,6 +114,10 @@ func mailSchema() schema.SingleNestedAttribute {
 			"oauth_client_id":     schema.StringAttribute{Optional: true, MarkdownDescription: "Id of the client, with `oauth_token_url`. Also `MAIL_OAUTH_CLIENT_ID`."},
 			"oauth_client_secret": schema.StringAttribute{Optional: true, Sensitive: true, MarkdownDescription: "Secret of the client. Also `MAIL_OAUTH_CLIENT_SECRET`."},
 			"oauth_scope":         schema.StringAttribute{Optional: true, MarkdownDescription: "Scope of the tokens, such as `https://outlook.office365.com/.default`. Also `MAIL_OAUTH_SCOPE`."},
+			"invitation_url": schema.StringAttribute{Optional: true,
+				MarkdownDescription: "The platform's own page for invitations, `https://app.platform.example/welcome`. Without it the mail leads to `app_url` + `/invitation`, which `tenant-api` serves. Also `INVITATION_URL`."},
+			"invitation_ttl": schema.StringAttribute{Optional: true,
+				MarkdownDescription: "How long an invitation can be accepted, from `1h` to `720h`. Default `72h`. Also `INVITATION_TTL`."},
 		},
 	}
 }

@@ -226,6 +226,8 @@ func (c *settingsCollector) mail(ctx context.Context, m providerModel, s *settin
 		c.add(config.MailOAuthClientID, at.AtName("oauth_client_id"), model.ClientID)
 		c.add(config.MailOAuthSecret, at.AtName("oauth_client_secret"), model.ClientSecret)
 		c.add(config.MailOAuthScope, at.AtName("oauth_scope"), model.Scope)
+		c.add(config.InvitationURL, at.AtName("invitation_url"), model.InvitationURL)
+		c.add(config.InvitationTTL, at.AtName("invitation_ttl"), model.InvitationTTL)
 	})
 	c.add(config.AppURL, path.Root("app_url"), m.AppURL)
 	readGroup(c, "mail", known && !m.AppURL.IsUnknown(), &s.mail, config.ReadMail)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/mail"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/mail/mailtest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
@@ -74,7 +75,7 @@ func (p *post) sender(policy provisioning.MailFailurePolicy, change ...func(*pro
 	must(err)
 	s.Service, err = provisioning.NewService(process, s.pipeline)
 	must(err)
-	s.Reconciler, err = provisioning.NewReconciler(p.db, s.Service, provisioning.ReconcilerOptions{})
+	s.Reconciler, err = provisioning.NewReconciler(p.db, s.Service, provisioning.ReconcilerOptions{Reminder: invitation.DefaultReminder})
 	must(err)
 	return &s
 }

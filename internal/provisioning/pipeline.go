@@ -8,6 +8,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/processid"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/retry"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -44,11 +45,13 @@ type PipelineOptions struct {
 	StepGrace   time.Duration     // How long a running step may continue after a stop was requested. Default 30 s.
 	Retry       retry.Policy      // Default retry.Default().
 	MailFailure MailFailurePolicy // Default MailFailureWarn.
-	MailWait    time.Duration     // How long a run waits for the welcome mail. Default DefaultMailWait.
-	MailDotWait time.Duration     // The same with MailFailureFail until the final dot. Default DefaultMailDotWait.
-	Clock       clock.Clock       // Default clock.System.
-	Observer    Observer          // Default: none.
-	StepSender  StepSender        // Default: none; then the own steps of blueprints fail.
+	// InvitationTTL is how long an invitation can be accepted. Default invitation.DefaultTTL.
+	InvitationTTL time.Duration
+	MailWait      time.Duration // How long a run waits for the welcome mail. Default DefaultMailWait.
+	MailDotWait   time.Duration // The same with MailFailureFail until the final dot. Default DefaultMailDotWait.
+	Clock         clock.Clock   // Default clock.System.
+	Observer      Observer      // Default: none.
+	StepSender    StepSender    // Default: none; then the own steps of blueprints fail.
 
 	// OpaqueSchemaNames gives new tenants schema names that do not tell theirs.
 	OpaqueSchemaNames bool
@@ -106,6 +109,9 @@ func (o PipelineOptions) withDefaults() PipelineOptions {
 	}
 	if o.Retry.Attempts == 0 {
 		o.Retry = retry.Default()
+	}
+	if o.InvitationTTL == 0 {
+		o.InvitationTTL = invitation.DefaultTTL
 	}
 	if o.MailFailure == "" {
 		o.MailFailure = MailFailureWarn

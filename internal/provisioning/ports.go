@@ -319,12 +319,14 @@ var (
 			"Ask the administrator; if it has not arrived, invite again, by POST /admin/tenants/{id}/invite or by terraform apply")
 )
 
-// WelcomeMail is the content of the mail that ends a provisioning.
+// WelcomeMail is the content of the mail that ends a provisioning, and of the reminder of its
+// invitation.
 type WelcomeMail struct {
 	Tenant     tenant.Tenant
 	Invitation string // The secret part of the link; stored nowhere in the clear.
 	ExpiresAt  time.Time
 	Serial     int
+	Reminder   bool // It is the reminder.
 }
 
 // FailureMail is the content of the mail that ends a failed attempt.

@@ -24,6 +24,7 @@ type OrphanStore interface {
 	// ClaimDueMail returns ACTIVE tenants whose welcome mail is due, and postpones them:
 	// for that long no other process gets them.
 	ClaimDueMail(ctx context.Context, claimTimeout time.Duration, limit int) ([]DueMail, error)
+	ReminderStore
 	// ReleaseMail makes claimed welcome mails that were not sent due again.
 	ReleaseMail(ctx context.Context, tenants []uuid.UUID) error
 	// DeleteExpired deletes unused invitations that expired that long ago, and idempotency
@@ -65,7 +66,9 @@ type ReconcilerOptions struct {
 	Batch              int                   // Maximum number of items of each kind in one pass. Default 50.
 	MaxConcurrentMails int                   // Default 4.
 	Contracts          *contracts.Reconciler // Nil: contract management is not configured.
-	CleanupInterval    time.Duration         // Pause after a pass that found nothing to delete. Default an hour.
+	// Reminder is how long before the end of an unused invitation its reminder is sent. 0: none.
+	Reminder        time.Duration
+	CleanupInterval time.Duration // Pause after a pass that found nothing to delete. Default an hour.
 }
 
 // DefaultAbandonAfter is how long an interrupted run of Terraform can be continued.
@@ -84,7 +87,7 @@ type Reconciler struct {
 	pipeline *Pipeline
 	opts     ReconcilerOptions
 
-	finishMu, mailMu, cleanupMu, loginMu, contractMu sync.Mutex
+	finishMu, mailMu, reminderMu, cleanupMu, loginMu, contractMu sync.Mutex
 
 	cleanupDueAt time.Time // Guarded by cleanupMu.
 }
@@ -121,6 +124,7 @@ type Report struct {
 	// EmailsUnconfirmed are tenants whose welcome mail the mail server may have. It is not sent
 	// again.
 	EmailsUnconfirmed []uuid.UUID
+	RemindersSent     []uuid.UUID // Tenants whose administrator was reminded of the invitation.
 	DeletedRows
 	Credentials int64 // Expired logins that were dropped.
 	Contracts   contracts.Report
@@ -128,7 +132,7 @@ type Report struct {
 
 // Empty reports whether there was nothing to do.
 func (r Report) Empty() bool {
-	return len(r.Requeued)+len(r.RolledBack)+len(r.Failed)+len(r.EmailsSent)+len(r.EmailsPending)+len(r.EmailsUnconfirmed) == 0 && r.DeletedRows == DeletedRows{} &&
+	return len(r.Requeued)+len(r.RolledBack)+len(r.Failed)+len(r.EmailsSent)+len(r.EmailsPending)+len(r.EmailsUnconfirmed)+len(r.RemindersSent) == 0 && r.DeletedRows == DeletedRows{} &&
 		r.Credentials == 0 && r.Contracts.Empty()
 }
 
@@ -147,6 +151,7 @@ func (r *Reconciler) Pass(ctx context.Context) (Report, error) {
 		{&r.cleanupMu, r.deleteExpired},
 		{&r.loginMu, r.dropLogins},
 		{&r.mailMu, r.sendDueMail},
+		{&r.reminderMu, r.sendReminders},
 		{&r.contractMu, r.reconcileContracts},
 	} {
 		if part.running.TryLock() {

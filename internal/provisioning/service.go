@@ -247,7 +247,7 @@ func (s *Service) Invite(ctx context.Context, id uuid.UUID) (Outcome, error) {
 // invite sends the mail of an invitation that create records.
 func (s *Service) invite(ctx context.Context, create func(invitation.Invitation) (tenant.Tenant, MailRef, error)) (Outcome, error) {
 	p := s.pipeline
-	invitation, started := invitation.NewInvitation(p.opts.Clock.Now()), p.opts.Clock.Now()
+	invitation, started := p.opts.newInvitation(), p.opts.Clock.Now()
 	t, ref, err := create(invitation)
 	id := t.ID
 	if errors.Is(err, ErrMailUnanswered) {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -21,7 +20,7 @@ func (x *execution) prepareSchema() error {
 	if err != nil {
 		return errs.Wrap(err, errs.KindPermanent, "choose user id", "the system returned no random numbers")
 	}
-	invitation := invitation.NewInvitation(x.opts.Clock.Now())
+	invitation := x.opts.newInvitation()
 	seed := Seed{AdminUser: user, Invitation: invitation, Next: tenant.StepDeploySorobanContract}
 	if x.run.Tenant.WithoutContract {
 		seed.Next = tenant.StepSendWelcomeEmail
@@ -178,7 +177,7 @@ func (x *execution) ensureInvitation() (err error) {
 	if x.invitation.Token() != "" || x.run.Tenant.WithoutUsers {
 		return nil
 	}
-	invitation := invitation.NewInvitation(x.opts.Clock.Now())
+	invitation := x.opts.newInvitation()
 	for range x.tries(tenant.StepSendWelcomeEmail, &err) {
 		err = x.steps.AddInvitation(x.workCtx, x.run, invitation)
 	}

@@ -39,6 +39,11 @@ func outcomeOf(sent error, took time.Duration) WelcomeOutcome {
 	return o
 }
 
+// newInvitation draws an invitation that begins now.
+func (o PipelineOptions) newInvitation() invitation.Invitation {
+	return invitation.NewInvitation(o.Clock.Now().Add(o.InvitationTTL))
+}
+
 // welcomeFollower records what becomes of a welcome mail whose caller has gone on.
 type welcomeFollower struct {
 	*Pipeline

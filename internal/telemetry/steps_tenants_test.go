@@ -63,9 +63,13 @@ func TestTenants(t *testing.T) {
 		if down {
 			return tenant.Page{}, errors.New("down")
 		}
-		return tenant.Page{Total: int64(len(q.Status))}, nil
+		return tenant.Page{Total: int64(len(q.Status) + len(q.Invitation)*100)}, nil
 	})
 	if err := testutil.GatherAndCompare(r, strings.NewReader(`
+# HELP healthcare_tenant_invitations Tenants whose administrator has not accepted the newest invitation: it can be, or it has expired.
+# TYPE healthcare_tenant_invitations gauge
+healthcare_tenant_invitations{status="EXPIRED"} 700
+healthcare_tenant_invitations{status="PENDING"} 700
 # HELP healthcare_tenants Tenants in the registry.
 # TYPE healthcare_tenants gauge
 healthcare_tenants{status="ACTIVE"} 6

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 )
 
 // Limits of a page of tenants.
@@ -15,10 +17,12 @@ const (
 // ListQuery selects a page of tenants, newest first. Zero values do not filter.
 type ListQuery struct {
 	Status    Status
-	Text      string    // A part of the name or of the admin's e-mail, ignoring case.
-	Blueprint string    // That the tenant was made from.
-	Limit     int       // 1 to MaxPage; 0: DefaultPage.
-	After     *Position // The last tenant of the page before.
+	Text      string // A part of the name or of the admin's e-mail, ignoring case.
+	Blueprint string // That the tenant was made from.
+	// Invitation is the status of the administrator's newest invitation.
+	Invitation invitation.Status
+	Limit      int       // 1 to MaxPage; 0: DefaultPage.
+	After      *Position // The last tenant of the page before.
 }
 
 // Position is a position in the order of tenants.

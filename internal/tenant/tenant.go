@@ -1,6 +1,6 @@
 // Package tenant has the plain values of the product: tenants, their statuses and steps,
 // the inputs of callers and the rules for them. It does no input or output and imports
-// nothing of this module but errs.
+// nothing of this module but errs and invitation.
 package tenant
 
 import (
@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 )
 
 // Tenant is one healthcare organisation as the registry stores it. A zero time means that
@@ -47,8 +48,9 @@ type Tenant struct {
 
 	ProvisioningError string // Why the last attempt failed, for people.
 	WelcomeEmail      WelcomeEmailStatus
-	Attempt           int   // Number of the attempt; each log row has it.
-	Version           int64 // Increases with each change; the ETag.
+	Invitation        Invitation // The newest of its administrator.
+	Attempt           int        // Number of the attempt; each log row has it.
+	Version           int64      // Increases with each change; the ETag.
 
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
@@ -58,6 +60,14 @@ type Tenant struct {
 
 	// Queued is true while the queue has a job for this tenant.
 	Queued bool
+}
+
+// Invitation is what is known of an invitation. Times are zero for what has not happened.
+type Invitation struct {
+	Status     invitation.Status
+	SentAt     time.Time // When the mail server took its mail.
+	ExpiresAt  time.Time
+	AcceptedAt time.Time
 }
 
 // WasLive reports whether the tenant ever reached ACTIVE. Such a tenant is never

@@ -29,8 +29,8 @@ var cursorEncoding = base64.RawURLEncoding.Strict()
 func ListName(parts ...string) string { return strings.Join(parts, "\x00") }
 
 // TenantList names the list of tenants with these filters.
-func TenantList(status, text, blueprint, name, externalID string) string {
-	return ListName("tenants", status, text, blueprint, name, externalID)
+func TenantList(q tenant.ListQuery, name, externalID string) string {
+	return ListName("tenants", string(q.Status), q.Text, q.Blueprint, string(q.Invitation), name, externalID)
 }
 
 // TenantCursor returns the cursor of the page after a tenant.

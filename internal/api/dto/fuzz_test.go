@@ -1,10 +1,14 @@
 package dto
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
 
 // FuzzOpenCursor: only what this program wrote for this list is a cursor.
 func FuzzOpenCursor(f *testing.F) {
-	list := TenantList("ACTIVE", "clinic", "", "", "")
+	list := TenantList(tenant.ListQuery{Status: tenant.StatusActive, Text: "clinic"}, "", "")
 	for _, seed := range []string{"", "AA", SeqCursor(list, 7), SeqCursor(list, -1), SeqCursor("other", 7), "====", SeqCursor(list, 7) + "A"} {
 		f.Add(seed)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -44,6 +45,7 @@ type Tenant struct {
 	Variables          map[string]string `json:"variables" nullable:"false" doc:"The blueprint's variables as they were given."`
 	Outputs            map[string]string `json:"outputs,omitempty" doc:"What the blueprint's own steps answered; can be secrets. Only for callers with the scope tenants:write, and not in lists. Absent without outputs."`
 	WelcomeEmailStatus string            `json:"welcomeEmailStatus" enum:"PENDING,SENT,FAILED,SKIPPED"`
+	Invitation         Invitation        `json:"invitation" doc:"The newest invitation of the administrator."`
 	Attempt            int               `json:"attempt" minimum:"1" doc:"Provisioning attempts so far."`
 	Version            int64             `json:"version" minimum:"1" doc:"Increases with each change; the ETag."`
 	CreatedAt          time.Time         `json:"createdAt"`
@@ -54,6 +56,14 @@ type Tenant struct {
 	Queued             bool              `json:"queued" doc:"A job for the tenant is queued or running."`
 }
 
+// Invitation is the newest invitation of a tenant's administrator.
+type Invitation struct {
+	Status     string     `json:"status" enum:"NONE,PENDING,ACCEPTED,EXPIRED,REVOKED" doc:"NONE: nobody was invited yet, or the tenant has no administrator. REVOKED: it cannot be used any more; invite again."`
+	SentAt     *time.Time `json:"sentAt" doc:"When the mail server took its mail."`
+	ExpiresAt  *time.Time `json:"expiresAt"`
+	AcceptedAt *time.Time `json:"acceptedAt" doc:"When the administrator chose a password."`
+}
+
 // NewTenant converts a tenant to JSON.
 func NewTenant(t tenant.Tenant) Tenant {
 	v := Tenant{
@@ -61,7 +71,9 @@ func NewTenant(t tenant.Tenant) Tenant {
 		AdminEmail: t.AdminEmail, AdminFirstName: t.AdminFirstName, AdminLastName: t.AdminLastName,
 		SorobanContractID: Text(t.ContractID), ProvisioningError: Text(t.ProvisioningError),
 		ExternalID: Text(t.ExternalID), ManagedBy: Text(t.ManagedBy), Metadata: t.Metadata,
-		WelcomeEmailStatus: string(t.WelcomeEmail), Attempt: t.Attempt, Version: t.Version,
+		WelcomeEmailStatus: string(t.WelcomeEmail),
+		Invitation:         Invitation{string(t.Invitation.Status), Time(t.Invitation.SentAt), Time(t.Invitation.ExpiresAt), Time(t.Invitation.AcceptedAt)},
+		Attempt:            t.Attempt, Version: t.Version,
 		CreatedAt: t.CreatedAt.UTC(), UpdatedAt: t.UpdatedAt.UTC(),
 		ActivatedAt: Time(t.ActivatedAt), ArchivedAt: Time(t.ArchivedAt), PurgedAt: Time(t.PurgedAt),
 		Queued: t.Queued, Locale: Text(t.Locale), Blueprint: t.Blueprint, BlueprintRevision: number(t.BlueprintRevision), SchemaVersion: number(t.SchemaVersion), Variables: t.Variables, Outputs: t.Outputs,
@@ -88,7 +100,9 @@ func (v Tenant) Tenant() tenant.Tenant {
 		AdminEmail: v.AdminEmail, AdminFirstName: v.AdminFirstName, AdminLastName: v.AdminLastName,
 		ContractID: value(v.SorobanContractID), ProvisioningError: value(v.ProvisioningError),
 		ExternalID: value(v.ExternalID), ManagedBy: value(v.ManagedBy),
-		WelcomeEmail: tenant.WelcomeEmailStatus(v.WelcomeEmailStatus), Attempt: v.Attempt, Version: v.Version,
+		WelcomeEmail: tenant.WelcomeEmailStatus(v.WelcomeEmailStatus),
+		Invitation:   tenant.Invitation{Status: invitation.Status(v.Invitation.Status), SentAt: utc(v.Invitation.SentAt), ExpiresAt: utc(v.Invitation.ExpiresAt), AcceptedAt: utc(v.Invitation.AcceptedAt)},
+		Attempt:      v.Attempt, Version: v.Version,
 		CreatedAt: v.CreatedAt, UpdatedAt: v.UpdatedAt,
 		ActivatedAt: utc(v.ActivatedAt), ArchivedAt: utc(v.ArchivedAt), PurgedAt: utc(v.PurgedAt),
 		Queued: v.Queued, Locale: value(v.Locale), Blueprint: v.Blueprint, BlueprintRevision: value(v.BlueprintRevision), SchemaVersion: value(v.SchemaVersion),

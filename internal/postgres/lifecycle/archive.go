@@ -114,14 +114,14 @@ func (s *Lifecycle) Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, e
 		default:
 			return t.Status.TransitionError("archive tenant", "archiving without a rollback")
 		}
+		if err := welcome.Revoke(ctx, tx, id); err != nil {
+			return err
+		}
 		// The new epoch fences a late write of the run that activated the tenant.
 		rows, _ := tx.Query(ctx, `UPDATE tenants SET status = 'ARCHIVED', archived_at = now(), updated_at = now(),
 			version = version + 1, run_epoch = run_epoch + 1, welcome_email_due_at = NULL WHERE id = $1 RETURNING `+tenantrow.Columns, id)
 		if t, err = pgx.CollectExactlyOneRow(rows, tenantrow.Scan); err == nil {
 			err = auditlog.Append(ctx, tx, id, audit.ActionArchive, nil)
-		}
-		if err == nil {
-			err = welcome.Revoke(ctx, tx, id)
 		}
 		if err == nil {
 			closed, err = logins.CloseAll(ctx, tx, t, nil)

@@ -31,7 +31,8 @@ func deletePersonalData(ctx context.Context, tx pgx.Tx, t tenant.Tenant, c *prov
 		// The hash of the request goes with its row: it has no salt.
 		`DELETE FROM idempotency_keys WHERE position($1::uuid::text IN response::text) > 0`,
 		`UPDATE tenants SET admin_email = '', admin_first_name = '', admin_last_name = '', admin_user_id = NULL, metadata = '{}', variables = '{}', outputs = '{}',
-			managed_by = NULL, locale = NULL, provisioning_error = NULL WHERE id = $1`,
+			managed_by = NULL, locale = NULL, provisioning_error = NULL, invitation_expires_at = NULL, invitation_sent_at = NULL,
+			invitation_accepted_at = NULL, invitation_revoked_at = NULL, invitation_reminder_at = NULL WHERE id = $1`,
 	}
 	var queue bool // A registry that only Terraform has used has no tables of the queue.
 	if err := tx.QueryRow(ctx, `SELECT to_regclass('public.river_job') IS NOT NULL`).Scan(&queue); err != nil {

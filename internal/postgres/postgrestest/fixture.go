@@ -107,7 +107,7 @@ func (b Fixture) ClaimNew(in tenant.Inputs) provisioning.Run {
 func (b Fixture) Seed() provisioning.Seed {
 	return provisioning.Seed{
 		AdminUser:  uuid.Must(uuid.NewV7()),
-		Invitation: invitation.NewInvitation(time.Now()), Next: tenant.StepDeploySorobanContract,
+		Invitation: invitation.NewInvitation(time.Now().Add(invitation.DefaultTTL)), Next: tenant.StepDeploySorobanContract,
 	}
 }
 

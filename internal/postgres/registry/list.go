@@ -8,16 +8,21 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // List returns a page of tenants, newest first. Its cost does not depend on the page's
-// depth and, without a search text, on the number of tenants. The total of a blueprint is counted.
+// depth and, without a search text, on the number of tenants. The totals of a blueprint and of a
+// status of invitations are counted.
 func (s *Registry) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error) {
 	if q.Status != "" && !q.Status.Known() {
 		return tenant.Page{}, errs.Errorf(errs.KindInvalid, "list tenants", "the status does not exist")
+	}
+	if q.Invitation != "" && !q.Invitation.Known() {
+		return tenant.Page{}, errs.Errorf(errs.KindInvalid, "list tenants", "the status of an invitation does not exist")
 	}
 	const op = "list tenants"
 	pool, err := s.db.ReadyPool(ctx)
@@ -89,11 +94,18 @@ func listFilters(q tenant.ListQuery) (where []string, countSQL string, args []an
 			where = append(where, `blueprint <> '`+tenant.StandardBlueprint+`'`) // As in partialIndexes.
 		}
 	}
+	if q.Invitation != "" {
+		args = append(args, string(q.Invitation))
+		where = append(where, fmt.Sprintf(`%s = $%d::text`, tenantrow.InvitationStatus, len(args)))
+		if q.Invitation == invitation.StatusPending || q.Invitation == invitation.StatusExpired {
+			where = append(where, tenantrow.OpenInvitation) // As in partialIndexes.
+		}
+	}
 	if q.Text != "" {
 		where = append(where, fmt.Sprintf(`(name_key LIKE $%d::text OR lower(admin_email) LIKE $%d::text)`, len(args)+1, len(args)+2))
 		args = append(args, "%"+escapeLike(tenant.NameKey(q.Text))+"%", "%"+escapeLike(strings.ToLower(strings.TrimSpace(q.Text)))+"%")
 	}
-	if q.Blueprint != "" || q.Text != "" {
+	if q.Blueprint != "" || q.Invitation != "" || q.Text != "" {
 		countSQL = `SELECT count(*) FROM tenants WHERE ` + strings.Join(where, " AND ")
 	}
 	return where, countSQL, args

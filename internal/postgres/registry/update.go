@@ -78,21 +78,30 @@ func writeInputs(ctx context.Context, tx pgx.Tx, run provisioning.Run, in tenant
 	if err == nil {
 		err = auditlog.Append(ctx, tx, t.ID, audit.ActionUpdate, auditedChanges(run.Tenant.Inputs(), in, password))
 	}
-	if err == nil && t.WasLive() && (t.AdminEmail != run.Tenant.AdminEmail || password != nil) {
-		// The reader of mail to the old address, or of an old mail, must not choose the
-		// password.
-		_, err = welcome.RevokeInvitations(ctx, tx, t.ID)
-	}
-	if err == nil && t.Status == tenant.StatusActive && t.AdminEmail != run.Tenant.AdminEmail && password == nil && !t.WithoutUsers && t.WelcomeEmail != tenant.WelcomeEmailSkipped {
-		t.WelcomeEmail, err = tenant.WelcomeEmailPending, welcome.InviteSoon(ctx, tx, t.ID)
-	}
 	before := run.Tenant
+	if err == nil && t.WasLive() && (t.AdminEmail != before.AdminEmail || password != nil) {
+		t, err = endInvitations(ctx, tx, t, t.AdminEmail != before.AdminEmail && password == nil)
+	}
 	sameAdmin := password == nil && t.AdminEmail == before.AdminEmail && t.AdminFirstName == before.AdminFirstName && t.AdminLastName == before.AdminLastName
 	// A server without a worker can change the rest of a tenant with a blueprint.
 	if err != nil || run.AdminUser == uuid.Nil || sameAdmin && t.Blueprint != tenant.StandardBlueprint {
 		return t, err
 	}
 	return t, updateAdmin(ctx, tx, t, run.AdminUser, password)
+}
+
+// endInvitations ends the invitations of a tenant that was live: the reader of mail to the old
+// address, or of an old mail, must not choose the password. With invite, another one follows.
+func endInvitations(ctx context.Context, tx pgx.Tx, t tenant.Tenant, invite bool) (tenant.Tenant, error) {
+	_, err := welcome.RevokeInvitations(ctx, tx, t.ID)
+	if err == nil && invite && t.Status == tenant.StatusActive && !t.WithoutUsers && t.WelcomeEmail != tenant.WelcomeEmailSkipped {
+		err = welcome.InviteSoon(ctx, tx, t.ID)
+	}
+	if err != nil {
+		return t, err
+	}
+	locked, err := tenantrow.Lock(ctx, tx, t.ID)
+	return locked.Tenant, err
 }
 
 // updateAdminSQL changes the administrator's row; parameter 5 is the hash of a new password: NULL

@@ -77,4 +77,25 @@ func (r *Registry) MakeOwnStepsDue() {
 func (r *Registry) ExpireInvitations() {
 	r.t.Helper()
 	r.exec(`UPDATE tenant_invitations SET expires_at = now()`)
+	r.exec(`UPDATE tenants SET invitation_expires_at = now() WHERE invitation_expires_at IS NOT NULL`)
+}
+
+// AgeInvitations moves the times of all invitations back, as if they were that much older.
+func (r *Registry) AgeInvitations(age time.Duration) {
+	r.t.Helper()
+	r.exec(`UPDATE tenant_invitations SET expires_at = expires_at - $1::interval`, age)
+	r.exec(`UPDATE tenants SET invitation_expires_at = invitation_expires_at - $1::interval, invitation_sent_at = invitation_sent_at - $1::interval,
+		invitation_reminder_at = invitation_reminder_at - $1::interval`, age)
+}
+
+// InvitationEnds is the number of different times at which invitations that were not revoked end.
+func (r *Registry) InvitationEnds() int {
+	r.t.Helper()
+	return value[int](r, `SELECT count(DISTINCT expires_at) FROM tenant_invitations WHERE revoked_at IS NULL`)
+}
+
+// SentNow lets the mails of all invitations be sent now.
+func (r *Registry) SentNow() {
+	r.t.Helper()
+	r.exec(`UPDATE tenants SET invitation_sent_at = now() WHERE invitation_sent_at IS NOT NULL`)
 }

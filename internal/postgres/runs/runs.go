@@ -106,6 +106,9 @@ func (s *Runs) Advance(ctx context.Context, r provisioning.Run, p provisioning.P
 				welcome_email = coalesce(nullif(@welcome_email::text, ''), welcome_email),
 				status = CASE WHEN @activate::boolean THEN 'ACTIVE' ELSE status END,
 				activated_at = CASE WHEN @activate::boolean THEN coalesce(activated_at, clock_timestamp()) ELSE activated_at END,
+				invitation_expires_at = CASE WHEN @activate::boolean THEN
+					(SELECT max(i.expires_at) FROM tenant_invitations i WHERE i.tenant_id = tenants.id AND i.revoked_at IS NULL) END,
+				invitation_sent_at = CASE WHEN @activate::boolean AND @welcome_email::text = 'SENT' AND NOT without_users THEN now() END,
 				run_owner = CASE WHEN @activate::boolean THEN NULL ELSE run_owner END,
 				run_expires_at = CASE WHEN @activate::boolean THEN NULL ELSE run_expires_at END,
 				job_id = CASE WHEN @activate::boolean THEN NULL ELSE job_id END,

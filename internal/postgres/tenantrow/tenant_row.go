@@ -19,8 +19,17 @@ import (
 // Columns are read by Scan, in this order.
 const Columns = `id, name, admin_email, admin_first_name, admin_last_name, coalesce(external_id, ''),
 	metadata, coalesce(managed_by, ''), coalesce(locale, ''), blueprint, coalesce(blueprint_revision, 0), variables, outputs, coalesce(schema_version, 0), without_contract, without_users, adopted, status, schema_name, coalesce(soroban_contract_id, ''),
-	coalesce(provisioning_error, ''), welcome_email, attempt, version,
+	coalesce(provisioning_error, ''), welcome_email, ` + InvitationStatus + `, invitation_sent_at, invitation_expires_at, invitation_accepted_at, attempt, version,
 	created_at, updated_at, activated_at, archived_at, purged_at, job_id IS NOT NULL`
+
+// OpenInvitation is an expression over a row of tenants: its newest invitation is PENDING or
+// EXPIRED. It is the condition of an index.
+const OpenInvitation = `(invitation_expires_at IS NOT NULL AND invitation_accepted_at IS NULL AND invitation_revoked_at IS NULL)`
+
+// InvitationStatus is an expression over a row of tenants: the invitation.Status of its newest
+// invitation.
+const InvitationStatus = `CASE WHEN invitation_accepted_at IS NOT NULL THEN 'ACCEPTED' WHEN invitation_revoked_at IS NOT NULL THEN 'REVOKED'
+	WHEN invitation_expires_at IS NULL THEN 'NONE' WHEN invitation_expires_at <= now() THEN 'EXPIRED' ELSE 'PENDING' END`
 
 // RunColumns follow Columns where the run is read too.
 const RunColumns = `, run_epoch, checkpoint, coalesce(rollback_target, ''), admin_user_id, welcome_email_serial, welcome_email_claim, welcome_email_unanswered,
@@ -53,13 +62,13 @@ type Row struct {
 }
 
 // nullableTimes are the times of a tenant that may be NULL.
-type nullableTimes struct{ activated, archived, purged *time.Time }
+type nullableTimes struct{ activated, archived, purged, sent, expires, accepted *time.Time }
 
 func scanTargets(t *tenant.Tenant, optional *nullableTimes) []any {
 	return []any{
 		&t.ID, &t.Name, &t.AdminEmail, &t.AdminFirstName, &t.AdminLastName, &t.ExternalID,
 		&t.Metadata, &t.ManagedBy, &t.Locale, &t.Blueprint, &t.BlueprintRevision, &t.Variables, &t.Outputs, &t.SchemaVersion, &t.WithoutContract, &t.WithoutUsers, &t.Adopted, &t.Status, &t.SchemaName, &t.ContractID,
-		&t.ProvisioningError, &t.WelcomeEmail, &t.Attempt, &t.Version,
+		&t.ProvisioningError, &t.WelcomeEmail, &t.Invitation.Status, &optional.sent, &optional.expires, &optional.accepted, &t.Attempt, &t.Version,
 		&t.CreatedAt, &t.UpdatedAt, &optional.activated, &optional.archived, &optional.purged, &t.Queued,
 	}
 }
@@ -73,6 +82,9 @@ func setDerived(t *tenant.Tenant, optional nullableTimes) {
 	set(&t.ActivatedAt, optional.activated)
 	set(&t.ArchivedAt, optional.archived)
 	set(&t.PurgedAt, optional.purged)
+	set(&t.Invitation.SentAt, optional.sent)
+	set(&t.Invitation.ExpiresAt, optional.expires)
+	set(&t.Invitation.AcceptedAt, optional.accepted)
 	if len(t.Metadata) == 0 {
 		t.Metadata = nil
 	}

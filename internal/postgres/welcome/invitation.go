@@ -14,21 +14,23 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
-// revokeSQL revokes the open invitations of a tenant.
-const revokeSQL = `UPDATE tenant_invitations SET revoked_at = now() WHERE tenant_id = $1 AND used_at IS NULL AND revoked_at IS NULL`
-
-// Revoke revokes the open invitations of a tenant that goes out of service.
+// Revoke revokes the open invitations of a locked tenant.
 func Revoke(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
-	_, err := tx.Exec(ctx, revokeSQL, id)
+	_, err := tx.Exec(ctx, `WITH revoked AS (
+			UPDATE tenant_invitations SET revoked_at = now() WHERE tenant_id = $1 AND used_at IS NULL AND revoked_at IS NULL
+		) UPDATE tenants SET invitation_revoked_at = now() WHERE id = $1 AND `+tenantrow.OpenInvitation, id)
 	return err
 }
 
-// InviteSoon makes the welcome mail of an ACTIVE tenant due, to an address that has changed, if it
+// InviteSoon ends the invitation of a locked tenant, also one that was accepted, and makes the welcome mail of an ACTIVE tenant due, to an address that has changed, if it
 // is not PENDING by now. The caller of the change has some seconds to send it itself; then a
 // worker does.
 func InviteSoon(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
 	_, err := tx.Exec(ctx, `UPDATE tenants SET welcome_email = 'PENDING', welcome_email_failures = 0, welcome_email_due_at = clock_timestamp() + interval '10 seconds'
 		WHERE id = $1 AND welcome_email <> 'PENDING'`, id)
+	if err == nil {
+		_, err = tx.Exec(ctx, `UPDATE tenants SET invitation_accepted_at = NULL, invitation_revoked_at = now() WHERE id = $1 AND invitation_expires_at IS NOT NULL`, id)
+	}
 	return err
 }
 
@@ -89,8 +91,9 @@ func UseInvitation(ctx context.Context, tx pgx.Tx, id uuid.UUID, hash [sha256.Si
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `UPDATE tenants SET welcome_email = 'SENT', welcome_email_claim = welcome_email_claim + 1, welcome_email_failures = 0,
-			welcome_email_unanswered = false, welcome_email_due_at = NULL, updated_at = now(), version = version + 1
-		WHERE id = $1 AND welcome_email IN ('PENDING', 'FAILED')`, id)
+	_, err = tx.Exec(ctx, `UPDATE tenants SET invitation_accepted_at = now(), invitation_revoked_at = NULL, updated_at = now(), version = version + 1,
+			welcome_email_claim = welcome_email_claim + (welcome_email IN ('PENDING', 'FAILED'))::integer, welcome_email_failures = 0, welcome_email_unanswered = false, welcome_email_due_at = NULL,
+			welcome_email = CASE WHEN welcome_email IN ('PENDING', 'FAILED') THEN 'SENT' ELSE welcome_email END
+		WHERE id = $1`, id)
 	return err
 }

@@ -73,7 +73,10 @@ func (s *Mails) create(ctx context.Context, id uuid.UUID, inv invitation.Invitat
 		}
 		if err == nil {
 			err = tx.QueryRow(ctx, `UPDATE tenants SET welcome_email = 'PENDING', welcome_email_claim = welcome_email_claim + 1, welcome_email_unanswered = false,
-				welcome_email_due_at = clock_timestamp() + $2::interval WHERE id = $1 RETURNING welcome_email_claim`, id, hold).Scan(&locked.MailClaim)
+				welcome_email_due_at = clock_timestamp() + $2::interval,
+				invitation_expires_at = CASE WHEN NOT without_users THEN $3::timestamptz END, invitation_sent_at = NULL,
+				invitation_accepted_at = NULL, invitation_revoked_at = NULL, invitation_reminder_at = NULL
+				WHERE id = $1 RETURNING welcome_email_claim`, id, hold, inv.ExpiresAt).Scan(&locked.MailClaim)
 		}
 		if err == nil {
 			err = auditlog.Append(ctx, tx, id, audit.ActionInvite, nil)
@@ -129,6 +132,7 @@ func (s *Mails) RecordWelcome(ctx context.Context, id uuid.UUID, o provisioning.
 	tenantrow.AddStepArgs(args, []tenant.StepRecord{o.Record})
 	rows, err := pool.Query(ctx, `WITH moved AS (
 			UPDATE tenants SET updated_at = now(), version = version + 1,
+				invitation_sent_at = CASE WHEN @status::text = 'SENT' AND NOT without_users THEN now() ELSE invitation_sent_at END,
 				welcome_email = CASE WHEN @status::text = 'PENDING' AND @hold::interval IS NULL AND welcome_email_failures >= `+maxMailAttempts+` THEN 'FAILED' ELSE @status::text END,
 				welcome_email_due_at = CASE WHEN @status::text <> 'PENDING' OR status = 'ARCHIVED' THEN NULL
 					WHEN @hold::interval IS NOT NULL THEN clock_timestamp() + @hold::interval

@@ -38,6 +38,12 @@ CREATE TABLE tenants (
     welcome_email_due_at   timestamptz, -- next attempt of a PENDING mail
     welcome_email_failures integer NOT NULL DEFAULT 0, -- failed attempts in a row
     welcome_email_unanswered boolean NOT NULL DEFAULT false, -- the mail server has the PENDING mail, or may have it, and no answer is known
+    -- The newest invitation of the administrator, from the first time ACTIVE. tenant_invitations has the tokens.
+    invitation_expires_at  timestamptz, -- null: nobody was invited
+    invitation_sent_at     timestamptz, -- the mail server took its mail
+    invitation_accepted_at timestamptz,
+    invitation_revoked_at  timestamptz,
+    invitation_reminder_at timestamptz, -- next attempt to send the reminder; infinity: none; null: when it is due
     version                bigint NOT NULL DEFAULT 1,
     created_at             timestamptz NOT NULL DEFAULT now(),
     updated_at             timestamptz NOT NULL DEFAULT now(),
@@ -82,6 +88,8 @@ CREATE INDEX tenants_blueprint_page ON tenants (blueprint, created_at DESC, id D
 -- Not on run_expires_at: renewing a lease then updates no index.
 CREATE INDEX tenants_unfinished ON tenants (id) WHERE status IN ('PENDING', 'PROVISIONING') OR rollback_target IS NOT NULL;
 CREATE INDEX tenants_due_mail ON tenants (welcome_email_due_at) WHERE welcome_email_due_at IS NOT NULL;
+CREATE INDEX tenants_open_invitation ON tenants (invitation_expires_at)
+    WHERE invitation_expires_at IS NOT NULL AND invitation_accepted_at IS NULL AND invitation_revoked_at IS NULL;
 
 -- Position of a change in the log, where a reader of one tenant continues. Writers of
 -- one tenant lock its row, so within a tenant the numbers grow in the order of commits.

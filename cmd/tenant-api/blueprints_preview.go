@@ -66,7 +66,7 @@ func printProblems(path string, err error) error {
 }
 
 func (f previewFlags) preview(b blueprint.Blueprint) error {
-	for i, name := range f.names() {
+	for i, name := range f.names(b) {
 		m, err := mail.Preview(b, name, f.locale)
 		if err == nil && f.out != "" {
 			err = f.write(b, name, m)
@@ -84,10 +84,13 @@ func (f previewFlags) preview(b blueprint.Blueprint) error {
 	return nil
 }
 
-// names are the mails to show; by default all.
-func (f previewFlags) names() []blueprint.MailName {
-	if f.mail != "" {
+// names are the mails to show; by default those that a tenant can get.
+func (f previewFlags) names(b blueprint.Blueprint) []blueprint.MailName {
+	switch {
+	case f.mail != "":
 		return []blueprint.MailName{blueprint.MailName(f.mail)}
+	case b.Extends == blueprint.BaseNone:
+		return []blueprint.MailName{blueprint.MailWelcome, blueprint.MailFailure}
 	}
 	return blueprint.MailNames()
 }

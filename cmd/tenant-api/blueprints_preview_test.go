@@ -27,6 +27,10 @@ func TestBlueprints_Preview(t *testing.T) {
 	w.run("blueprints", "preview", dir).want(t, 0, "Subject: St. Mary's Clinic is ready: choose your password", "is ready on Clinic Cloud", "17 August 2026 13:04 UTC",
 		"Subject: St. Mary's Clinic could not be set up yet", "please write to help@clinic.example", "Subject: St. Mary's Clinic: your invitation ends soon")
 	w.run("blueprints", "preview", dir, "--mail", "reminder").want(t, 0, "Subject: St. Mary's Clinic: your invitation ends soon", "first administrator of St. Mary's Clinic on Clinic Cloud")
+	if hospital := w.run("blueprints", "preview", "../../examples/blueprints/hospital").out; strings.Contains(hospital, "invitation") || !strings.Contains(hospital, "could not be set up yet") {
+		t.Error(hospital)
+	}
+	w.run("blueprints", "preview", "../../examples/blueprints/hospital", "--mail", "reminder").want(t, 2, "tenants of the blueprint hospital get no reminder", "nobody is invited")
 	w.run("blueprints", "preview", dir, "--mail", "goodbye").want(t, 2, `--mail is "goodbye"; give welcome, failure or reminder`)
 	w.run("blueprints", "preview", dir, "--locale", "de_AT").want(t, 2, `--locale is "de_AT", which is no BCP 47 tag`)
 

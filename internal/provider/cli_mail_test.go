@@ -5,8 +5,11 @@ package provider_test
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/mail/mailtest"
 )
 
@@ -41,4 +44,20 @@ func TestCLITenant_MailServerWithoutAnswer(t *testing.T) {
 	if ids := server.Copies(); len(ids) != 2 || len(slices.Compact(ids)) != 1 {
 		t.Errorf("the server got %q, want two copies with one Message-ID", ids)
 	}
+}
+
+// TestCLI_WaitsForWorker: where no worker runs, each run of Terraform says what waits for one.
+func TestCLI_WaitsForWorker(t *testing.T) {
+	w := setup(t, databaseMode, clinic)
+	wantNone := func(r result) {
+		t.Helper()
+		if strings.Contains(r.out, "waits for a worker") {
+			t.Error(r.out)
+		}
+	}
+	wantNone(w.mustApply())
+	w.registry.AgeInvitations(invitation.DefaultTTL - time.Hour)
+	w.run("plan", "-no-color").wantText(t, "Warning: Work waits for a worker", "Waiting for more than 10 minutes: 1 reminder of an invitation. No worker", "tenant-api tenants reconcile", "No changes.")
+	w.env["INVITATION_REMINDER"] = "0s"
+	wantNone(w.run("plan", "-no-color"))
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/apiclient"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/waiting"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 )
 
@@ -41,18 +42,25 @@ func (b *backend) checkReady(ctx context.Context, diags *diag.Diagnostics) {
 		wg         sync.WaitGroup
 		db         error
 		privileges error
+		waiting    waiting.Report
 		ready      soroban.Ready
 		network    error
 	)
 	wg.Go(func() {
 		if db = b.local.DB.CheckReady(ctx); db == nil {
 			privileges = b.local.DB.Platform.CheckPrivileges(ctx)
+			waiting = b.findWaiting(ctx)
 		}
 	})
 	wg.Go(func() { ready, network = b.local.Deployer.CheckReady(ctx) })
 	wg.Wait()
 	b.addConfigError(ctx, diags, b.registryPath(), db)
 	b.addConfigError(ctx, diags, path.Root("database").AtName("url"), privileges)
+	if waits := waiting.String(); waits != "" {
+		diags.AddWarning("Work waits for a worker", "Waiting for more than 10 minutes: "+waits+". No worker of tenant-api was seen for an hour.\n\n"+
+			"Start one (tenant-api serve, or tenant-api worker), or run tenant-api tenants reconcile regularly. "+
+			"What needs a worker is in the guide \"Onboarding of administrators\".")
+	}
 	b.addConfigError(ctx, diags, path.Root("soroban").AtName("rpc_url"), ready.Network)
 	b.addConfigError(ctx, diags, path.Root("soroban").AtName("deployer_secret"), ready.Account)
 	if ready.InsufficientBalance != "" {
@@ -65,6 +73,15 @@ func (b *backend) checkReady(ctx context.Context, diags *diag.Diagnostics) {
 		tflog.Warn(ctx, "the Stellar network was not checked: "+errs.SafeMessage(network))
 		b.local.NetworkUnavailable()
 	}
+}
+
+// findWaiting returns what waits for a worker. A registry that is not there yet has nothing.
+func (b *backend) findWaiting(ctx context.Context) waiting.Report {
+	report, err := b.local.DB.WaitingForWorker(ctx, b.settings.mail.InvitationReminder)
+	if err != nil {
+		tflog.Debug(ctx, "not checked what waits for a worker", map[string]any{"error": err.Error()})
+	}
+	return report
 }
 
 // registryPath returns the attribute to change when the registry has another version.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -50,6 +51,26 @@ func TestQueue_Work(t *testing.T) {
 		s := w.submit("Clinic")
 		w.waitForStatus(s, tenant.StatusActive)
 		w.assertInvariants(s)
+	})
+	t.Run("IsSeen", func(t *testing.T) {
+		w := setup(t)
+		s := w.submit("Clinic")
+		w.registry.SetUpdated(-time.Hour)
+		if r, err := w.db.WaitingForWorker(t.Context(), 0); err != nil || r.Tenants != 1 {
+			t.Errorf("%+v, %v, want a queued tenant that waits", r, err)
+		}
+		release := make(chan struct{})
+		p := w.newProcess()
+		p.onDeploy = func(context.Context, tenant.Tenant) error { <-release; return nil }
+		w.startWorker(p)
+		w.waitForStatus(s, tenant.StatusProvisioning)
+		w.registry.SetUpdated(-time.Hour)
+		w.registry.ExpireRun(s.Tenant.ID.String())
+		if r, err := w.db.WaitingForWorker(t.Context(), 0); err != nil || r.String() != "" {
+			t.Errorf("%q waits although a worker runs, %v", r, err)
+		}
+		close(release)
+		w.waitForStatus(s, tenant.StatusActive)
 	})
 	t.Run("FindsEveryJob", func(t *testing.T) {
 		w := setup(t)

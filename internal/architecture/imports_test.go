@@ -42,6 +42,7 @@ var apiParts = map[string][]string{
 	"api/page":       {},
 	"api/onboarding": {"api/page"},
 	"api/problem":    {},
+	"api/proxies":    {},
 	"api/rejections": {},
 	"api/openapi":    {"api/page", "api/problem", "api/validate"},
 	"api/validate":   {"api/problem"},

@@ -49,6 +49,7 @@ type Options struct {
 	AppURL            string // Base address of the platform's application, without a trailing slash. Default: none.
 	OwnInvitationPage bool   // The platform has a page for invitations: this server serves none.
 
+	CORSOrigins    []string        // Origins whose pages may call the operations for invitations, as browsers send them. Default: none.
 	TrustedProxies proxies.Trusted // Proxies whose X-Forwarded-For has the addresses of clients. Default: none.
 
 	RateLimit           int   // Requests per minute and caller. 0: DefaultRateLimit.

@@ -39,6 +39,7 @@ type API struct {
 	Workers      int           // Tenants provisioned at once; 0: see WorkersFor.
 
 	TrustedProxies []netip.Prefix // Proxies whose X-Forwarded-For is used. IPv4 is never in the form of IPv6.
+	CORSOrigins    []string       // Origins whose pages may call the operations for invitations, as browsers send them.
 }
 
 // WorkersFor returns how many tenants are provisioned at once with that many channels: the
@@ -69,7 +70,7 @@ func ReadAPI(source Source) (API, error) {
 		Retention: r.duration(PurgeRetention, defaultRetention),
 		Workers:   int(r.integer(WorkerCount, 0, 1, maxWorkers)),
 
-		TrustedProxies: r.trustedProxies(),
+		TrustedProxies: r.trustedProxies(), CORSOrigins: r.corsOrigins(),
 	}
 	if strings.ContainsAny(a.Host, "/ ") || strings.Contains(a.Host, ":") && net.ParseIP(strings.Trim(a.Host, "[]")) == nil {
 		r.addError(AppHost, "is %q; give a host name or an address without a port", a.Host)

@@ -12,10 +12,10 @@ func (r *reader) trustedProxies() (proxies []netip.Prefix) {
 		switch {
 		case !ok:
 			r.addError(TrustedProxies, "has %q, which is not an IP address or network; give it as 10.0.0.7, 10.0.0.0/24 or 2001:db8::/64", item)
-		case prefix != prefix.Masked():
-			r.addError(TrustedProxies, "has %q, an address with the size of a network; give the address %s or the network %s", item, prefix.Addr(), prefix.Masked())
 		case prefix.Bits() == 0:
 			r.addError(TrustedProxies, "has %q, which trusts every address, so that each client could choose its own; give the proxies' networks", item)
+		case prefix != prefix.Masked():
+			r.addError(TrustedProxies, "has %q, an address with the size of a network; give the address %s or the network %s", item, prefix.Addr(), prefix.Masked())
 		default:
 			proxies = append(proxies, prefix)
 		}

@@ -17,6 +17,7 @@ func TestReadAPI_TrustedProxies(t *testing.T) {
 		"IPv4AsIPv6":   {in: "::ffff:10.0.0.7,::ffff:10.0.0.0/120", want: "[10.0.0.7/32 10.0.0.0/24]"},
 		"HostBits":     {in: "10.0.0.7/24", fault: `TRUSTED_PROXIES has "10.0.0.7/24", an address with the size of a network; give the address 10.0.0.7 or the network 10.0.0.0/24`},
 		"Everything":   {in: "0.0.0.0/0", fault: `TRUSTED_PROXIES has "0.0.0.0/0", which trusts every address, so that each client could choose its own; give the proxies' networks`},
+		"AnyWithBits":  {in: "10.0.0.7/0", fault: "trusts every address"},
 		"Everything6":  {in: "::/0", fault: "trusts every address"},
 		"EverythingAs": {in: "::ffff:0.0.0.0/96", fault: "trusts every address"},
 		"MixedBits":    {in: "::ffff:0.0.0.0/95", fault: "is not an IP address or network"},

@@ -40,6 +40,9 @@ type endpoint struct {
 
 // registerEndpoint registers an operation with huma.
 func registerEndpoint[I, O any](s *Server, e *endpoint, handler func(context.Context, *I) (*O, error)) {
+	if e.invited {
+		s.invitedPaths[e.path] = true
+	}
 	op := e.operation(s.api)
 	op.Middlewares = huma.Middlewares{func(ctx huma.Context, next func(huma.Context)) { s.preHandle(e, ctx, next) }}
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -39,13 +38,9 @@ func requestContextFrom(ctx context.Context) *requestContext {
 }
 
 func (s *Server) newRequestContext(w http.ResponseWriter, r *http.Request) (*requestContext, *http.Request) {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
 	c := &requestContext{id: requestID(r), startedAt: s.opts.Clock.Now()}
 	c.response = limits.NewResponseWriter(w, r, s.timeouts.write)
-	c.caller = audit.Caller{Kind: audit.CallerAnonymous, Address: host, RequestID: c.id}
+	c.caller = audit.Caller{Kind: audit.CallerAnonymous, Address: s.opts.TrustedProxies.ClientAddress(r), RequestID: c.id}
 	// Each operation has one content type. huma's parser of Accept panics on some values.
 	r.Header.Set("Accept", "application/json")
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/rs/cors"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/auth"
@@ -36,6 +37,8 @@ type Server struct {
 	recorder                 *rejections.Recorder
 	invitationAddressLimiter *limits.RateLimiter
 	invitationTokenLimiter   *limits.RateLimiter
+	crossOrigin              *cors.Cors      // Nil: no pages of other origins.
+	invitedPaths             map[string]bool // Of the operations that such pages may call.
 	metrics                  *metrics
 	requestSlots             chan struct{}  // One slot per request, without those of health and documents.
 	provisionPlaces          *limits.Places // One per run inside a request.
@@ -62,6 +65,7 @@ func New(o Options) (*Server, error) {
 		invitationTokenLimiter:   limits.NewRateLimiter(invitationTokenLimit, o.Clock),
 		auth:                     auth.New(o.Keys, o.OIDC, o.Clock, o.Logger),
 		recorder:                 rejections.NewRecorder(o.Service.Record, o.Logger),
+		crossOrigin:              newCrossOrigin(o.CORSOrigins),
 		requestSlots:             make(chan struct{}, o.maxRequests()), trialSlot: make(chan struct{}, 1),
 		provisionPlaces: limits.NewPlaces("provisionings inside requests", "queue the tenant with POST /admin/tenants",
 			o.MaxProvisionStreams, provisionShare),
@@ -96,7 +100,7 @@ var defaultTimeouts = timeouts{
 // buildRoutes registers the routes. It reads only the version, so that OpenAPI works
 // without a complete server.
 func (s *Server) buildRoutes() {
-	s.mux = http.NewServeMux()
+	s.mux, s.invitedPaths = http.NewServeMux(), map[string]bool{}
 	s.api = huma.NewAPI(openapi.Config(s.opts.Version, s.transformResponse), humago.NewAdapter(s.mux, ""))
 	s.registerTenantRoutes()
 	s.registerLifecycleRoutes()
@@ -118,6 +122,9 @@ func (s *Server) buildRoutes() {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c, r := s.newRequestContext(w, r)
 	defer s.finishRequest(c, r)
+	if s.handleCrossOrigin(c, r) {
+		return
+	}
 	if p := s.rejectUnknownRoute(r); p != nil {
 		s.writeProblem(c, p)
 		return

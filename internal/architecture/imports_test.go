@@ -42,6 +42,7 @@ var apiParts = map[string][]string{
 	"api/page":       {},
 	"api/onboarding": {"api/page"},
 	"api/problem":    {},
+	"api/proxies":    {},
 	"api/rejections": {},
 	"api/openapi":    {"api/page", "api/problem", "api/validate"},
 	"api/validate":   {"api/problem"},
@@ -70,7 +71,7 @@ var adapters = []string{"postgres", "soroban", "mail", "webhook", "apiclient"}
 // before it, and none imports the package that holds them together.
 var layers = map[string][]string{
 	"postgres": {
-		"pgdb", "dbroles", "blueprintsql", "notify", "passwordhash", "auditlog", "apikeys", "tenantrow", "orphans", "welcome", "logins",
+		"pgdb", "dbroles", "blueprintsql", "notify", "passwordhash", "auditlog", "apikeys", "tenantrow", "orphans", "waiting", "welcome", "logins",
 		"runs", "fingerprint", "blueprintstore", "ownsteps", "tenantschema", "publish", "registry", "adopt", "lifecycle", "stellarstore", "platform", "checks",
 	},
 	"soroban": {"contract", "rpc", "ledger", "txsubmit"},

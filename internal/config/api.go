@@ -3,6 +3,7 @@ package config
 import (
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -36,6 +37,9 @@ type API struct {
 	RateLimit    int           // Requests per minute and key.
 	Retention    time.Duration // Minimum time that an archived tenant is kept.
 	Workers      int           // Tenants provisioned at once; 0: see WorkersFor.
+
+	TrustedProxies []netip.Prefix // Proxies whose X-Forwarded-For is used. IPv4 is never in the form of IPv6.
+	CORSOrigins    []string       // Origins whose pages may call the operations for invitations, as browsers send them.
 }
 
 // WorkersFor returns how many tenants are provisioned at once with that many channels: the
@@ -65,6 +69,8 @@ func ReadAPI(source Source) (API, error) {
 		RateLimit: int(r.integer(RateLimit, 100, 1, 1_000_000)),
 		Retention: r.duration(PurgeRetention, defaultRetention),
 		Workers:   int(r.integer(WorkerCount, 0, 1, maxWorkers)),
+
+		TrustedProxies: r.trustedProxies(), CORSOrigins: r.corsOrigins(),
 	}
 	if strings.ContainsAny(a.Host, "/ ") || strings.Contains(a.Host, ":") && net.ParseIP(strings.Trim(a.Host, "[]")) == nil {
 		r.addError(AppHost, "is %q; give a host name or an address without a port", a.Host)

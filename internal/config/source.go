@@ -76,6 +76,29 @@ func (r *reader) oneOf(variable, fallback string, choices ...string) string {
 	return v
 }
 
+// maxListItems is the most items of a comma-separated setting.
+const maxListItems = 100
+
+// items reads a comma-separated setting. An empty item is an error.
+func (r *reader) items(variable, example string) []string {
+	text := r.text(variable, "")
+	if text == "" {
+		return nil
+	}
+	items := strings.Split(text, ",")
+	if len(items) > maxListItems {
+		r.addError(variable, "has %d items; give at most %d", len(items), maxListItems)
+		return nil
+	}
+	for i, item := range items {
+		if items[i] = strings.TrimSpace(item); items[i] == "" {
+			r.addError(variable, "has an empty item, number %d of %d; remove the comma, or give it as %s", i+1, len(items), example)
+			return nil
+		}
+	}
+	return items
+}
+
 func (r *reader) required(variable, hint string) string {
 	v := r.text(variable, "")
 	if v == "" {

@@ -67,7 +67,7 @@ func Config(version string, transform huma.Transformer) huma.Config {
 			Tags: []*huma.Tag{
 				{Name: "tenants", Description: "Tenants and their provisioning."},
 				{Name: "blueprints", Description: "What tenants are made from."},
-				{Name: "invitations", Description: "For the page of an invitation; without a key."},
+				{Name: "invitations", Description: "For the page of an invitation; without a key. They alone may be called from a browser by pages of other origins, those in the server's CORS_ORIGINS."},
 				{Name: "jobs", Description: "Queued work."},
 				{Name: "health", Description: "Health of the server."},
 			},

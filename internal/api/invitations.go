@@ -120,7 +120,7 @@ func (s *Server) acceptInvitation(ctx context.Context, in *struct{ Body acceptIn
 }
 
 type renewedInvitationView struct {
-	Status string `json:"status" enum:"sent,pending,failed" doc:"sent: the mail server took the mail. pending: it is on its way. failed: the mail server refused it, and the platform has to correct that."`
+	Status string `json:"status" enum:"sent,pending,failed" doc:"sent: the mail server took the mail. pending: it is on its way, or is sent again after a temporary error. failed: the mail server refused it, and the platform has to correct that."`
 }
 
 func (s *Server) renewInvitation(ctx context.Context, in *struct{ Body invitationTokenBody }) (*bodyOutput[renewedInvitationView], error) {
@@ -131,7 +131,11 @@ func (s *Server) renewInvitation(ctx context.Context, in *struct{ Body invitatio
 	if err != nil {
 		return nil, err
 	}
-	return newBodyOutput(renewedInvitationView{mailOutcome(out)}), nil
+	status := mailOutcome(out)
+	if out.Tenant.WelcomeEmail == tenant.WelcomeEmailPending {
+		status = "pending" // Also after a temporary error: the mail is sent again.
+	}
+	return newBodyOutput(renewedInvitationView{status}), nil
 }
 
 // checkToken checks the form of a body, and takes one of its token's requests.

@@ -165,6 +165,32 @@ func TestServer_Invitations(t *testing.T) {
 		b.accept(tokens[1], password).want(http.StatusOK)
 	})
 
+	t.Run("RenewedWithoutMailServer", func(t *testing.T) {
+		b := setup(t)
+		b.createActive(clinic())
+		token := b.invitationTokens()[0]
+		b.registry.ExpireInvitations()
+		b.mail.RejectRecipients(451, "try later", -1)
+		if got := b.invited("renew", map[string]any{"token": token}).want(http.StatusOK); got.str("status") != "pending" {
+			t.Errorf("%s", got.text)
+		}
+		b.registry.MakeMailDue()
+		if due := b.registry.DueMail(); due != 1 {
+			t.Errorf("%d mails are due, so it is not sent again", due)
+		}
+	})
+
+	t.Run("RenewedWithMailRefused", func(t *testing.T) {
+		b := setup(t)
+		b.createActive(clinic())
+		token := b.invitationTokens()[0]
+		b.registry.ExpireInvitations()
+		b.mail.RejectRecipients(554, "no such user", -1)
+		if got := b.invited("renew", map[string]any{"token": token}).want(http.StatusOK); got.str("status") != "failed" {
+			t.Errorf("%s", got.text)
+		}
+	})
+
 	t.Run("OfAnotherAddress", func(t *testing.T) {
 		b := setup(t)
 		path := "/admin/tenants/" + as[string](b.createActive(clinic())["id"])

@@ -22,10 +22,10 @@ const BrowserVariable = "CHROMIUM"
 var BrowserWidths = []int64{360, 768, 1280}
 
 // browserLimit is how long a browser may take for a test.
-const browserLimit = time.Minute
+const browserLimit = 3 * time.Minute
 
 // Browser starts a headless Chromium with a page of this width in CSS pixels. It ends with
-// the test, or after a minute. The result is the context for chromedp.Run and chromedp.Do.
+// the test, or after three minutes. The result is the context for chromedp.Run and chromedp.Do.
 func Browser(t testing.TB, width int64) context.Context {
 	t.Helper()
 	path := browser(t)

@@ -1,16 +1,11 @@
 package conformance_test
 
 import (
-	"context"
-	"crypto/sha256"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"testing"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
@@ -23,20 +18,12 @@ const nodeMajor, nodeMinor = 22, 12
 // scripts find it.
 type node struct{ program, modules string }
 
-// installSDK returns the SDK as pinned in package-lock.json. It is downloaded once into
-// the user's cache folder; the folder's name is the lock file's hash.
+// installSDK returns the SDK as pinned in package-lock.json.
 func installSDK(t *testing.T) node {
 	t.Helper()
-	npm, err := exec.LookPath("npm")
-	if err != nil {
-		testenv.SkipUnlessCI(t, "npm is not installed: apt-get install nodejs npm")
-	}
 	bundledNode, err := exec.LookPath("node")
 	withNode := err != nil || !supportsSDK(t, bundledNode)
-	modules, err := installModules(t.Context(), npm, withNode)
-	if err != nil {
-		t.Fatalf("install the JavaScript SDK: %v", err)
-	}
+	modules := testenv.NodeModules(t, os.DirFS("js"), withNode)
 	if !withNode {
 		return node{program: bundledNode, modules: modules}
 	}
@@ -68,74 +55,6 @@ func nodeArch() string {
 		return "x64"
 	}
 	return runtime.GOARCH
-}
-
-// installModules returns a node_modules folder. It is created under another name and
-// renamed when complete, so that neither a crash nor a concurrent run leaves an
-// incomplete one.
-func installModules(ctx context.Context, npm string, withNode bool) (string, error) {
-	dir, err := cacheDir(withNode)
-	if err != nil {
-		return "", err
-	}
-	modules := filepath.Join(dir, "node_modules")
-	if _, err := os.Stat(modules); err == nil {
-		return modules, nil
-	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o750); err != nil {
-		return "", fmt.Errorf("make cache folder: %w", err)
-	}
-	tempDir, err := os.MkdirTemp(filepath.Dir(dir), "new-")
-	if err != nil {
-		return "", fmt.Errorf("make cache folder: %w", err)
-	}
-	err = npmCI(ctx, npm, tempDir, withNode)
-	if err == nil {
-		err = os.Rename(tempDir, dir)
-	}
-	if err == nil || errors.Is(err, fs.ErrExist) {
-		return modules, os.RemoveAll(tempDir)
-	}
-	return "", errors.Join(err, os.RemoveAll(tempDir))
-}
-
-func cacheDir(withNode bool) (string, error) {
-	lock, err := os.ReadFile("js/package-lock.json")
-	if err != nil {
-		return "", fmt.Errorf("read lock file: %w", err)
-	}
-	base, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("find cache folder: %w", err)
-	}
-	name := fmt.Sprintf("%x", sha256.Sum256(lock))[:16]
-	if withNode {
-		name += "-node"
-	}
-	return filepath.Join(base, "terraform-provider-healthcare", "npm", name), nil
-}
-
-// npmCI installs only what the lock file has. Install scripts of packages do not run.
-func npmCI(ctx context.Context, npm, dir string, withNode bool) error {
-	for _, file := range []string{"package.json", "package-lock.json"} {
-		content, err := os.ReadFile(filepath.Join("js", file))
-		if err != nil {
-			return fmt.Errorf("read %s: %w", file, err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, file), content, 0o600); err != nil {
-			return fmt.Errorf("copy %s: %w", file, err)
-		}
-	}
-	args := []string{"ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"}
-	if !withNode {
-		args = append(args, "--omit=optional")
-	}
-	cmd := exec.CommandContext(ctx, npm, args...)
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("npm ci: %w: %s", err, strings.TrimSpace(string(out)))
-	}
-	return nil
 }
 
 // scripts returns a folder with the scripts and the modules that they import.

@@ -22,8 +22,8 @@ import (
 )
 
 func (a *cli) tenants() *cobra.Command {
-	return commandGroup("tenants", "List, check, repair, retry, migrate, adopt and purge tenants", "  tenant-api tenants list",
-		a.tenantsList(), a.tenantsShow(), a.tenantsMigrate(), a.tenantsAdopt(), a.tenantsVerify(), a.tenantsRepair(), a.tenantsRetry(), a.tenantsPurge(), a.tenantsReconcile())
+	return commandGroup("tenants", "List, check, repair, retry, invite, migrate, adopt and purge tenants", "  tenant-api tenants list",
+		a.tenantsList(), a.tenantsShow(), a.tenantsMigrate(), a.tenantsAdopt(), a.tenantsVerify(), a.tenantsRepair(), a.tenantsRetry(), a.tenantsInvite(), a.tenantsPurge(), a.tenantsReconcile())
 }
 
 func (a *cli) tenantsList() *cobra.Command {

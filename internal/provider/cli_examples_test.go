@@ -84,7 +84,11 @@ var exampleRuns = map[string]exampleRun{
 		modes: []mode{databaseMode}, run: runOwnSteps},
 	"Adoption": {files: []string{"guides/blueprints/goose.sh", "guides/blueprints/flyway.sh", "guides/blueprints/liquibase.sh", "guides/blueprints/prisma.sh",
 		"guides/blueprints/adopt.sh", "guides/blueprints/hospitals.csv", "guides/blueprints/version.sql", "guides/blueprints/ninth.sh", "blueprints/hospital/"}, modes: []mode{databaseMode}, run: runAdoption},
-	"Clinic":          {files: []string{"blueprints/clinic/"}, modes: bothModes, run: runClinic},
+	"Clinic": {files: []string{"blueprints/clinic/"}, modes: bothModes, run: runClinic},
+	"Onboarding": {files: []string{"guides/onboarding/"}, modes: []mode{apiMode}, run: runOnboarding,
+		reason: "the settings of other mail servers are compared with those that the programs read"},
+	"Invitation":      {files: []string{"invitation/"}, coveredBy: "TestCLIOnboarding"},
+	"SignIn":          {files: []string{"sign-in/"}, coveredBy: "TestCLIOnboarding"},
 	"Directory":       {files: []string{"directory/"}, coveredBy: "TestDirectory"},
 	"Troubleshooting": {files: []string{"guides/troubleshooting/log.sh", "guides/troubleshooting/look.sh"}, modes: bothModes, run: runTroubleshooting},
 }

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+)
+
+func (a *cli) tenantsInvite() *cobra.Command {
+	var jsonOutput bool
+	cmd := &cobra.Command{
+		Use: "invite TENANT", Short: "Send another invitation to the admin of a live tenant", Args: oneTenantArg,
+		Long: `Sends another welcome mail to the admin of an ACTIVE tenant. Invitations that were
+delivered before cannot be used any more.
+
+` + tenantHelp,
+		Example: "  tenant-api tenants invite \"name:St. Mary's Clinic\"",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			named, err := parseTenants(cmd, args)
+			if err != nil {
+				return err
+			}
+			settings, err := a.readSettings()
+			if err != nil {
+				return err
+			}
+			log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+			p, err := newComponents(cmd.Context(), settings, componentOptions{log: log})
+			if err != nil {
+				return err
+			}
+			defer p.close()
+			t, err := named[0].find(cmd.Context(), p.Services)
+			if err != nil {
+				return err
+			}
+			out, err := p.Invite(cmd.Context(), t.ID)
+			for _, warning := range out.Warnings {
+				fmt.Fprintln(os.Stderr, "Warning: "+warning)
+			}
+			if err != nil {
+				return err
+			}
+			if jsonOutput {
+				return printJSON(dto.NewTenant(out.Tenant).WithoutOutputs())
+			}
+			if out.Tenant.WelcomeEmail == tenant.WelcomeEmailFailed {
+				return fmt.Errorf("the welcome mail of %q (%s) was not delivered; correct the address of its admin, or the settings of mail, and invite again", out.Tenant.Name, out.Tenant.ID)
+			}
+			fmt.Printf("The welcome mail of %q (%s) to %s is %s. Invitation: %s.\n", out.Tenant.Name, out.Tenant.ID, out.Tenant.AdminEmail,
+				out.Tenant.WelcomeEmail, invitationOf(out.Tenant.Invitation))
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&jsonOutput, "json", false, "print JSON")
+	return cmd
+}

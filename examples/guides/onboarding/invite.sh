@@ -1,0 +1,1 @@
+tenant-api tenants invite "name:St. Mary's Clinic"

@@ -57,9 +57,10 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error 
 	}
 	defer func() { _ = conn.Close(ctx) }()
 	found, err := signIn(ctx, conn, args[0], strings.TrimRight(password, "\r\n"))
-	if err == nil {
-		fmt.Fprintf(out, "%s signs in as %s, with the role %s.\n", args[0], found.id, found.role)
+	if err != nil {
+		return err
 	}
+	_, err = fmt.Fprintf(out, "%s signs in as %s, with the role %s.\n", args[0], found.id, found.role)
 	return err
 }
 

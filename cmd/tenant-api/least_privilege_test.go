@@ -198,6 +198,15 @@ func (w *leastPrivilege) invitations(id string) {
 		w.t.Errorf("%s", got.text)
 	}
 	body["password"] = "correct horse battery staple"
+	schema := w.registry.Named("Clinic").SchemaName
+	w.exec(`CREATE FUNCTION ` + schema + `.note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END'`)
+	w.exec(`CREATE TRIGGER note BEFORE UPDATE ON ` + schema + `.users FOR EACH ROW EXECUTE FUNCTION ` + schema + `.note()`)
+	for operation, change := range map[string]map[string]any{"accept-invitation": body, "update-tenant": {"adminPassword": "correct horse battery"}} {
+		if got := w.do(operation, http.StatusNotImplemented, change, "{id}", id); !strings.Contains(got.str("detail"), "triggers on users") || !strings.Contains(got.str("detail"), "servers with a worker") {
+			w.t.Errorf("%s", got.text)
+		}
+	}
+	w.exec(`DROP FUNCTION ` + schema + `.note() CASCADE`)
 	if got := w.do("accept-invitation", http.StatusOK, body); got.str("tenantId") != id {
 		w.t.Errorf("%s", got.text)
 	}

@@ -123,7 +123,7 @@ func TestInvitationExample(t *testing.T) {
 		p.Want("accepted")
 	})
 	t.Run("ShowsProblems", func(t *testing.T) {
-		b, site, made, token := setupExample(t, clinic(), serverOptions{timeouts: api.Timeouts{Work: time.Second}})
+		b, site, made, token := setupExample(t, clinic(), serverOptions{timeouts: api.Timeouts{Work: 5 * time.Second}})
 		b.clock.stop()
 		p := pagetest.Open(t, 768)
 		p.Visit(site.Link(token), "form")

@@ -40,7 +40,7 @@ func (s *Server) registerInvitationRoutes() {
 		id: "accept-invitation", path: "/invitations/accept", summary: "Choose the password of a tenant's admin",
 		description: "Works once for each invitation. The other invitations of the admin end. Only an argon2id hash of the password is stored, in the tenant's table users.",
 		body:        openapi.SchemaRef[acceptInvitationBody], example: map[string]any{"token": example["token"], "password": "correct horse battery staple"},
-		errorStatuses: []int{http.StatusConflict},
+		errorStatuses: []int{http.StatusConflict, http.StatusNotImplemented},
 	}), s.acceptInvitation)
 	registerEndpoint(s, register(&endpoint{
 		id: "renew-invitation", path: "/invitations/renew", summary: "Send another invitation in place of an expired one",

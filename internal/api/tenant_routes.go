@@ -58,7 +58,7 @@ func (s *Server) registerTenantRoutes() {
 		id: "update-tenant", method: http.MethodPatch, path: tenantPath, tag: "tenants",
 		summary: "Change a tenant", description: "Changes only the fields in the body. With If-Match the request changes only that version; without it the last writer wins. Another adminEmail of an ACTIVE tenant gets an invitation, unless the request has a password; the open ones end.",
 		scope: access.ScopeWrite, mutating: true, contentTypes: []string{"application/json", "application/merge-patch+json"}, body: openapi.SchemaRef[patchBody], example: patchExample,
-		errorStatuses: []int{http.StatusConflict, http.StatusPreconditionFailed},
+		errorStatuses: []int{http.StatusConflict, http.StatusPreconditionFailed, http.StatusNotImplemented},
 	}, s.updateTenant)
 	registerEndpoint(s, &endpoint{
 		id: "get-provisioning-status", method: http.MethodGet, path: tenantPath + "/provisioning-status", tag: "tenants",

@@ -142,7 +142,7 @@ func TestBlueprints_ServerWithoutWorker(t *testing.T) {
 	t.Parallel()
 	w := newTestServer(t, 0)
 	_, err := w.client(w.queueing.URL).Blueprints().Publish(t.Context(), clinicBlueprint(patients), true)
-	wantKind(t, err, errs.KindPermanent)
+	wantKind(t, err, errs.KindNoWorker)
 	if !strings.Contains(errs.SafeMessage(err), "send the request to a server with a worker") {
 		t.Errorf("%v", err)
 	}

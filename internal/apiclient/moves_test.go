@@ -103,7 +103,7 @@ func TestClient_FollowsQueuedMoves(t *testing.T) {
 			t.Error(err)
 		}
 		_, err = client.Provision(t.Context(), clinic())
-		wantKind(t, err, errs.KindPermanent)
+		wantKind(t, err, errs.KindNoWorker)
 		if !strings.Contains(errs.SafeMessage(err), "send the request to a server with a worker") {
 			t.Error(err)
 		}

@@ -26,6 +26,7 @@ const (
 	KindNotFound  Kind = "not found" // The tenant does not exist.
 	KindInvalid   Kind = "invalid"   // The input breaks a rule; Fields says which.
 	KindStale     Kind = "stale"     // The caller's version of the tenant is outdated.
+	KindNoWorker  Kind = "no worker" // This server may not do it; one with a worker can.
 	KindReused    Kind = "reused"    // An idempotency key was used for a different request before.
 )
 

@@ -31,6 +31,7 @@ var mapping = []struct {
 	{errs.KindTransient, http.StatusServiceUnavailable},
 	{errs.KindCancelled, http.StatusServiceUnavailable},
 	{errs.KindPermanent, http.StatusInternalServerError},
+	{errs.KindNoWorker, http.StatusNotImplemented},
 	// Statuses of the rate limiter and of a proxy in front of the server.
 	{errs.KindTransient, http.StatusTooManyRequests},
 	{errs.KindTransient, http.StatusBadGateway},

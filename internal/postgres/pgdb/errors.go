@@ -21,6 +21,10 @@ const fencedSQLState = "HT001"
 // message says what.
 const setupSQLState = "HT002"
 
+// workerSQLState is what a function of the registry raises for what only a server with a worker
+// can do. The message says what.
+const workerSQLState = "HT003"
+
 // insufficientPrivilege is the SQLSTATE of a statement that the user may not run.
 const insufficientPrivilege = "42501"
 
@@ -75,6 +79,8 @@ func classifyServerError(err error, pgErr *pgconn.PgError, op string) error {
 		return ErrFenced
 	case code == setupSQLState:
 		return wrap(errs.KindPermanent, pgErr.Message)
+	case code == workerSQLState:
+		return wrap(errs.KindNoWorker, pgErr.Message)
 	case code == "23505":
 		return uniqueViolation(err, pgErr, op)
 	case code == "08P01":

@@ -489,7 +489,7 @@ BEGIN
     END IF;
     IF t.blueprint <> 'standard' AND EXISTS (SELECT FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
             WHERE n.nspname = t.schema_name::name AND c.relname = 'users' AND NOT g.tgisinternal) THEN -- They would run as the owner of this function.
-        RAISE EXCEPTION 'the blueprint % has triggers on users, so its administrators are changed by servers with a worker; send the request to one', t.blueprint USING ERRCODE = 'HT002';
+        RAISE EXCEPTION 'the blueprint % has triggers on users, so its administrators are changed by servers with a worker; send the request to one', t.blueprint USING ERRCODE = 'HT003';
     END IF;
     EXECUTE format('UPDATE %I.users SET email = $2, first_name = $3, last_name = $4, updated_at = now(),
             password_hash = CASE WHEN $5 IS NULL THEN password_hash ELSE nullif($5, '''') END

@@ -239,6 +239,6 @@ func logPass(ctx context.Context, log *slog.Logger, r provisioning.Report) {
 	}
 	log.InfoContext(ctx, "orphans finished", slog.Any("requeued", r.Requeued), slog.Any("rolled_back", r.RolledBack), slog.Any("failed", r.Failed),
 		slog.Int("emails_sent", len(r.EmailsSent)), slog.Int("emails_pending", len(r.EmailsPending)), slog.Int("emails_unconfirmed", len(r.EmailsUnconfirmed)), slog.Int("reminders_sent", len(r.RemindersSent)),
-		slog.Int64("invitations_deleted", r.Invitations), slog.Int64("idempotency_keys_deleted", r.Keys),
+		slog.Int("failure_mails_sent", len(r.FailureMailsSent)), slog.Int64("invitations_deleted", r.Invitations), slog.Int64("idempotency_keys_deleted", r.Keys),
 		slog.Int64("logins_dropped", r.Credentials))
 }

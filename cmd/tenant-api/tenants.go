@@ -315,6 +315,7 @@ func printReport(r provisioning.Report) error {
 	}{
 		{"requeued", r.Requeued}, {"rollback finished", r.RolledBack}, {"marked FAILED", r.Failed},
 		{"welcome mail sent", r.EmailsSent}, {"welcome mail pending", r.EmailsPending}, {"welcome mail not confirmed", r.EmailsUnconfirmed}, {"reminder sent", r.RemindersSent},
+		{"failure mail sent", r.FailureMailsSent},
 	} {
 		for _, id := range action.ids {
 			rows = append(rows, []string{id.String(), action.what})

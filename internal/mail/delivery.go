@@ -69,17 +69,17 @@ func (d *delivery) cut(cause error) bool {
 }
 
 // passDot opens the way for the final dot, unless the delivery was cut. When the caller has
-// gone on, BeforeDot is asked first.
+// gone on, or wants that, BeforeDot is asked first.
 func (d *delivery) passDot() (ok bool, err error) {
 	d.mu.Lock()
-	behind := d.behind
-	if !behind && d.state == gateOpen {
+	ask := d.behind || d.wait.Ask
+	if !ask && d.state == gateOpen {
 		d.sendDotLocked()
 		d.mu.Unlock()
 		return true, nil
 	}
 	d.mu.Unlock()
-	if behind {
+	if ask {
 		if err := d.beforeDot(); err != nil {
 			return false, err
 		}
@@ -98,7 +98,7 @@ func (d *delivery) sendDotLocked() {
 	close(d.dotSent)
 }
 
-// beforeDot asks whether the mail may be sent behind the caller.
+// beforeDot asks whether the mail may be sent.
 func (d *delivery) beforeDot() error {
 	if d.wait.BeforeDot == nil {
 		return nil

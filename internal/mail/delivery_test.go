@@ -79,6 +79,28 @@ func (s *sender) wantCopies(t *testing.T, n int) {
 	}
 }
 
+// TestMailer_Ask: a caller that wants that is asked before the final dot also while it waits, and
+// can end the conversation.
+func TestMailer_Ask(t *testing.T) {
+	t.Parallel()
+	s := newSender(t, mail.Options{})
+	w := patient
+	w.Ask = true
+	asked := func(answer error) error {
+		w.BeforeDot = func() error {
+			s.wantCopies(t, 0)
+			return answer
+		}
+		return s.SendFailure(t.Context(), provisioning.FailureMail{Tenant: testTenant()}, w)
+	}
+	wantKind(t, asked(errs.Errorf(errs.KindConflict, "test", "retried meanwhile")), errs.KindConflict)
+	s.wantCopies(t, 0)
+	if err := asked(nil); err != nil {
+		t.Error(err)
+	}
+	s.wantCopies(t, 1)
+}
+
 // short is the wait of a caller that goes on soon; long never ends in a test.
 const (
 	short = 50 * time.Millisecond

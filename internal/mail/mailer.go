@@ -195,8 +195,8 @@ func (m *Mailer) deliver(ctx context.Context, d *delivery) {
 const closeGrace = time.Second
 
 // Close stops the senders: no mail is taken any more, conversations before the final dot end at
-// once, and those after it when ctx does. Failure mails, which nobody sends again, have until
-// then as well. It returns when the outcomes were reported.
+// once, and those after it when ctx does. Failure mails, which only a worker sends again, have
+// until then as well. It returns when the outcomes were reported.
 func (m *Mailer) Close(ctx context.Context) {
 	m.mu.Lock()
 	if !m.closed {

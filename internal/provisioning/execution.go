@@ -210,11 +210,14 @@ func (x *execution) releaseLease(records ...tenant.StepRecord) error {
 // cleanupContext returns a context for commits and releases after workCtx has ended. It
 // ends after StepGrace, or sooner when the caller's deadline has passed.
 func (x *execution) cleanupContext() (context.Context, context.CancelFunc) {
-	limit := x.opts.StepGrace
+	return context.WithTimeout(context.WithoutCancel(x.workCtx), x.cleanupLimit())
+}
+
+func (x *execution) cleanupLimit() time.Duration {
 	if errors.Is(x.callerCtx.Err(), context.DeadlineExceeded) {
-		limit = min(limit, cleanupGrace)
+		return min(x.opts.StepGrace, cleanupGrace)
 	}
-	return context.WithTimeout(context.WithoutCancel(x.workCtx), limit)
+	return x.opts.StepGrace
 }
 
 // commitPending commits the buffered progress and returns the durations of its steps.

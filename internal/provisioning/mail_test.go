@@ -33,6 +33,7 @@ func newPost(t *testing.T) *post {
 type sender struct {
 	*provisioning.Service
 	*provisioning.Reconciler
+	process  *process
 	pipeline *provisioning.Pipeline
 	mailer   *mail.Mailer
 }
@@ -63,7 +64,7 @@ func (p *post) sender(policy provisioning.MailFailurePolicy, change ...func(*pro
 		cancel()
 		s.mailer.Close(ctx)
 	})
-	process := p.process()
+	s.process = p.process()
 	o := provisioning.PipelineOptions{
 		MailFailure: policy, MailWait: brief, MailDotWait: brief,
 		Retry: retry.Policy{Attempts: 3, Base: time.Microsecond, Cap: time.Microsecond},
@@ -71,9 +72,9 @@ func (p *post) sender(policy provisioning.MailFailurePolicy, change ...func(*pro
 	for _, c := range change {
 		c(&o)
 	}
-	s.pipeline, err = provisioning.NewPipeline(process, process, s.mailer, o)
+	s.pipeline, err = provisioning.NewPipeline(s.process, s.process, s.mailer, o)
 	must(err)
-	s.Service, err = provisioning.NewService(process, s.pipeline)
+	s.Service, err = provisioning.NewService(s.process, s.pipeline)
 	must(err)
 	s.Reconciler, err = provisioning.NewReconciler(p.db, s.Service, provisioning.ReconcilerOptions{Reminder: invitation.DefaultReminder})
 	must(err)

@@ -67,6 +67,7 @@ type Pipeline struct {
 	steps        StepStore
 	rollbacks    RollbackStore
 	welcomes     WelcomeStore
+	failureMails FailureMailStore
 	ownStepStore OwnStepStore
 	undoStore    UndoStore
 	deployer     ContractDeployer
@@ -90,7 +91,7 @@ func NewPipeline(runs Runs, deployer ContractDeployer, mailer Mailer, opts Pipel
 	if opts.Heartbeat*2 > opts.LeaseTTL {
 		return nil, errs.Errorf(errs.KindInvalid, op, "Heartbeat is %v; it must be at most half of LeaseTTL, %v", opts.Heartbeat, opts.LeaseTTL)
 	}
-	return &Pipeline{leases: runs, steps: runs, rollbacks: runs, welcomes: runs, ownStepStore: runs, undoStore: runs, deployer: deployer, mailer: mailer, opts: opts}, nil
+	return &Pipeline{leases: runs, steps: runs, rollbacks: runs, welcomes: runs, failureMails: runs, ownStepStore: runs, undoStore: runs, deployer: deployer, mailer: mailer, opts: opts}, nil
 }
 
 func (o PipelineOptions) withDefaults() PipelineOptions {

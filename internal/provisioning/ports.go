@@ -213,6 +213,7 @@ type Runs interface {
 	StepStore
 	RollbackStore
 	WelcomeStore
+	FailureMailStore
 	OwnStepStore
 	UndoStore
 }
@@ -253,7 +254,9 @@ type RollbackStore interface {
 	BeginRollback(ctx context.Context, r Run, undo Rollback, failed tenant.StepRecord) error
 	// RollBack drops schema and role, marks the completed database steps ROLLED_BACK,
 	// ends the attempt and releases the tenant, in one transaction. It refuses
-	// (KindConflict) for a tenant that was ever live.
+	// (KindConflict) for a tenant that was ever live. The failure mail of a tenant that
+	// becomes FAILED is due with that, and claimed for MailHold by the caller as its first
+	// try.
 	RollBack(ctx context.Context, r Run) (tenant.Tenant, error)
 }
 
@@ -301,6 +304,7 @@ type MailWait struct {
 	// BeforeDot is called when the server is about to get the mail and the caller has gone on:
 	// it records that there is no answer yet. An error ends the conversation. Nil: nothing.
 	BeforeDot func() error
+	Ask       bool // BeforeDot is called also while the caller waits.
 	// Unanswered is called when the answer takes long; with false when the mail was refused
 	// after that or after BeforeDot. Nil: nothing.
 	Unanswered func(unanswered bool) error
@@ -327,11 +331,6 @@ type WelcomeMail struct {
 	ExpiresAt  time.Time
 	Serial     int
 	Reminder   bool // It is the reminder.
-}
-
-// FailureMail is the content of the mail that ends a failed attempt.
-type FailureMail struct {
-	Tenant tenant.Tenant
 }
 
 // ContractDeployer deploys the contract of a tenant.

@@ -25,6 +25,9 @@ type OrphanStore interface {
 	// for that long no other process gets them.
 	ClaimDueMail(ctx context.Context, claimTimeout time.Duration, limit int) ([]DueMail, error)
 	ReminderStore
+	// ClaimFailureMails returns the failure mails that are due, each as its next try; for hold no
+	// other process gets them.
+	ClaimFailureMails(ctx context.Context, hold time.Duration, limit int) ([]FailureMail, error)
 	// ReleaseMail makes claimed welcome mails that were not sent due again.
 	ReleaseMail(ctx context.Context, tenants []uuid.UUID) error
 	// DeleteExpired deletes unused invitations that expired that long ago, and idempotency
@@ -87,7 +90,7 @@ type Reconciler struct {
 	pipeline *Pipeline
 	opts     ReconcilerOptions
 
-	finishMu, mailMu, reminderMu, cleanupMu, loginMu, contractMu sync.Mutex
+	finishMu, mailMu, reminderMu, failureMailMu, cleanupMu, loginMu, contractMu sync.Mutex
 
 	cleanupDueAt time.Time // Guarded by cleanupMu.
 }
@@ -125,6 +128,7 @@ type Report struct {
 	// again.
 	EmailsUnconfirmed []uuid.UUID
 	RemindersSent     []uuid.UUID // Tenants whose administrator was reminded of the invitation.
+	FailureMailsSent  []uuid.UUID // FAILED tenants whose administrator was told so.
 	DeletedRows
 	Credentials int64 // Expired logins that were dropped.
 	Contracts   contracts.Report
@@ -132,8 +136,8 @@ type Report struct {
 
 // Empty reports whether there was nothing to do.
 func (r Report) Empty() bool {
-	return len(r.Requeued)+len(r.RolledBack)+len(r.Failed)+len(r.EmailsSent)+len(r.EmailsPending)+len(r.EmailsUnconfirmed)+len(r.RemindersSent) == 0 && r.DeletedRows == DeletedRows{} &&
-		r.Credentials == 0 && r.Contracts.Empty()
+	return len(r.Requeued)+len(r.RolledBack)+len(r.Failed)+len(r.EmailsSent)+len(r.EmailsPending)+len(r.EmailsUnconfirmed)+
+		len(r.RemindersSent)+len(r.FailureMailsSent) == 0 && r.DeletedRows == DeletedRows{} && r.Credentials == 0 && r.Contracts.Empty()
 }
 
 // Pass does once what is due, at most a batch of each kind. The report is complete also
@@ -152,6 +156,7 @@ func (r *Reconciler) Pass(ctx context.Context) (Report, error) {
 		{&r.loginMu, r.dropLogins},
 		{&r.mailMu, r.sendDueMail},
 		{&r.reminderMu, r.sendReminders},
+		{&r.failureMailMu, r.sendFailureMails},
 		{&r.contractMu, r.reconcileContracts},
 	} {
 		if part.running.TryLock() {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
@@ -55,35 +56,44 @@ func (r *Reconciler) sendReminders(ctx context.Context, report *Report) error {
 	if err != nil {
 		return err
 	}
+	report.RemindersSent, err = sendDue(r.opts.MaxConcurrentMails, "reminder", due, func(d DueReminder) error { return r.remind(ctx, d) })
+	return err
+}
+
+func (d DueReminder) tenantID() uuid.UUID { return d.Tenant.ID }
+
+// sendDue sends mails that were claimed, some at once, and returns the tenants whose mail was
+// sent. One tenant's error stops no other.
+func sendDue[M interface{ tenantID() uuid.UUID }](maxConcurrent int, what string, due []M, send func(M) error) (sent []uuid.UUID, _ error) {
 	var (
 		failures []error
-		mu       sync.Mutex // Guards failures and report.
+		mu       sync.Mutex // Guards failures and sent.
 		group    errgroup.Group
 	)
-	group.SetLimit(r.opts.MaxConcurrentMails)
-	for _, d := range due {
+	group.SetLimit(maxConcurrent)
+	for _, m := range due {
 		group.Go(func() error {
-			sent, err := r.remind(ctx, d)
+			err := send(m)
 			mu.Lock()
 			defer mu.Unlock()
-			if sent {
-				report.RemindersSent = append(report.RemindersSent, d.Tenant.ID)
+			switch {
+			case err == nil:
+				sent = append(sent, m.tenantID())
+			case errs.KindOf(err) != errs.KindConflict: // Else it is not to be sent any more.
+				failures = append(failures, fmt.Errorf("%s of tenant %s: %w", what, m.tenantID(), err))
 			}
-			if err != nil && !superseded(err) {
-				failures = append(failures, fmt.Errorf("reminder of tenant %s: %w", d.Tenant.ID, err))
-			}
-			return nil // One tenant's error stops no other.
+			return nil
 		})
 	}
 	_ = group.Wait()
-	return errors.Join(failures...)
+	return sent, errors.Join(failures...)
 }
 
 // remind sends one reminder. One that the mail server may have is not sent again.
-func (r *Reconciler) remind(ctx context.Context, d DueReminder) (bool, error) {
+func (r *Reconciler) remind(ctx context.Context, d DueReminder) error {
 	second := invitation.NewInvitation(d.ExpiresAt)
 	if err := r.orphans.AddReminder(ctx, d, second); err != nil {
-		return false, err
+		return err
 	}
 	m := newWelcomeMail(d.Tenant, d.Serial, second)
 	m.Reminder = true
@@ -101,5 +111,5 @@ func (r *Reconciler) remind(ctx context.Context, d DueReminder) (bool, error) {
 	ctx, end := r.pipeline.withGrace(ctx)
 	defer end(nil)
 	err := r.orphans.RecordReminder(ctx, d, again)
-	return sent == nil, errors.Join(sent, err)
+	return errors.Join(sent, err)
 }

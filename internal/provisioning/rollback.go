@@ -43,8 +43,8 @@ func (x *execution) failAttempt(step tenant.Step, took time.Duration, cause erro
 }
 
 // rollBack finishes the rollback that this or an earlier run began. The run that finishes
-// it also sends the failure mail. For an aborted tenant, which becomes ARCHIVED, no mail is
-// sent.
+// it also sends the failure mail, which a reconciler sends later if that does not succeed. For
+// an aborted tenant, which becomes ARCHIVED, no mail is sent.
 func (x *execution) rollBack() (tenant.Tenant, error) {
 	if err := x.undoAttempt(); err != nil {
 		return x.interruptRollback(err)
@@ -66,7 +66,7 @@ func (x *execution) rollBack() (tenant.Tenant, error) {
 		x.notify(step, tenant.StepRolledBack, 0, nil)
 	}
 	if t.Status == tenant.StatusFailed {
-		x.sendFailureMail(t)
+		x.mailFailure(t)
 	}
 	return t, nil
 }
@@ -96,13 +96,14 @@ func (x *execution) rollbackIncomplete(step tenant.Step, cause, undoing error) e
 		step, errs.Truncate(errs.SafeMessage(cause), errs.MaxErrorLength/2), errs.Truncate(errs.SafeMessage(undoing), errs.MaxErrorLength/4))
 }
 
-// sendFailureMail sends the failure mail. An error changes nothing about the tenant, so it
-// is only reported to the observer. The lease is released by now: nothing waits for the run.
-func (x *execution) sendFailureMail(t tenant.Tenant) {
+// mailFailure sends the failure mail, of which the commit of the rollback was the claim. An error
+// changes nothing about the tenant, so it is only reported to the observer. The lease is
+// released by now: nothing waits for the run.
+func (x *execution) mailFailure(t tenant.Tenant) {
 	ctx, cancel := x.cleanupContext()
 	defer cancel()
 	report := func(err error) {
-		if err == nil {
+		if err == nil || errs.KindOf(err) == errs.KindConflict { // Another attempt has begun, or another process sends it.
 			return
 		}
 		x.opts.Observer(ctx, Event{
@@ -114,7 +115,7 @@ func (x *execution) sendFailureMail(t tenant.Tenant) {
 	if x.options.Foreground {
 		wait.Dot, wait.Answer, wait.Total = x.opts.MailWait, x.opts.MailWait, x.opts.MailWait
 	}
-	if err := x.mailer.SendFailure(ctx, FailureMail{Tenant: t}, wait); !errors.Is(err, ErrMailUnderWay) {
+	if err := x.sendFailureMail(ctx, FailureMail{Tenant: t, Try: 1}, wait, x.cleanupLimit()); !errors.Is(err, ErrMailUnderWay) {
 		report(err)
 	}
 }

@@ -60,6 +60,7 @@ type process struct {
 
 	deployErr, mailErr func(try int) error
 	deploys, sends     int
+	failureErr         error // Of each failure mail.
 	onDeploy           func(ctx context.Context)
 
 	meanwhileAt int    // Point at which meanwhile is called.
@@ -216,7 +217,13 @@ func (p *process) SendWelcome(_ context.Context, m provisioning.WelcomeMail, _ p
 	})
 }
 
-func (p *process) SendFailure(context.Context, provisioning.FailureMail, provisioning.MailWait) error {
+func (p *process) SendFailure(_ context.Context, _ provisioning.FailureMail, wait provisioning.MailWait) error {
+	if p.failureErr != nil {
+		return p.failureErr
+	}
+	if err := wait.BeforeDot(); err != nil {
+		return err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.failures++

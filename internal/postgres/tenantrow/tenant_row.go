@@ -26,6 +26,10 @@ const Columns = `id, name, admin_email, admin_first_name, admin_last_name, coale
 // EXPIRED. It is the condition of an index.
 const OpenInvitation = `(invitation_expires_at IS NOT NULL AND invitation_accepted_at IS NULL AND invitation_revoked_at IS NULL)`
 
+// GetsFailureMail is an expression over a row of tenants: the failure mail of its attempt, if it
+// is due, may be sent.
+const GetsFailureMail = `(status = 'FAILED' AND rollback_target IS NULL)`
+
 // InvitationStatus is an expression over a row of tenants: the invitation.Status of its newest
 // invitation.
 const InvitationStatus = `CASE WHEN invitation_accepted_at IS NOT NULL THEN 'ACCEPTED' WHEN invitation_revoked_at IS NOT NULL THEN 'REVOKED'

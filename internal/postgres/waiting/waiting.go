@@ -32,6 +32,7 @@ type Report struct {
 	Tenants   int64 // Runs and rollbacks that were interrupted, and tenants that are queued.
 	Mails     int64 // Welcome mails.
 	Reminders int64 // Of invitations.
+	Failures  int64 // Failure mails.
 	Logins    int64 // That have expired, and whose sessions go on.
 }
 
@@ -48,8 +49,9 @@ func (w *Waiting) WaitingForWorker(ctx context.Context, reminder time.Duration) 
 			(SELECT count(*) FROM tenants WHERE status = 'ACTIVE' AND `+tenantrow.OpenInvitation+` AND invitation_expires_at > now()
 				AND invitation_expires_at < now() + $2::interval - $1::interval AND invitation_sent_at < invitation_expires_at - $2::interval
 				AND (invitation_reminder_at IS NULL OR invitation_reminder_at < now() - $1::interval)),
+			(SELECT count(*) FROM tenants WHERE `+tenantrow.GetsFailureMail+` AND failure_mail_due_at < now() - $1::interval),
 			(SELECT count(*) FROM tenant_credentials WHERE ended_at IS NULL AND coalesce(closed_at, expires_at) < now() - $1::interval)`,
-		dueFor, reminder).Scan(&r.Tenants, &r.Mails, &r.Reminders, &r.Logins)
+		dueFor, reminder).Scan(&r.Tenants, &r.Mails, &r.Reminders, &r.Failures, &r.Logins)
 	if err != nil || r == (Report{}) {
 		return Report{}, pgdb.Classify(err, op)
 	}
@@ -71,7 +73,8 @@ func (r Report) String() string {
 		one, many string
 	}{
 		{r.Tenants, "unfinished tenant", "unfinished tenants"}, {r.Mails, "welcome mail", "welcome mails"},
-		{r.Reminders, "reminder of an invitation", "reminders of invitations"}, {r.Logins, "expired login", "expired logins"},
+		{r.Reminders, "reminder of an invitation", "reminders of invitations"}, {r.Failures, "failure mail", "failure mails"},
+		{r.Logins, "expired login", "expired logins"},
 	} {
 		switch {
 		case part.n == 1:

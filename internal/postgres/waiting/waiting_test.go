@@ -25,6 +25,15 @@ func TestWaitingForWorker(t *testing.T) {
 			`UPDATE tenants SET invitation_sent_at = now() - interval '2 days', invitation_expires_at = now() + interval '23 hours'`,
 			`UPDATE tenants SET invitation_reminder_at = 'infinity'`, "1 reminder of an invitation",
 		},
+		"FailureMail": {
+			`UPDATE tenants SET activated_at = NULL, status = 'FAILED', failure_mail_due_at = now() - interval '11 minutes'`,
+			`UPDATE tenants SET failure_mail_due_at = now() - interval '9 minutes'`, "1 failure mail",
+		},
+		"AbortedFailureMail": {
+			`UPDATE tenants SET activated_at = NULL, status = 'FAILED', rollback_target = 'ARCHIVED', updated_at = now() - interval '11 minutes',
+				failure_mail_due_at = now() - interval '11 minutes'`,
+			`UPDATE tenants SET updated_at = now()`, "1 unfinished tenant",
+		},
 		"Rollback": {
 			`UPDATE tenants SET activated_at = NULL, status = 'PROVISIONING', rollback_target = 'FAILED', updated_at = now() - interval '11 minutes'`,
 			`UPDATE tenants SET run_expires_at = now() + interval '1 minute', run_lease = '1 minute'`, "1 unfinished tenant",
@@ -65,7 +74,7 @@ func TestReport_String(t *testing.T) {
 	t.Parallel()
 	for want, r := range map[string]waiting.Report{
 		"": {}, "2 welcome mails": {Mails: 2}, "1 welcome mail and 3 expired logins": {Mails: 1, Logins: 3},
-		"2 unfinished tenants, 1 welcome mail, 5 reminders of invitations and 1 expired login": {Tenants: 2, Mails: 1, Reminders: 5, Logins: 1},
+		"2 unfinished tenants, 1 welcome mail, 5 reminders of invitations, 3 failure mails and 1 expired login": {Tenants: 2, Mails: 1, Reminders: 5, Failures: 3, Logins: 1},
 	} {
 		if got := r.String(); got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -1,4 +1,4 @@
-// Package welcome stores invitations and when a welcome mail is due.
+// Package welcome stores invitations, and when the mails to administrators are due.
 package welcome
 
 import (
@@ -20,10 +20,10 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// Mails records invitations and the outcome of welcome mails.
+// Mails records invitations and the outcome of mails to administrators.
 type Mails struct{ db *pgdb.DB }
 
-// New returns the welcome mails of a database.
+// New returns the mails of a database.
 func New(db *pgdb.DB) *Mails { return &Mails{db} }
 
 // CreateInvitation adds an invitation for the admin of an ACTIVE tenant, and claims its

@@ -1,0 +1,71 @@
+package welcome
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+)
+
+// A failure mail is tried again after one minute, two, four and so on, at most six hours apart.
+// The pauses between twelve tries add up to 20 hours.
+const (
+	failureMailPause    = `least(interval '1 minute' * 2 ^ (failure_mail_tries - 1), interval '6 hours')`
+	maxFailureMailTries = `12`
+)
+
+// ClaimFailureMails claims the failure mails that are due.
+func (s *Mails) ClaimFailureMails(ctx context.Context, hold time.Duration, limit int) ([]provisioning.FailureMail, error) {
+	const op = "claim failure mails"
+	pool, err := s.db.ReadyPool(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := pool.Query(ctx, `UPDATE tenants SET failure_mail_due_at = clock_timestamp() + $1::interval, failure_mail_tries = failure_mail_tries + 1
+		WHERE id IN (
+			SELECT id FROM tenants WHERE `+tenantrow.GetsFailureMail+` AND failure_mail_due_at <= clock_timestamp()
+			ORDER BY failure_mail_due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+		RETURNING `+tenantrow.Columns+`, failure_mail_tries`, hold, limit)
+	if err != nil {
+		return nil, pgdb.Classify(err, op)
+	}
+	due, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (m provisioning.FailureMail, err error) {
+		m.Tenant, err = tenantrow.ScanAnd(r, &m.Try)
+		return m, err
+	})
+	return due, pgdb.Classify(err, op)
+}
+
+// EndFailureMail records that a failure mail is not sent again.
+func (s *Mails) EndFailureMail(ctx context.Context, m provisioning.FailureMail) error {
+	return s.setFailureMail(ctx, "end failure mail", m, `NULL`)
+}
+
+// RepeatFailureMail makes a failure mail due again.
+func (s *Mails) RepeatFailureMail(ctx context.Context, m provisioning.FailureMail, atOnce bool) error {
+	dueAt := `CASE WHEN failure_mail_tries < ` + maxFailureMailTries + ` THEN clock_timestamp() + ` + failureMailPause + ` END`
+	if atOnce {
+		dueAt = `clock_timestamp()`
+	}
+	return s.setFailureMail(ctx, "repeat failure mail", m, dueAt)
+}
+
+// setFailureMail sets when a failure mail is due, if this try is its last. It can be repeated,
+// after a lost answer.
+func (s *Mails) setFailureMail(ctx context.Context, op string, m provisioning.FailureMail, dueAt string) error {
+	pool, err := s.db.ReadyPool(ctx)
+	if err != nil {
+		return err
+	}
+	tag, err := pool.Exec(ctx, `UPDATE tenants SET failure_mail_due_at = `+dueAt+`
+		WHERE id = $1 AND attempt = $2 AND failure_mail_tries = $3 AND `+tenantrow.GetsFailureMail, m.Tenant.ID, m.Tenant.Attempt, m.Try)
+	if err == nil && tag.RowsAffected() == 0 {
+		return errs.Errorf(errs.KindConflict, op, "the failure mail is not this process's to send any more: the tenant was retried or aborted, or another process sends it")
+	}
+	return pgdb.Classify(err, op)
+}

@@ -1,7 +1,9 @@
 package provider_test
 
 import (
+	"context"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -115,4 +117,38 @@ func TestAccTenant_Replacement(t *testing.T) {
 			t.Errorf("%d tenants are archived", n)
 		}
 	})
+}
+
+// TestAccTenant_QuietPlan: the plan of a change shows what changes, and nothing else.
+func TestAccTenant_QuietPlan(t *testing.T) {
+	inBothModes(t, func(t *testing.T, m mode) {
+		w := framework(t, m)
+		known := map[string]string{"status": "ACTIVE", "database_state": "IN_SYNC", "soroban_contract_state": "LIVE", "welcome_email_status": "SENT"}
+		quiet := []plancheck.PlanCheck{
+			plancheck.ExpectResourceAction(clinicAddress, plancheck.ResourceActionUpdate),
+			plancheck.ExpectUnknownValue(clinicAddress, tfjsonpath.New("updated_at")),
+		}
+		for attribute, value := range known {
+			quiet = append(quiet, plancheck.ExpectKnownValue(clinicAddress, tfjsonpath.New(attribute), knownvalue.StringExact(value)))
+		}
+		w.test(
+			applied(clinic), resource.TestStep{RefreshState: true},
+			resource.TestStep{Config: header + clinicWith(`  metadata = { region = "eu" }`), ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: quiet}},
+			// Another mail was sent meanwhile, and failed: the apply keeps what it planned, and the next plan shows it.
+			resource.TestStep{Config: header + clinicWith(`  metadata = { region = "us" }`), ExpectNonEmptyPlan: true,
+				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: append(slices.Clone(quiet), during(func() { w.registry.FailMail() }))}},
+			resource.TestStep{Config: header + clinicWith(`  metadata = { region = "us" }`), ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
+				plancheck.ExpectResourceAction(clinicAddress, plancheck.ResourceActionUpdate),
+				plancheck.ExpectUnknownValue(clinicAddress, tfjsonpath.New("welcome_email_status")),
+				plancheck.ExpectKnownValue(clinicAddress, tfjsonpath.New("status"), knownvalue.StringExact("ACTIVE")),
+			}}},
+		)
+	})
+}
+
+// during is a check that does something between plan and apply.
+type during func()
+
+func (d during) CheckPlan(context.Context, plancheck.CheckPlanRequest, *plancheck.CheckPlanResponse) {
+	d()
 }

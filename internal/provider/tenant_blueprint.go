@@ -76,9 +76,13 @@ func checkBlueprintUnchanged(plan, state tenantModel, diags *diag.Diagnostics) {
 		state.Name.ValueString(), state.ID.ValueString(), state.Blueprint.ValueString(), plan.Blueprint.ValueString()))
 }
 
-// keepPlannedVersion keeps the schema version that was planned, because a tenant can be migrated
-// between plan and apply. The next refresh reads the version that it has then.
-func keepPlannedVersion(plan tenantModel, t *tenant.Tenant) {
+// keepPlanned keeps the schema version and the status of the mail that were planned, because a
+// tenant can be migrated, or its admin invited, between plan and apply. The next refresh reads what
+// they are then.
+func keepPlanned(plan tenantModel, t *tenant.Tenant) {
+	if planned := plan.WelcomeEmailStatus; !planned.IsNull() && !planned.IsUnknown() {
+		t.WelcomeEmail = tenant.WelcomeEmailStatus(planned.ValueString())
+	}
 	if planned := plan.BlueprintVersion; !planned.IsNull() && !planned.IsUnknown() {
 		t.SchemaVersion = int(planned.ValueInt64())
 	}

@@ -147,27 +147,47 @@ func (r *tenantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 		r.checkExternalIDAvailable(ctx, plan, state.ID.ValueString(), &resp.Diagnostics)
 	}
 	if r.planContract(ctx, state, &resp.Diagnostics) {
-		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("soroban_contract_state"), types.StringValue(string(contracts.StateLive)))...)
+		plan.SorobanContractState = types.StringValue(string(contracts.StateLive))
+		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("soroban_contract_state"), plan.SorobanContractState)...)
 	}
 	if r.planDatabase(ctx, state, &resp.Diagnostics) {
-		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("database_state"), types.StringValue(string(inspection.DatabaseInSync)))...)
+		plan.DatabaseState = types.StringValue(string(inspection.DatabaseInSync))
+		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("database_state"), plan.DatabaseState)...)
+	}
+	planComputed(ctx, plan, state, resp)
+}
+
+// planComputed plans the computed attributes of a tenant that exists: what the apply does not
+// change keeps its value, so that a plan shows what changes, and resources that use them stay.
+func planComputed(ctx context.Context, plan, state tenantModel, resp *resource.ModifyPlanResponse) {
+	set := func(name string, value any) {
+		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root(name), value)...)
 	}
 	unknown := types.StringUnknown()
-	active := state.Status.ValueString() == string(tenant.StatusActive)
 	due := tenant.WelcomeEmailStatus(state.WelcomeEmailStatus.ValueString()).Due()
-	if !active || due || !plan.AdminEmail.Equal(state.AdminEmail) { // Another address is invited.
-		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("welcome_email_status"), unknown)...)
-	}
-	if active && !due {
+	invites := due || !plan.AdminEmail.Equal(state.AdminEmail) // Another address is invited.
+	if state.Status.ValueString() != string(tenant.StatusActive) {
+		for _, name := range []string{"updated_at", "status", "welcome_email_status", "soroban_contract_id", "soroban_contract_state", "database_state"} {
+			set(name, unknown)
+		}
+		set("blueprint_schema_version", types.Int64Unknown())
+		set("outputs", types.MapUnknown(types.StringType))
 		return
 	}
-	resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("updated_at"), unknown)...)
-	resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("status"), unknown)...)
-	if !active {
-		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("soroban_contract_id"), unknown)...)
-		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("soroban_contract_state"), unknown)...)
-		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("database_state"), unknown)...)
-		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("blueprint_schema_version"), types.Int64Unknown())...)
-		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("outputs"), types.MapUnknown(types.StringType))...)
+	set("status", state.Status)
+	mail := state.WelcomeEmailStatus
+	if invites {
+		mail = unknown
+	}
+	set("welcome_email_status", mail)
+	if due {
+		set("updated_at", unknown)
+	}
+	// A state that was not read is read by the apply.
+	if plan.SorobanContractState.IsUnknown() && !state.SorobanContractState.IsNull() {
+		set("soroban_contract_state", state.SorobanContractState)
+	}
+	if plan.DatabaseState.IsUnknown() && !state.DatabaseState.IsNull() {
+		set("database_state", state.DatabaseState)
 	}
 }

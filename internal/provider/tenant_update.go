@@ -58,7 +58,7 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 	tflog.Info(ctx, "changed the tenant", map[string]any{"tenant_id": t.ID.String(), "tenant_name": t.Name, "status": string(t.Status)})
 	model := plan
 	model.SorobanContractState, model.DatabaseState = state.SorobanContractState, state.DatabaseState
-	keepPlannedVersion(plan, &t)
+	keepPlanned(plan, &t)
 	saveState(ctx, &resp.Diagnostics, &resp.State, resp.Identity, model, t)
 	repaired := r.repairDrift(ctx, &model, plan, t, &resp.Diagnostics)
 	saveState(ctx, &resp.Diagnostics, &resp.State, resp.Identity, model, t)
@@ -84,7 +84,7 @@ func (r *tenantResource) continueUpdated(ctx context.Context, service tenantServ
 	}
 	if out.Tenant.ID == t.ID {
 		t = out.Tenant
-		keepPlannedVersion(planned, &t)
+		keepPlanned(planned, &t)
 		if planned.SorobanContractState.IsUnknown() {
 			r.setVerifiedContractState(&model, t)
 		}

@@ -140,3 +140,9 @@ func (r *Registry) exec(statement string, args ...any) {
 // HideAPIKeys renames the table of the API keys, which verify reads when it checks the
 // registry, and not when it checks a tenant.
 func (r *Registry) HideAPIKeys() { r.exec(`ALTER TABLE api_keys RENAME TO hidden_api_keys`) }
+
+// FailMail makes the welcome mails of all tenants FAILED.
+func (r *Registry) FailMail() {
+	r.t.Helper()
+	r.exec(`UPDATE tenants SET welcome_email = 'FAILED'`)
+}

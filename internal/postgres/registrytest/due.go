@@ -36,25 +36,25 @@ func (r *Registry) UnansweredMail() int {
 // FailureMails is the number of failure mails that are due, now or later.
 func (r *Registry) FailureMails() int {
 	r.t.Helper()
-	return value[int](r, `SELECT count(*) FROM tenants WHERE failure_mail_due_at IS NOT NULL`)
+	return value[int](r, `SELECT count(*) FROM tenants WHERE failure_email_due_at IS NOT NULL`)
 }
 
 // FailureMailIn is the time until the last failure mail is due; 0: none is, or it is due now.
 func (r *Registry) FailureMailIn() time.Duration {
 	r.t.Helper()
-	return value[time.Duration](r, `SELECT greatest(coalesce(max(failure_mail_due_at) - clock_timestamp(), '0'), '0') FROM tenants`)
+	return value[time.Duration](r, `SELECT greatest(coalesce(max(failure_email_due_at) - clock_timestamp(), '0'), '0') FROM tenants`)
 }
 
 // MakeFailureMailsDue makes a failure mail due now for each FAILED tenant.
 func (r *Registry) MakeFailureMailsDue() {
 	r.t.Helper()
-	r.exec(`UPDATE tenants SET failure_mail_due_at = now() WHERE status = 'FAILED'`)
+	r.exec(`UPDATE tenants SET failure_email_due_at = now() WHERE status = 'FAILED'`)
 }
 
 // AgeFailureMails moves the times of all failure mails back, as if that much time had passed.
 func (r *Registry) AgeFailureMails(age time.Duration) {
 	r.t.Helper()
-	r.exec(`UPDATE tenants SET failure_mail_due_at = failure_mail_due_at - $1::interval`, age)
+	r.exec(`UPDATE tenants SET failure_email_due_at = failure_email_due_at - $1::interval`, age)
 }
 
 // DueContracts is the number of contracts that are due within a time from now.

@@ -80,7 +80,7 @@ func CanStartNewAttempt(t tenant.Tenant) bool {
 
 // NewAttemptSetItems are the SET items that start a new attempt of a tenant that ended
 // without being live. The failure mail of the last one is not sent any more.
-const NewAttemptSetItems = `attempt = attempt + 1, checkpoint = 'CREATE_TENANT_RECORD', welcome_email_unanswered = false, failure_mail_due_at = NULL, `
+const NewAttemptSetItems = `attempt = attempt + 1, checkpoint = 'CREATE_TENANT_RECORD', welcome_email_unanswered = false, failure_email_due_at = NULL, `
 
 // QueuedError returns the error for a tenant that is queued for a worker.
 func QueuedError(t tenant.Tenant, op string) error {
@@ -99,7 +99,7 @@ func (s *Runs) Abort(ctx context.Context, id uuid.UUID, lease provisioning.Lease
 		if s := locked.Tenant.Status; locked.Tenant.WasLive() || s == tenant.StatusArchived {
 			return s.TransitionError("abort tenant", "aborting")
 		}
-		rows, _ := tx.Query(ctx, `UPDATE tenants SET rollback_target = 'ARCHIVED', job_id = NULL, failure_mail_due_at = NULL, `+claimSetItems+`
+		rows, _ := tx.Query(ctx, `UPDATE tenants SET rollback_target = 'ARCHIVED', job_id = NULL, failure_email_due_at = NULL, `+claimSetItems+`
 			WHERE id = $1 RETURNING `+tenantrow.Columns+tenantrow.RunColumns, id, lease.Owner, lease.TTL)
 		if aborted, err = pgx.CollectExactlyOneRow(rows, tenantrow.ScanRun); err == nil {
 			err = auditlog.Append(ctx, tx, id, audit.ActionAbort, map[string]any{"was": locked.Tenant.Status})

@@ -127,7 +127,7 @@ func rollBack(ctx context.Context, tx pgx.Tx, r provisioning.Run) (tenant.Tenant
 	rows, _ := tx.Query(ctx, `UPDATE tenants SET status = rollback_target, rollback_target = NULL, checkpoint = 'CREATE_TENANT_RECORD',
 			admin_user_id = NULL, blueprint_revision = NULL, schema_version = NULL, outputs = '{}', welcome_email_unanswered = false, run_owner = NULL, run_expires_at = NULL, job_id = NULL,
 			archived_at = CASE WHEN rollback_target = 'ARCHIVED' THEN now() END,
-			failure_mail_due_at = CASE WHEN rollback_target = 'FAILED' THEN clock_timestamp() + $2::interval END, failure_mail_tries = 1,
+			failure_email_due_at = CASE WHEN rollback_target = 'FAILED' THEN clock_timestamp() + $2::interval END, failure_email_tries = 1,
 			admin_password_hash = CASE WHEN rollback_target = 'FAILED' THEN admin_password_hash END, updated_at = now(), version = version + 1
 		WHERE id = $1 RETURNING `+tenantrow.Columns, t.ID, provisioning.MailHold)
 	return pgx.CollectExactlyOneRow(rows, tenantrow.Scan)

@@ -49,7 +49,7 @@ func (w *Waiting) WaitingForWorker(ctx context.Context, reminder time.Duration) 
 			(SELECT count(*) FROM tenants WHERE status = 'ACTIVE' AND `+tenantrow.OpenInvitation+` AND invitation_expires_at > now()
 				AND invitation_expires_at < now() + $2::interval - $1::interval AND invitation_sent_at < invitation_expires_at - $2::interval
 				AND (invitation_reminder_at IS NULL OR invitation_reminder_at < now() - $1::interval)),
-			(SELECT count(*) FROM tenants WHERE `+tenantrow.GetsFailureMail+` AND failure_mail_due_at < now() - $1::interval),
+			(SELECT count(*) FROM tenants WHERE `+tenantrow.GetsFailureMail+` AND failure_email_due_at < now() - $1::interval),
 			(SELECT count(*) FROM tenant_credentials WHERE ended_at IS NULL AND coalesce(closed_at, expires_at) < now() - $1::interval)`,
 		dueFor, reminder).Scan(&r.Tenants, &r.Mails, &r.Reminders, &r.Failures, &r.Logins)
 	if err != nil || r == (Report{}) {

@@ -26,12 +26,12 @@ func TestWaitingForWorker(t *testing.T) {
 			`UPDATE tenants SET invitation_reminder_at = 'infinity'`, "1 reminder of an invitation",
 		},
 		"FailureMail": {
-			`UPDATE tenants SET activated_at = NULL, status = 'FAILED', failure_mail_due_at = now() - interval '11 minutes'`,
-			`UPDATE tenants SET failure_mail_due_at = now() - interval '9 minutes'`, "1 failure mail",
+			`UPDATE tenants SET activated_at = NULL, status = 'FAILED', failure_email_due_at = now() - interval '11 minutes'`,
+			`UPDATE tenants SET failure_email_due_at = now() - interval '9 minutes'`, "1 failure mail",
 		},
 		"AbortedFailureMail": {
 			`UPDATE tenants SET activated_at = NULL, status = 'FAILED', rollback_target = 'ARCHIVED', updated_at = now() - interval '11 minutes',
-				failure_mail_due_at = now() - interval '11 minutes'`,
+				failure_email_due_at = now() - interval '11 minutes'`,
 			`UPDATE tenants SET updated_at = now()`, "1 unfinished tenant",
 		},
 		"Rollback": {

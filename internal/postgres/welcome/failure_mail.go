@@ -15,7 +15,7 @@ import (
 // A failure mail is tried again after one minute, two, four and so on, at most six hours apart.
 // The pauses between twelve tries add up to 20 hours.
 const (
-	failureMailPause    = `least(interval '1 minute' * 2 ^ (failure_mail_tries - 1), interval '6 hours')`
+	failureMailPause    = `least(interval '1 minute' * 2 ^ (failure_email_tries - 1), interval '6 hours')`
 	maxFailureMailTries = `12`
 )
 
@@ -26,11 +26,11 @@ func (s *Mails) ClaimFailureMails(ctx context.Context, hold time.Duration, limit
 	if err != nil {
 		return nil, err
 	}
-	rows, err := pool.Query(ctx, `UPDATE tenants SET failure_mail_due_at = clock_timestamp() + $1::interval, failure_mail_tries = failure_mail_tries + 1
+	rows, err := pool.Query(ctx, `UPDATE tenants SET failure_email_due_at = clock_timestamp() + $1::interval, failure_email_tries = failure_email_tries + 1
 		WHERE id IN (
-			SELECT id FROM tenants WHERE `+tenantrow.GetsFailureMail+` AND failure_mail_due_at <= clock_timestamp()
-			ORDER BY failure_mail_due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
-		RETURNING `+tenantrow.Columns+`, failure_mail_tries`, hold, limit)
+			SELECT id FROM tenants WHERE `+tenantrow.GetsFailureMail+` AND failure_email_due_at <= clock_timestamp()
+			ORDER BY failure_email_due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+		RETURNING `+tenantrow.Columns+`, failure_email_tries`, hold, limit)
 	if err != nil {
 		return nil, pgdb.Classify(err, op)
 	}
@@ -48,7 +48,7 @@ func (s *Mails) EndFailureMail(ctx context.Context, m provisioning.FailureMail) 
 
 // RepeatFailureMail makes a failure mail due again.
 func (s *Mails) RepeatFailureMail(ctx context.Context, m provisioning.FailureMail, atOnce bool) error {
-	dueAt := `CASE WHEN failure_mail_tries < ` + maxFailureMailTries + ` THEN clock_timestamp() + ` + failureMailPause + ` END`
+	dueAt := `CASE WHEN failure_email_tries < ` + maxFailureMailTries + ` THEN clock_timestamp() + ` + failureMailPause + ` END`
 	if atOnce {
 		dueAt = `clock_timestamp()`
 	}
@@ -62,8 +62,8 @@ func (s *Mails) setFailureMail(ctx context.Context, op string, m provisioning.Fa
 	if err != nil {
 		return err
 	}
-	tag, err := pool.Exec(ctx, `UPDATE tenants SET failure_mail_due_at = `+dueAt+`
-		WHERE id = $1 AND attempt = $2 AND failure_mail_tries = $3 AND `+tenantrow.GetsFailureMail, m.Tenant.ID, m.Tenant.Attempt, m.Try)
+	tag, err := pool.Exec(ctx, `UPDATE tenants SET failure_email_due_at = `+dueAt+`
+		WHERE id = $1 AND attempt = $2 AND failure_email_tries = $3 AND `+tenantrow.GetsFailureMail, m.Tenant.ID, m.Tenant.Attempt, m.Try)
 	if err == nil && tag.RowsAffected() == 0 {
 		return errs.Errorf(errs.KindConflict, op, "the failure mail is not this process's to send any more: the tenant was retried or aborted, or another process sends it")
 	}

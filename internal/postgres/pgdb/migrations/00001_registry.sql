@@ -45,8 +45,8 @@ CREATE TABLE tenants (
     invitation_revoked_at  timestamptz,
     invitation_reminder_at timestamptz, -- next attempt to send the reminder; infinity: none; null: when it is due
     -- The failure mail of the attempt, from the commit that ended its rollback.
-    failure_mail_due_at    timestamptz, -- next try to send it, and until then the claim of the running one; null: it is not sent, or not again
-    failure_mail_tries     integer NOT NULL DEFAULT 0, -- the number of the last try: an earlier one sends and records nothing
+    failure_email_due_at    timestamptz, -- next try to send it, and until then the claim of the running one; null: it is not sent, or not again
+    failure_email_tries     integer NOT NULL DEFAULT 0, -- the number of the last try: an earlier one sends and records nothing
     version                bigint NOT NULL DEFAULT 1,
     created_at             timestamptz NOT NULL DEFAULT now(),
     updated_at             timestamptz NOT NULL DEFAULT now(),
@@ -91,7 +91,7 @@ CREATE INDEX tenants_blueprint_page ON tenants (blueprint, created_at DESC, id D
 -- Not on run_expires_at: renewing a lease then updates no index.
 CREATE INDEX tenants_unfinished ON tenants (id) WHERE status IN ('PENDING', 'PROVISIONING') OR rollback_target IS NOT NULL;
 CREATE INDEX tenants_due_mail ON tenants (welcome_email_due_at) WHERE welcome_email_due_at IS NOT NULL;
-CREATE INDEX tenants_due_failure_mail ON tenants (failure_mail_due_at) WHERE failure_mail_due_at IS NOT NULL;
+CREATE INDEX tenants_due_failure_mail ON tenants (failure_email_due_at) WHERE failure_email_due_at IS NOT NULL;
 CREATE INDEX tenants_open_invitation ON tenants (invitation_expires_at)
     WHERE invitation_expires_at IS NOT NULL AND invitation_accepted_at IS NULL AND invitation_revoked_at IS NULL;
 

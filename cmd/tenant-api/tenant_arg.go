@@ -77,6 +77,28 @@ func parseTenants(cmd *cobra.Command, texts []string) ([]tenantArg, error) {
 	return list, nil
 }
 
+// findArchived reads the tenant that the argument names, for a command that is about archived ones.
+// Several of them can have one name: then the error has their ids.
+func (t tenantArg) findArchived(ctx context.Context, s *app.Services) (tenant.Tenant, error) {
+	found, err := t.find(ctx, s)
+	if err != nil || t.name == "" || found.Status != tenant.StatusArchived {
+		return found, err
+	}
+	var same []string
+	for other, err := range s.All(ctx, tenant.ListQuery{Status: tenant.StatusArchived, Text: t.name}) {
+		if err != nil {
+			return found, err
+		}
+		if tenant.NameKey(other.Name) == tenant.NameKey(t.name) && other.PurgedAt.IsZero() {
+			same = append(same, fmt.Sprintf("%s (archived %s)", other.ID, formatTime(other.ArchivedAt)))
+		}
+	}
+	if len(same) > 1 {
+		return found, fmt.Errorf("%d archived tenants have the name %s: %s; give the id of one", len(same), t.name, strings.Join(same, ", "))
+	}
+	return found, nil
+}
+
 // find reads the tenant that the argument names.
 func (t tenantArg) find(ctx context.Context, s *app.Services) (tenant.Tenant, error) {
 	if t.name != "" {

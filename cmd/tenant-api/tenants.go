@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -22,8 +23,8 @@ import (
 )
 
 func (a *cli) tenants() *cobra.Command {
-	return commandGroup("tenants", "List, check, repair, retry, invite, migrate, adopt and purge tenants", "  tenant-api tenants list",
-		a.tenantsList(), a.tenantsShow(), a.tenantsMigrate(), a.tenantsAdopt(), a.tenantsVerify(), a.tenantsRepair(), a.tenantsRetry(), a.tenantsInvite(), a.tenantsPurge(), a.tenantsReconcile())
+	return commandGroup("tenants", "List, check, repair, retry, invite, archive, migrate, adopt and purge tenants", "  tenant-api tenants list",
+		a.tenantsList(), a.tenantsShow(), a.tenantsMigrate(), a.tenantsAdopt(), a.tenantsVerify(), a.tenantsRepair(), a.tenantsRetry(), a.tenantsInvite(), a.tenantsArchive(), a.tenantsUnarchive(), a.tenantsPurge(), a.tenantsReconcile())
 }
 
 func (a *cli) tenantsList() *cobra.Command {
@@ -63,7 +64,7 @@ func (a *cli) tenantsList() *cobra.Command {
 			}
 			rows := make([][]string, len(all))
 			for i, t := range all {
-				rows[i] = []string{t.ID.String(), t.Name, string(t.Status), t.AdminEmail, formatTime(t.CreatedAt)}
+				rows[i] = []string{t.ID.String(), t.Name, statusOf(t), t.AdminEmail, formatTime(t.CreatedAt)}
 			}
 			if err := printTable([]string{"ID", "NAME", "STATUS", "ADMIN", "CREATED"}, rows); err != nil {
 				return err
@@ -116,8 +117,9 @@ func listTenants(cmd *cobra.Command, s *app.Services, q tenant.ListQuery, limit 
 	}
 }
 
-// openTenant opens the services, which the caller closes, and reads a tenant.
-func (a *cli) openTenant(cmd *cobra.Command, arg string) (*registryServices, tenant.Tenant, error) {
+// openTenant opens the services, which the caller closes, and reads a tenant with find, which is
+// tenantArg.find or findArchived.
+func (a *cli) openTenant(cmd *cobra.Command, arg string, find func(tenantArg, context.Context, *app.Services) (tenant.Tenant, error)) (*registryServices, tenant.Tenant, error) {
 	named, err := parseTenants(cmd, []string{arg})
 	if err != nil {
 		return nil, tenant.Tenant{}, err
@@ -126,7 +128,7 @@ func (a *cli) openTenant(cmd *cobra.Command, arg string) (*registryServices, ten
 	if err != nil {
 		return nil, tenant.Tenant{}, err
 	}
-	t, err := named[0].find(cmd.Context(), s.Services)
+	t, err := find(named[0], cmd.Context(), s.Services)
 	if err != nil {
 		s.close()
 		return nil, t, err
@@ -141,7 +143,7 @@ func (a *cli) tenantsShow() *cobra.Command {
 		Long:    "Shows a tenant and the log of its provisioning. " + tenantHelp,
 		Example: "  tenant-api tenants show \"name:St. Mary's Clinic\"",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, t, err := a.openTenant(cmd, args[0])
+			s, t, err := a.openTenant(cmd, args[0], tenantArg.find)
 			if err != nil {
 				return err
 			}
@@ -209,6 +211,14 @@ func printTenant(t tenant.Tenant, node string, entries []tenant.LogEntry) error 
 		rows = append(rows, []string{strconv.Itoa(e.Attempt), string(e.Step), string(e.Status), duration, e.Error})
 	}
 	return printTable([]string{"ATTEMPT", "STEP", "STATUS", "DURATION", "ERROR"}, rows)
+}
+
+// statusOf is a tenant's status, with what ARCHIVED alone does not say.
+func statusOf(t tenant.Tenant) string {
+	if !t.PurgedAt.IsZero() {
+		return string(t.Status) + ", purged"
+	}
+	return string(t.Status)
 }
 
 // invitationOf is the status of an invitation, with the time that matters.

@@ -34,7 +34,7 @@ that fails nothing is purged, unless --skip-undo names the step.
 			if err != nil {
 				return err
 			}
-			s, t, err := a.openTenant(cmd, args[0])
+			s, t, err := a.openTenant(cmd, args[0], tenantArg.findArchived)
 			if err != nil {
 				return err
 			}

@@ -187,7 +187,7 @@ When there is one of these, nothing is changed.
 ` + tenantHelp,
 		Example: "  tenant-api tenants repair name:Clinic",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, t, err := a.openTenant(cmd, args[0])
+			s, t, err := a.openTenant(cmd, args[0], tenantArg.find)
 			if err != nil {
 				return err
 			}

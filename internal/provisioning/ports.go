@@ -45,7 +45,7 @@ type TenantStore interface {
 	// Get returns KindNotFound for an unknown id.
 	Get(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
 	// FindByName finds the live tenant of that name, ignoring case, else the one
-	// archived last. KindNotFound when there is neither.
+	// archived last, else the one among the purged. KindNotFound when there is none.
 	FindByName(ctx context.Context, name string) (tenant.Tenant, error)
 	// FindByExternalID finds the tenant that has the external id, else the last purged
 	// one that had it. KindNotFound for an unknown id.

@@ -28,7 +28,7 @@ func (s *Registry) Get(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
 func (s *Registry) FindByName(ctx context.Context, name string) (tenant.Tenant, error) {
 	return tenantrow.Query(ctx, s.db, "find tenant", "there is no tenant named "+name,
 		`SELECT `+tenantrow.Columns+` FROM tenants WHERE name_key = $1
-		 ORDER BY `+holdsName+` DESC, archived_at DESC NULLS LAST, created_at DESC LIMIT 1`,
+		 ORDER BY `+holdsName+` DESC, purged_at IS NULL DESC, archived_at DESC NULLS LAST, created_at DESC LIMIT 1`,
 		tenant.NameKey(name))
 }
 

@@ -21,7 +21,9 @@ live is rolled back instead, and what the blueprint's own steps did is undone.
 
 ` + tenantHelp,
 		Example: "  tenant-api tenants archive name:Clinic",
-	}, tenantArg.find, func(ctx context.Context, s *app.Services, id uuid.UUID) (tenant.Tenant, error) { return s.Archive(ctx, id) })
+	}, tenantArg.find, func(ctx context.Context, s *app.Services, id uuid.UUID) (tenant.Tenant, error) {
+		return s.Archive(ctx, id)
+	})
 }
 
 func (a *cli) tenantsUnarchive() *cobra.Command {
@@ -33,7 +35,9 @@ name, and after a purge.
 
 ` + tenantHelp,
 		Example: "  tenant-api tenants unarchive name:Clinic",
-	}, tenantArg.findArchived, func(ctx context.Context, s *app.Services, id uuid.UUID) (tenant.Tenant, error) { return s.Unarchive(ctx, id) })
+	}, tenantArg.findArchived, func(ctx context.Context, s *app.Services, id uuid.UUID) (tenant.Tenant, error) {
+		return s.Unarchive(ctx, id)
+	})
 }
 
 // move makes a command that moves one tenant to another status.

@@ -129,7 +129,7 @@ func (p *components) close() {
 func (p *components) buildQueue(ctx context.Context, o componentOptions) error {
 	options := queue.Options{URL: p.settings.database.SessionURL().Reveal(), Role: p.settings.database.Role, Logger: o.log}
 	if o.workers > 0 {
-		reconciler, err := provisioning.NewReconciler(p.DB, p.Provisioning, provisioning.ReconcilerOptions{Contracts: p.Contracts, Reminder: p.settings.mail.InvitationReminder})
+		reconciler, err := provisioning.NewReconciler(p.DB, p.Provisioning, provisioning.ReconcilerOptions{Contracts: p.Contracts, ReminderLead: p.settings.mail.InvitationReminder})
 		if err != nil {
 			return err
 		}

@@ -5,8 +5,6 @@ package main_test
 import (
 	"strings"
 	"testing"
-
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 // TestTenantsArchive: out of service and back, by id and by name.
@@ -23,9 +21,7 @@ func TestTenantsArchive(t *testing.T) {
 	w.printed(0, "tenants", "archive", id, "--json")
 
 	// Of tenants that are archived and have one name, each is purged by its id, the last by name.
-	if _, err := testenv.Connect(t, w.env["DATABASE_URL"]).Exec(t.Context(), `UPDATE tenants SET name = 'Clinic', name_key = 'clinic' WHERE id = $1`, ids[1]); err != nil {
-		t.Fatal(err)
-	}
+	w.registry.RenameTenant(ids[1], "Clinic")
 	w.mustRun("tenants", "archive", "name:Clinic").want(t, 0, ids[1])
 	for _, command := range [][]string{{"purge", "name:clinic", "--confirm", "Clinic", "--retention", "0s"}, {"unarchive", "name:clinic"}} {
 		w.run(append([]string{"tenants"}, command...)...).want(t, 1, "2 archived tenants have the name clinic: ", ids[0], ids[1], "give the id of one")

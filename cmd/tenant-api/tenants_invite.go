@@ -47,10 +47,15 @@ delivered before cannot be used any more.
 				return err
 			}
 			if jsonOutput {
-				return printJSON(dto.NewTenant(out.Tenant).WithoutOutputs())
+				if err := printJSON(dto.NewTenant(out.Tenant).WithoutOutputs()); err != nil {
+					return err
+				}
 			}
 			if out.Tenant.WelcomeEmail == tenant.WelcomeEmailFailed {
 				return fmt.Errorf("the welcome mail of %q (%s) was not delivered; correct the address of its admin, or the settings of mail, and invite again", out.Tenant.Name, out.Tenant.ID)
+			}
+			if jsonOutput {
+				return nil
 			}
 			fmt.Printf("The welcome mail of %q (%s) to %s is %s. Invitation: %s.\n", out.Tenant.Name, out.Tenant.ID, out.Tenant.AdminEmail,
 				out.Tenant.WelcomeEmail, invitationOf(out.Tenant.Invitation))

@@ -20,6 +20,7 @@ func TestTenantsInvite(t *testing.T) {
 	w.printed(0, "tenants", "invite", id, "--json")
 	w.mail.RejectRecipients(550, "5.1.1 no such user", -1)
 	w.run("tenants", "invite", id).want(t, 1, "Warning: ", "was not delivered; correct the address")
+	w.printed(1, "tenants", "invite", id, "--json")
 	w.mail.RejectRecipients(451, "4.3.0 later", -1)
-	w.run("tenants", "invite", id).want(t, 0, "Warning: ", "is PENDING. Invitation: PENDING, until ", "not sent yet")
+	w.run("tenants", "invite", id).want(t, 0, "Warning: ", "is PENDING. Invitation: PENDING, until ", "mail not confirmed")
 }

@@ -60,7 +60,7 @@ function show(view, title, text, {action = null, link = "", answer = null} = {})
 // showError shows an error that says nothing about the invitation. Trying again is safe.
 function showError(answer) {
   if (answer.status === 404 || answer.status === 400) {
-    return show("unknown", "This link is not complete", "Open the whole link of the mail again, or ask your contact for another invitation.", {answer})
+    return show("unknown", "This link does not work", "Open the whole link of the mail again, or ask your contact for another invitation.", {answer})
   }
   show(answer.status === 0 ? "unreachable" : "error", "That did not work", problemOf(answer), {answer, action: {label: "Try again", run: inspect}})
 }
@@ -144,7 +144,10 @@ async function renew() {
   if (answer.body.status === "failed") {
     return show("failed", "The mail could not be sent", "The mail server refused it. Ask your contact for another invitation.", {answer})
   }
-  show("sent", "A new invitation is on its way", "Look into the mailbox of the registered address, also into its folder for spam.")
+  if (answer.body.status === "pending") {
+    return show("pending", "A new invitation will arrive soon", "The mail is not confirmed yet. If the mail server does not take it now, it is sent again.", {answer})
+  }
+  show("sent", "A new invitation is on its way", "Check the mailbox of the registered address, and its spam folder.")
 }
 
 $("form").addEventListener("submit", accept)

@@ -107,13 +107,16 @@ func verify(hash, password string) (bool, error) {
 	if _, err := fmt.Sscanf(hash, "$argon2id$v=%d$m=%d,t=%d,p=%d$%s", &version, &memory, &passes, &lanes, &rest); err != nil || version != argon2.Version {
 		return false, errors.New("the stored hash is not of argon2id")
 	}
+	if passes < 1 || passes > 10 || lanes < 1 || lanes > 16 || memory < 8*uint32(lanes) || memory > 256*1024 {
+		return false, errors.New("the stored hash has parameters out of bounds")
+	}
 	saltText, keyText, _ := strings.Cut(rest, "$")
 	salt, err := base64.RawStdEncoding.DecodeString(saltText)
-	if err != nil {
+	if err != nil || len(salt) < 8 || len(salt) > 64 {
 		return false, errors.New("the stored hash has no salt")
 	}
 	key, err := base64.RawStdEncoding.DecodeString(keyText)
-	if err != nil || len(key) < 16 {
+	if err != nil || len(key) < 16 || len(key) > 64 {
 		return false, errors.New("the stored hash has no key")
 	}
 	got := argon2.IDKey([]byte(password), salt, passes, memory, lanes, uint32(len(key))) //nolint:gosec // from at most 255 characters

@@ -22,7 +22,7 @@ import (
 func setupExample(t *testing.T, body map[string]any, o serverOptions, origins ...string) (*testServer, *pagetest.Site, map[string]any, string) {
 	t.Helper()
 	site := pagetest.Serve(t)
-	o.CORSOrigins, o.AppURL, o.OwnInvitationPage = origins, site.AppURL(), true
+	o.CORSOrigins, o.AppURL, o.InvitationURL = origins, site.AppURL(), site.InvitationURL()
 	if origins == nil {
 		o.CORSOrigins = []string{site.Origin}
 	}
@@ -89,7 +89,7 @@ func TestInvitationExample(t *testing.T) {
 		for _, wrong := range []string{token[:20], strings.Repeat("A", 43), "%00", "<script>"} {
 			p.Do(chromedp.Navigate("about:blank"))
 			p.Visit(site.Link(wrong), "unknown")
-			if text := p.Text(); !strings.Contains(text, "This link is not complete") {
+			if text := p.Text(); !strings.Contains(text, "This link does not work") {
 				t.Errorf("%q", text)
 			}
 		}

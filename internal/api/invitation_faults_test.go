@@ -197,7 +197,7 @@ func TestInvitationPage_Faults(t *testing.T) {
 		for b.inspect(token).status == http.StatusOK { // Uses up the token's requests.
 		}
 		p.choose(password)
-		p.wantNotice("Too many tries. Try again in 6 seconds.", password)
+		p.wantNotice("Too many attempts. Try again in 6 seconds.", password)
 		b.clock.advance(10 * time.Second)
 		p.do(chromedp.Click(chromedp.CSS("#submit")))
 		p.want("done")

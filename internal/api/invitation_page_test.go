@@ -236,7 +236,7 @@ func TestInvitationPage(t *testing.T) {
 		p := b.invitationPage(360)
 		p.setScripts(false)
 		p.do(chromedp.Navigate(b.url + "/invitation#invitation=" + token))
-		if text := p.text(); !strings.Contains(text, "This page needs JavaScript.") || !strings.Contains(text, "braucht JavaScript") || !strings.Contains(text, "Invitation") || strings.Contains(text, "…") {
+		if text := p.text(); !strings.Contains(text, "This page needs JavaScript.") || !strings.Contains(text, "benötigt JavaScript") || !strings.Contains(text, "Invitation") || strings.Contains(text, "…") {
 			t.Errorf("%q", text)
 		}
 		p.setScripts(true)
@@ -278,6 +278,9 @@ func TestInvitationPage_Headers(t *testing.T) {
 }
 
 func TestInvitationPage_OwnPage(t *testing.T) {
-	b := setupWith(t, serverOptions{Options: api.Options{OwnInvitationPage: true}})
-	b.do(http.MethodGet, "/invitation", nil).want(http.StatusNotFound)
+	b := setupWith(t, serverOptions{Options: api.Options{InvitationURL: "https://app.platform.example/welcome"}})
+	// Of mails from before: a browser keeps the fragment.
+	if got := b.do(http.MethodGet, "/invitation", nil).want(http.StatusFound); got.header.Get("Location") != "https://app.platform.example/welcome" {
+		t.Errorf("%v", got.header)
+	}
 }

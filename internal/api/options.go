@@ -46,8 +46,8 @@ type Options struct {
 
 	Blueprints Blueprints // Required.
 
-	AppURL            string // Base address of the platform's application, without a trailing slash. Default: none.
-	OwnInvitationPage bool   // The platform has a page for invitations: this server serves none.
+	AppURL        string // Base address of the platform's application, without a trailing slash. Default: none.
+	InvitationURL string // The platform's own page for invitations, to which /invitation leads. Empty: this server serves one.
 
 	CORSOrigins    []string        // Origins whose pages may call the operations for invitations, as browsers send them. Default: none.
 	TrustedProxies proxies.Trusted // Proxies whose X-Forwarded-For has the addresses of clients. Default: none.

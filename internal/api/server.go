@@ -113,7 +113,10 @@ func (s *Server) buildRoutes() {
 	s.registerHealthRoutes()
 	s.mux.HandleFunc("GET "+openAPIPath, openapi.Serve(s.api))
 	s.mux.HandleFunc("GET "+docsPath, openapi.Docs.Serve)
-	if !s.opts.OwnInvitationPage {
+	if own := s.opts.InvitationURL; own != "" {
+		// Links of mails from before the platform had its page. A browser keeps the fragment.
+		s.mux.Handle("GET "+invitationPath, http.RedirectHandler(own, http.StatusFound))
+	} else {
 		s.mux.HandleFunc("GET "+invitationPath, onboarding.Invitation.Serve)
 	}
 }

@@ -124,7 +124,7 @@ func (r *reader) duration(variable string, fallback time.Duration) time.Duration
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 {
-		r.addError(variable, "is %q; give a time such as 720h", text)
+		r.addError(variable, "is %q; give hours and minutes, such as 72h or 90m, and not less than 0", text)
 		return fallback
 	}
 	return d

@@ -90,9 +90,12 @@ func ReadMail(source Source) (Mail, error) {
 	m.AppURL, m.InvitationURL = r.appURL(), r.invitationURL()
 	m.InvitationTTL = r.duration(InvitationTTL, invitation.DefaultTTL)
 	if m.InvitationTTL < invitation.MinTTL || m.InvitationTTL > invitation.MaxTTL {
-		r.addError(InvitationTTL, "is %v; give a time from 1h to 720h", m.InvitationTTL)
+		r.addError(InvitationTTL, "is %v; give a time from %v to %v", m.InvitationTTL, invitation.MinTTL, invitation.MaxTTL)
 	}
 	m.InvitationReminder = r.duration(InvitationReminder, invitation.DefaultReminder)
+	if r.text(InvitationReminder, "") != "" && m.InvitationReminder >= m.InvitationTTL {
+		r.addError(InvitationReminder, "is %v, but an invitation ends after %v; give a shorter time, or 0 for no reminder", m.InvitationReminder, m.InvitationTTL)
+	}
 	return m, r.err()
 }
 
@@ -135,15 +138,19 @@ func (r *reader) appURL() string {
 	fallback := url.URL{Scheme: "http", Host: net.JoinHostPort(r.text(AppHost, "127.0.0.1"), formatInt(port))}
 	address := r.text(AppURL, fallback.String())
 	if !isPageURL(address) {
-		r.addError(AppURL, "is not a base URL; give it as https://app.platform.example")
+		r.addError(AppURL, "is %q, which is not a base URL; give it as https://app.platform.example", address)
 	}
 	return strings.TrimRight(address, "/")
 }
 
 func (r *reader) invitationURL() string {
 	address := r.text(InvitationURL, "")
-	if address != "" && !isPageURL(address) {
-		r.addError(InvitationURL, "is not the address of a page; give it as https://app.platform.example/welcome, without a fragment: the token is added there")
+	switch u, err := url.Parse(address); {
+	case address == "":
+	case !isPageURL(address):
+		r.addError(InvitationURL, "is %q, which is not the address of a page without query and fragment; give it as https://app.platform.example/welcome", address)
+	case err == nil && u.Scheme == "http" && !Loopback(u.Hostname()):
+		r.addError(InvitationURL, "begins with http, so the network can read the tokens of invitations; use https (http is allowed only on loopback)")
 	}
 	return address
 }

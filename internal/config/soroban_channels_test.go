@@ -27,7 +27,7 @@ func TestReadSoroban_Channels(t *testing.T) {
 		},
 		"TooManyChannels":  {in: map[string]string{"SOROBAN_CHANNELS": "1001"}, fault: `SOROBAN_CHANNELS is "1001"; give a whole number from 0 to 1000`},
 		"NegativeChannels": {in: map[string]string{"SOROBAN_CHANNELS": "-1"}, fault: `SOROBAN_CHANNELS is "-1"`},
-		"BadInterval":      {in: map[string]string{"SOROBAN_ANCHOR_INTERVAL": "daily"}, fault: `SOROBAN_ANCHOR_INTERVAL is "daily"; give a time such as`},
+		"BadInterval":      {in: map[string]string{"SOROBAN_ANCHOR_INTERVAL": "daily"}, fault: `SOROBAN_ANCHOR_INTERVAL is "daily"; give hours and minutes, such as`},
 		"NegativeInterval": {in: map[string]string{"SOROBAN_ANCHOR_INTERVAL": "-1h"}, fault: "SOROBAN_ANCHOR_INTERVAL"},
 		"BalanceInXLM":     {in: map[string]string{"SOROBAN_LOW_BALANCE": "100 XLM"}, fault: `SOROBAN_LOW_BALANCE is "100 XLM"; give a whole number`},
 	} {

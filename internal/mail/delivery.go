@@ -72,7 +72,7 @@ func (d *delivery) cut(cause error) bool {
 // gone on, or wants that, BeforeDot is asked first.
 func (d *delivery) passDot() (ok bool, err error) {
 	d.mu.Lock()
-	ask := d.behind || d.wait.Ask
+	ask := d.behind || d.wait.AlwaysBeforeDot
 	if !ask && d.state == gateOpen {
 		d.sendDotLocked()
 		d.mu.Unlock()

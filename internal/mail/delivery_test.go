@@ -79,13 +79,13 @@ func (s *sender) wantCopies(t *testing.T, n int) {
 	}
 }
 
-// TestMailer_Ask: a caller that wants that is asked before the final dot also while it waits, and
+// TestMailer_AlwaysBeforeDot: a caller that wants that is asked before the final dot also while it waits, and
 // can end the conversation.
-func TestMailer_Ask(t *testing.T) {
+func TestMailer_AlwaysBeforeDot(t *testing.T) {
 	t.Parallel()
 	s := newSender(t, mail.Options{})
 	w := patient
-	w.Ask = true
+	w.AlwaysBeforeDot = true
 	asked := func(answer error) error {
 		w.BeforeDot = func() error {
 			s.wantCopies(t, 0)

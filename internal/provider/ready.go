@@ -58,7 +58,7 @@ func (b *backend) checkReady(ctx context.Context, diags *diag.Diagnostics) {
 	b.addConfigError(ctx, diags, path.Root("database").AtName("url"), privileges)
 	if waits := waiting.String(); waits != "" {
 		diags.AddWarning("Work waits for a worker", "Waiting for more than 10 minutes: "+waits+". No worker of tenant-api was seen for an hour.\n\n"+
-			"Start one (tenant-api serve, or tenant-api worker), or run tenant-api tenants reconcile regularly. "+
+			"Start one (tenant-api serve, or tenant-api worker). tenant-api tenants reconcile, run regularly, does all but queued tenants. "+
 			"What needs a worker is in the guide \"Onboarding of administrators\".")
 	}
 	b.addConfigError(ctx, diags, path.Root("soroban").AtName("rpc_url"), ready.Network)

@@ -2,12 +2,9 @@ package provisioning
 
 import (
 	"context"
-	"errors"
-	"time"
 
 	"github.com/google/uuid"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -30,47 +27,16 @@ type FailureMailStore interface {
 
 func (m FailureMail) tenantID() uuid.UUID { return m.Tenant.ID }
 
-// sendFailureMail sends a failure mail of which this process has the claim, and records what
-// becomes of it. wait.Ended gets the outcome when that is ErrMailUnderWay; recordLimit is how
-// long each record may take. KindConflict when the mail is not to be sent any more.
-func (p *Pipeline) sendFailureMail(ctx context.Context, m FailureMail, wait MailWait, recordLimit time.Duration) error {
-	record := func(store func(context.Context) error) (err error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
-		defer cancel()
-		for range p.opts.Retry.Tries(ctx, p.opts.Clock, &err, nil) {
-			err = store(ctx)
-		}
-		return err
-	}
-	// From the final dot on the server may have the mail, so it is not sent again, also when the
-	// process is killed before the answer.
-	wait.Ask, wait.BeforeDot = true, func() error {
-		return record(func(ctx context.Context) error { return p.failureMails.EndFailureMail(ctx, m) })
-	}
-	outcome := func(sent error) error {
-		err := record(func(ctx context.Context) error { return p.recordFailureMail(ctx, m, sent) })
-		return errors.Join(sent, err)
-	}
-	ended := wait.Ended
-	wait.Ended = func(sent error) { ended(outcome(sent)) }
-	sent := p.mailer.SendFailure(ctx, m, wait)
-	if errors.Is(sent, ErrMailUnderWay) {
-		return sent
-	}
-	return outcome(sent)
+func (m FailureMail) end(ctx context.Context, p *Pipeline) error {
+	return p.failureMails.EndFailureMail(ctx, m)
 }
 
-// recordFailureMail records the outcome of a conversation.
-func (p *Pipeline) recordFailureMail(ctx context.Context, m FailureMail, sent error) error {
-	switch kind := errs.KindOf(sent); {
-	case sent == nil, errors.Is(sent, ErrMailUnconfirmed), kind == errs.KindConflict:
-		return nil // Recorded before the final dot, or another's.
-	case kind == errs.KindCancelled:
-		return p.failureMails.RepeatFailureMail(ctx, m, true)
-	case kind == errs.KindTransient, kind == errs.KindInvalid: // Invalid: mail is not configured here, or wrongly.
-		return p.failureMails.RepeatFailureMail(ctx, m, false)
-	}
-	return p.failureMails.EndFailureMail(ctx, m)
+func (m FailureMail) repeat(ctx context.Context, p *Pipeline, atOnce bool) error {
+	return p.failureMails.RepeatFailureMail(ctx, m, atOnce)
+}
+
+func (m FailureMail) send(ctx context.Context, p *Pipeline, wait MailWait) error {
+	return p.mailer.SendFailure(ctx, m, wait)
 }
 
 // sendFailureMails sends the failure mails that the processes which ended the attempts did not
@@ -84,10 +50,6 @@ func (r *Reconciler) sendFailureMails(ctx context.Context, report *Report) (err 
 	if err != nil {
 		return err
 	}
-	// Nobody waits for this caller, so it waits for the outcome.
-	wait := MailWait{Dot: r.pipeline.opts.MailDotWait, Answer: MailHold, Total: MailHold, Cut: true, Ended: func(error) {}}
-	report.FailureMailsSent, err = sendDue(r.opts.MaxConcurrentMails, "failure mail", due, func(m FailureMail) error {
-		return r.pipeline.sendFailureMail(ctx, m, wait, r.pipeline.opts.StepGrace)
-	})
+	report.FailureMailsSent, err = r.sendAll(ctx, "failure mail", asClaimed(due))
 	return err
 }

@@ -76,7 +76,7 @@ func (p *post) sender(policy provisioning.MailFailurePolicy, change ...func(*pro
 	must(err)
 	s.Service, err = provisioning.NewService(s.process, s.pipeline)
 	must(err)
-	s.Reconciler, err = provisioning.NewReconciler(p.db, s.Service, provisioning.ReconcilerOptions{Reminder: invitation.DefaultReminder})
+	s.Reconciler, err = provisioning.NewReconciler(p.db, s.Service, provisioning.ReconcilerOptions{ReminderLead: invitation.DefaultReminder})
 	must(err)
 	return &s
 }

@@ -304,7 +304,8 @@ type MailWait struct {
 	// BeforeDot is called when the server is about to get the mail and the caller has gone on:
 	// it records that there is no answer yet. An error ends the conversation. Nil: nothing.
 	BeforeDot func() error
-	Ask       bool // BeforeDot is called also while the caller waits.
+	// AlwaysBeforeDot says that BeforeDot is called also while the caller waits.
+	AlwaysBeforeDot bool
 	// Unanswered is called when the answer takes long; with false when the mail was refused
 	// after that or after BeforeDot. Nil: nothing.
 	Unanswered func(unanswered bool) error

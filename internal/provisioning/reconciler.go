@@ -69,8 +69,8 @@ type ReconcilerOptions struct {
 	Batch              int                   // Maximum number of items of each kind in one pass. Default 50.
 	MaxConcurrentMails int                   // Default 4.
 	Contracts          *contracts.Reconciler // Nil: contract management is not configured.
-	// Reminder is how long before the end of an unused invitation its reminder is sent. 0: none.
-	Reminder        time.Duration
+	// ReminderLead is how long before the end of an unused invitation its reminder is sent. 0: none.
+	ReminderLead    time.Duration
 	CleanupInterval time.Duration // Pause after a pass that found nothing to delete. Default an hour.
 }
 

@@ -2,114 +2,82 @@ package provisioning
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
-	"golang.org/x/sync/errgroup"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// ReminderStore has the reminders of invitations. Many processes may call its methods at once.
+// ReminderStore has the reminders of invitations. The methods for one reminder return KindConflict
+// when it must not be sent by this try: another one has begun, or the invitation is not PENDING
+// any more.
 type ReminderStore interface {
 	// ClaimDueReminders returns ACTIVE tenants whose invitation is PENDING, was sent, and ends in
-	// before or less, and that were not reminded; for claimTimeout no other process gets them. An
-	// invitation that was not longer than before from the start has no reminder.
-	ClaimDueReminders(ctx context.Context, before, claimTimeout time.Duration, limit int) ([]DueReminder, error)
-	// AddReminder stores the second token of a PENDING invitation. KindConflict when the invitation
-	// is not PENDING any more, or another one has replaced it.
-	AddReminder(ctx context.Context, r DueReminder, inv invitation.Invitation) error
-	// RecordReminder ends the claim: the reminder is due again after a pause, or never if that is
-	// negative.
-	RecordReminder(ctx context.Context, r DueReminder, again time.Duration) error
+	// lead or less, and that were not reminded, each as its next try; for claimTimeout no other
+	// process gets them. An invitation that was not longer than lead from the start has no reminder.
+	ClaimDueReminders(ctx context.Context, lead, claimTimeout time.Duration, limit int) ([]Reminder, error)
+	// AddReminder stores the token of a reminder.
+	AddReminder(ctx context.Context, r Reminder, inv invitation.Invitation) error
+	// EndReminder records that the reminder is not sent again.
+	EndReminder(ctx context.Context, r Reminder) error
+	// RepeatReminder deletes the token of a reminder that was not sent, and makes the reminder due
+	// again: at once, or after a backoff that grows with each try.
+	RepeatReminder(ctx context.Context, r Reminder, inv invitation.Invitation, atOnce bool) error
 }
 
-// DueReminder is a reminder that is due.
-type DueReminder struct {
+// Reminder is the reminder of an invitation.
+type Reminder struct {
 	Tenant    tenant.Tenant
 	Serial    int       // Of the welcome mail; see MailRef.
 	ExpiresAt time.Time // Of the invitation. It identifies the invitation among those of the tenant.
+	Try       int       // Its number, which identifies a claim. The Message-ID does not depend on it.
 }
-
-// reminderPause is the time between two tries to send a reminder. There are tries until the
-// invitation ends.
-const reminderPause = 15 * time.Minute
-
-// reminderClaim is how long a reminder belongs to its conversation, as MailHold.
-const reminderClaim = MailHold
 
 // sendReminders sends the reminders that are due.
 func (r *Reconciler) sendReminders(ctx context.Context, report *Report) error {
-	if r.opts.Reminder <= 0 {
+	if r.opts.ReminderLead <= 0 {
 		return nil
 	}
-	var due []DueReminder
+	var due []Reminder
 	err := r.pipeline.detached(ctx, func(ctx context.Context) (err error) {
-		due, err = r.orphans.ClaimDueReminders(ctx, r.opts.Reminder, reminderClaim, r.opts.Batch)
+		due, err = r.orphans.ClaimDueReminders(ctx, r.opts.ReminderLead, MailHold, r.opts.Batch)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	report.RemindersSent, err = sendDue(r.opts.MaxConcurrentMails, "reminder", due, func(d DueReminder) error { return r.remind(ctx, d) })
+	mails := make([]claimedMail, len(due))
+	for i, d := range due {
+		mails[i] = reminderMail{d, r.orphans, invitation.NewInvitation(d.ExpiresAt)}
+	}
+	report.RemindersSent, err = r.sendAll(ctx, "reminder", mails)
 	return err
 }
 
-func (d DueReminder) tenantID() uuid.UUID { return d.Tenant.ID }
-
-// sendDue sends mails that were claimed, some at once, and returns the tenants whose mail was
-// sent. One tenant's error stops no other.
-func sendDue[M interface{ tenantID() uuid.UUID }](maxConcurrent int, what string, due []M, send func(M) error) (sent []uuid.UUID, _ error) {
-	var (
-		failures []error
-		mu       sync.Mutex // Guards failures and sent.
-		group    errgroup.Group
-	)
-	group.SetLimit(maxConcurrent)
-	for _, m := range due {
-		group.Go(func() error {
-			err := send(m)
-			mu.Lock()
-			defer mu.Unlock()
-			switch {
-			case err == nil:
-				sent = append(sent, m.tenantID())
-			case errs.KindOf(err) != errs.KindConflict: // Else it is not to be sent any more.
-				failures = append(failures, fmt.Errorf("%s of tenant %s: %w", what, m.tenantID(), err))
-			}
-			return nil
-		})
-	}
-	_ = group.Wait()
-	return sent, errors.Join(failures...)
+// reminderMail is a reminder with its token, which the registry has once the conversation begins.
+type reminderMail struct {
+	Reminder
+	store ReminderStore
+	token invitation.Invitation
 }
 
-// remind sends one reminder. One that the mail server may have is not sent again.
-func (r *Reconciler) remind(ctx context.Context, d DueReminder) error {
-	second := invitation.NewInvitation(d.ExpiresAt)
-	if err := r.orphans.AddReminder(ctx, d, second); err != nil {
+func (m reminderMail) tenantID() uuid.UUID { return m.Tenant.ID }
+
+func (m reminderMail) end(ctx context.Context, _ *Pipeline) error {
+	return m.store.EndReminder(ctx, m.Reminder)
+}
+
+func (m reminderMail) repeat(ctx context.Context, _ *Pipeline, atOnce bool) error {
+	return m.store.RepeatReminder(ctx, m.Reminder, m.token, atOnce)
+}
+
+func (m reminderMail) send(ctx context.Context, p *Pipeline, wait MailWait) error {
+	if err := m.store.AddReminder(ctx, m.Reminder, m.token); err != nil {
 		return err
 	}
-	m := newWelcomeMail(d.Tenant, d.Serial, second)
-	m.Reminder = true
-	// Nobody waits for this caller, so it waits for the outcome.
-	wait := MailWait{Dot: r.pipeline.opts.MailDotWait, Answer: reminderClaim, Total: reminderClaim, Cut: true}
-	sent := r.pipeline.mailer.SendWelcome(ctx, m, wait)
-	again := time.Duration(-1)
-	switch kind := errs.KindOf(sent); {
-	case sent == nil, errors.Is(sent, ErrMailUnderWay):
-	case kind == errs.KindCancelled:
-		again = 0
-	case kind == errs.KindTransient:
-		again = reminderPause
-	}
-	ctx, end := r.pipeline.withGrace(ctx)
-	defer end(nil)
-	err := r.orphans.RecordReminder(ctx, d, again)
-	return errors.Join(sent, err)
+	mail := newWelcomeMail(m.Tenant, m.Serial, m.token)
+	mail.Reminder = true
+	return p.mailer.SendWelcome(ctx, mail, wait)
 }

@@ -72,8 +72,14 @@ func TestReminder(t *testing.T) {
 		p.wantFailedPass(s, "reminder of tenant")
 		p.server.At(mailtest.Data, nil)
 		p.wantReminders(s, 0, 1) // Not at once.
-		p.registry.AgeInvitations(15 * time.Minute)
+		if n := p.registry.Invitations(); n != 1 {
+			t.Errorf("%d tokens, although the reminder was not sent", n)
+		}
+		p.registry.AgeInvitations(time.Minute)
 		p.wantReminders(s, 1, 2)
+		if n := p.registry.Invitations(); n != 2 {
+			t.Errorf("%d tokens, want two", n)
+		}
 	})
 	t.Run("RefusedForGood", func(t *testing.T) {
 		t.Parallel()
@@ -107,6 +113,43 @@ func TestReminder(t *testing.T) {
 		p.registry.AgeInvitations(15 * time.Minute)
 		p.wantReminders(s, 1, 2)
 	})
+	for name, change := range map[string]func(p *post, s *sender){
+		"ArchivedMeanwhile": func(p *post, s *sender) { _, err := s.Archive(p.t.Context(), p.only().ID); p.must(err) },
+		"PasswordSetMeanwhile": func(p *post, s *sender) {
+			in := p.only().Inputs()
+			in.AdminPassword = "correct horse battery staple"
+			_, err := s.Update(p.t.Context(), p.only().ID, in, 0)
+			p.must(err)
+		},
+		"ClaimedMeanwhile": func(p *post, _ *sender) {
+			p.registry.AgeInvitations(15 * time.Minute)
+			if due, err := p.db.ClaimDueReminders(p.t.Context(), day, 15*time.Minute, 1); err != nil || len(due) != 1 || due[0].Try != 2 {
+				p.t.Errorf("%+v, %v", due, err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPost(t)
+			s := p.invited(invitation.DefaultTTL - day + time.Minute)
+			release := make(chan struct{})
+			p.server.At(mailtest.Data, p.server.Hang(release))
+			done := make(chan provisioning.Report)
+			go func() {
+				report, err := s.Pass(t.Context())
+				if err != nil {
+					t.Error(err)
+				}
+				done <- report
+			}()
+			p.server.Await(t, mailtest.Data, 2)
+			change(p, s)
+			close(release)
+			if report := <-done; len(report.RemindersSent) != 0 || len(p.server.Copies()) != 1 {
+				t.Errorf("%+v, the server got %q", report, p.server.Copies())
+			}
+		})
+	}
 	t.Run("AtOnce", func(t *testing.T) {
 		t.Parallel()
 		p := newPost(t)

@@ -66,7 +66,7 @@ func (x *execution) rollBack() (tenant.Tenant, error) {
 		x.notify(step, tenant.StepRolledBack, 0, nil)
 	}
 	if t.Status == tenant.StatusFailed {
-		x.mailFailure(t)
+		x.sendFailureMail(t)
 	}
 	return t, nil
 }
@@ -96,10 +96,10 @@ func (x *execution) rollbackIncomplete(step tenant.Step, cause, undoing error) e
 		step, errs.Truncate(errs.SafeMessage(cause), errs.MaxErrorLength/2), errs.Truncate(errs.SafeMessage(undoing), errs.MaxErrorLength/4))
 }
 
-// mailFailure sends the failure mail, of which the commit of the rollback was the claim. An error
+// sendFailureMail sends the failure mail, of which the commit of the rollback was the claim. An error
 // changes nothing about the tenant, so it is only reported to the observer. The lease is
 // released by now: nothing waits for the run.
-func (x *execution) mailFailure(t tenant.Tenant) {
+func (x *execution) sendFailureMail(t tenant.Tenant) {
 	ctx, cancel := x.cleanupContext()
 	defer cancel()
 	report := func(err error) {
@@ -115,7 +115,7 @@ func (x *execution) mailFailure(t tenant.Tenant) {
 	if x.options.Foreground {
 		wait.Dot, wait.Answer, wait.Total = x.opts.MailWait, x.opts.MailWait, x.opts.MailWait
 	}
-	if err := x.sendFailureMail(ctx, FailureMail{Tenant: t, Try: 1}, wait, x.cleanupLimit()); !errors.Is(err, ErrMailUnderWay) {
+	if err := x.sendClaimed(ctx, FailureMail{Tenant: t, Try: 1}, wait, x.cleanupLimit()); !errors.Is(err, ErrMailUnderWay) {
 		report(err)
 	}
 }

@@ -66,7 +66,7 @@ func TestTenants(t *testing.T) {
 		return tenant.Page{Total: int64(len(q.Status) + len(q.Invitation)*100)}, nil
 	})
 	if err := testutil.GatherAndCompare(r, strings.NewReader(`
-# HELP healthcare_tenant_invitations Tenants whose administrator has not accepted the newest invitation: it can be, or it has expired.
+# HELP healthcare_tenant_invitations Tenants whose newest invitation is open: PENDING can be accepted, EXPIRED was not accepted in time.
 # TYPE healthcare_tenant_invitations gauge
 healthcare_tenant_invitations{status="EXPIRED"} 700
 healthcare_tenant_invitations{status="PENDING"} 700

@@ -28,7 +28,7 @@ type Tenants struct {
 func NewTenants(r prometheus.Registerer, list func(context.Context, tenant.ListQuery) (tenant.Page, error)) *Tenants {
 	t := &Tenants{
 		list: list, count: prometheus.NewDesc("healthcare_tenants", "Tenants in the registry.", []string{"status"}, nil),
-		invitations: prometheus.NewDesc("healthcare_tenant_invitations", "Tenants whose administrator has not accepted the newest invitation: it can be, or it has expired.", []string{"status"}, nil),
+		invitations: prometheus.NewDesc("healthcare_tenant_invitations", "Tenants whose newest invitation is open: PENDING can be accepted, EXPIRED was not accepted in time.", []string{"status"}, nil),
 	}
 	r.MustRegister(t)
 	return t

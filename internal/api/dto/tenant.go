@@ -58,9 +58,9 @@ type Tenant struct {
 
 // Invitation is the newest invitation of a tenant's administrator.
 type Invitation struct {
-	Status     string     `json:"status" enum:"NONE,PENDING,ACCEPTED,EXPIRED,REVOKED" doc:"NONE: nobody was invited yet, or the tenant has no administrator. REVOKED: it cannot be used any more; invite again."`
+	Status     string     `json:"status" enum:"NONE,PENDING,ACCEPTED,EXPIRED,REVOKED" doc:"NONE: nobody was invited: the tenant was never live, was adopted without a mail, or has no users. REVOKED: it cannot be used any more; invite again."`
 	SentAt     *time.Time `json:"sentAt" doc:"When the mail server took its mail."`
-	ExpiresAt  *time.Time `json:"expiresAt"`
+	ExpiresAt  *time.Time `json:"expiresAt" doc:"Until when it can be accepted."`
 	AcceptedAt *time.Time `json:"acceptedAt" doc:"When the administrator chose a password."`
 }
 

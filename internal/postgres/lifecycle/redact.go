@@ -32,7 +32,7 @@ func deletePersonalData(ctx context.Context, tx pgx.Tx, t tenant.Tenant, c *prov
 		`DELETE FROM idempotency_keys WHERE position($1::uuid::text IN response::text) > 0`,
 		`UPDATE tenants SET admin_email = '', admin_first_name = '', admin_last_name = '', admin_user_id = NULL, metadata = '{}', variables = '{}', outputs = '{}',
 			managed_by = NULL, locale = NULL, provisioning_error = NULL, invitation_expires_at = NULL, invitation_sent_at = NULL,
-			invitation_accepted_at = NULL, invitation_revoked_at = NULL, invitation_reminder_at = NULL, failure_email_due_at = NULL WHERE id = $1`,
+			invitation_accepted_at = NULL, invitation_revoked_at = NULL, invitation_reminder_at = NULL, invitation_reminder_tries = 0, failure_email_due_at = NULL WHERE id = $1`,
 	}
 	var queue bool // A registry that only Terraform has used has no tables of the queue.
 	if err := tx.QueryRow(ctx, `SELECT to_regclass('public.river_job') IS NOT NULL`).Scan(&queue); err != nil {

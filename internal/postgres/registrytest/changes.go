@@ -146,3 +146,9 @@ func (r *Registry) FailMail() {
 	r.t.Helper()
 	r.exec(`UPDATE tenants SET welcome_email = 'FAILED'`)
 }
+
+// RenameTenant gives one tenant another name, which may be that of an archived one.
+func (r *Registry) RenameTenant(id, name string) {
+	r.t.Helper()
+	r.exec(`UPDATE tenants SET name = $2::text, name_key = lower($2::text) WHERE id = $1::uuid`, id, name)
+}

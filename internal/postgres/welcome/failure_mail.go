@@ -12,12 +12,14 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
-// A failure mail is tried again after one minute, two, four and so on, at most six hours apart.
-// The pauses between twelve tries add up to 20 hours.
-const (
-	failureMailPause    = `least(interval '1 minute' * 2 ^ (failure_email_tries - 1), interval '6 hours')`
-	maxFailureMailTries = `12`
-)
+// mailBackoff is an expression for the time until a mail is tried again, over the column that counts
+// its tries: one minute, two, four and so on, at most six hours.
+func mailBackoff(tries string) string {
+	return `least(` + FirstMailBackoff + ` * 2 ^ (` + tries + ` - 1), ` + maxMailBackoff + `)`
+}
+
+// maxFailureMailTries limits the tries of a failure mail. The times between twelve add up to 20 hours.
+const maxFailureMailTries = `12`
 
 // ClaimFailureMails claims the failure mails that are due.
 func (s *Mails) ClaimFailureMails(ctx context.Context, hold time.Duration, limit int) ([]provisioning.FailureMail, error) {
@@ -48,15 +50,15 @@ func (s *Mails) EndFailureMail(ctx context.Context, m provisioning.FailureMail) 
 
 // RepeatFailureMail makes a failure mail due again.
 func (s *Mails) RepeatFailureMail(ctx context.Context, m provisioning.FailureMail, atOnce bool) error {
-	dueAt := `CASE WHEN failure_email_tries < ` + maxFailureMailTries + ` THEN clock_timestamp() + ` + failureMailPause + ` END`
+	dueAt := `CASE WHEN failure_email_tries < ` + maxFailureMailTries + ` THEN clock_timestamp() + ` + mailBackoff("failure_email_tries") + ` END`
 	if atOnce {
 		dueAt = `clock_timestamp()`
 	}
 	return s.setFailureMail(ctx, "repeat failure mail", m, dueAt)
 }
 
-// setFailureMail sets when a failure mail is due, if this try is its last. It can be repeated,
-// after a lost answer.
+// setFailureMail sets when a failure mail is due, unless a later try has begun. It can be
+// repeated, after a lost answer.
 func (s *Mails) setFailureMail(ctx context.Context, op string, m provisioning.FailureMail, dueAt string) error {
 	pool, err := s.db.ReadyPool(ctx)
 	if err != nil {

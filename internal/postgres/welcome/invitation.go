@@ -22,7 +22,7 @@ func Revoke(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
 	return err
 }
 
-// InviteSoon ends the invitation of a locked tenant, also one that was accepted, and makes the welcome mail of an ACTIVE tenant due, to an address that has changed, if it
+// InviteSoon revokes the invitation of a locked tenant, even one that was accepted, and makes the welcome mail of an ACTIVE tenant due, to an address that has changed, if it
 // is not PENDING by now. The caller of the change has some seconds to send it itself; then a
 // worker does.
 func InviteSoon(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {

@@ -43,6 +43,7 @@ CREATE TABLE tenants (
     invitation_sent_at     timestamptz, -- the mail server took its mail
     invitation_accepted_at timestamptz,
     invitation_revoked_at  timestamptz,
+    invitation_reminder_tries integer NOT NULL DEFAULT 0, -- counts who may send the reminder, as welcome_email_claim does
     invitation_reminder_at timestamptz, -- next attempt to send the reminder; infinity: none; null: when it is due
     -- The failure mail of the attempt, from the commit that ended its rollback.
     failure_email_due_at    timestamptz, -- next try to send it, and until then the claim of the running one; null: it is not sent, or not again

@@ -155,10 +155,7 @@ func (s *Orphans) DeleteExpired(ctx context.Context, invitationRetention, keyRet
 		return deleted, err
 	}
 	tag, err := pool.Exec(ctx, `DELETE FROM tenant_invitations WHERE token_hash IN (
-			SELECT token_hash FROM tenant_invitations i WHERE used_at IS NULL AND expires_at < now() - $1::interval
-				-- One that can be renewed stays: the mail's link promises that.
-				AND NOT EXISTS (SELECT FROM tenants t WHERE t.id = i.tenant_id AND t.status = 'ACTIVE' AND i.revoked_at IS NULL
-					AND t.invitation_accepted_at IS NULL AND t.invitation_revoked_at IS NULL)
+			SELECT token_hash FROM tenant_invitations WHERE used_at IS NULL AND expires_at < now() - $1::interval
 			LIMIT $2 FOR UPDATE SKIP LOCKED)`, invitationRetention, limit)
 	if err != nil {
 		return deleted, pgdb.Classify(err, op)

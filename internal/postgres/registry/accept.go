@@ -11,6 +11,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/auditlog"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/passwordhash"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/welcome"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -36,9 +37,20 @@ func (s *Registry) AcceptInvitation(ctx context.Context, id uuid.UUID, hash [sha
 			return errs.Errorf(errs.KindConflict, op, "the organisation is still being set up; try again in a minute")
 		}
 		if err := updateAdmin(ctx, tx, t, locked.AdminUser, &stored); err != nil {
-			return err
+			return usersError(err, op)
 		}
 		return auditlog.Append(ctx, tx, id, audit.ActionAcceptInvitation, nil)
 	})
 	return t, err
+}
+
+// usersError is the error of a table of users that does not take a password. Its text is the same
+// for all of them, as a trigger's may name others and the caller has no key; the log has the cause.
+// The invitation stays as it is, so the same request succeeds once the platform has corrected that.
+func usersError(err error, op string) error {
+	classified := pgdb.Classify(err, op)
+	if kind := errs.KindOf(classified); kind != errs.KindPermanent && kind != errs.KindConflict {
+		return classified
+	}
+	return errs.Wrap(err, errs.KindTransient, op, "the password was not set, and the invitation is still valid: the organisation's table of users did not take it; ask your contact, then try again")
 }

@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"context"
 	"maps"
-	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/blueprint"
@@ -138,7 +138,18 @@ func updateAdminGuarded(ctx context.Context, tx pgx.Tx, t tenant.Tenant, owner s
 		SQL: updateAdminSQL, Args: []any{admin, t.AdminEmail, t.AdminFirstName, t.AdminLastName, password},
 		Origin: blueprintsql.Origin{File: "the triggers of the blueprint " + t.Blueprint},
 	}
-	failed, err := blueprintsql.Run(ctx, tx, slices.Concat(template.Begin(t, owner, ""), []blueprintsql.Statement{change}, template.End(t, "")))
+	failed, err := blueprintsql.Run(ctx, tx, template.Begin(t, owner, ""))
+	if err == nil {
+		var done pgconn.CommandTag
+		failed = change.Origin
+		done, err = tx.Exec(ctx, change.SQL, append([]any{pgx.QueryExecModeExec}, change.Args...)...)
+		if err == nil && done.RowsAffected() == 0 && password != nil { // As tenant_update_admin does.
+			return errs.Errorf(errs.KindPermanent, "update tenant", "the password is not set: %s.users has no row with the id of the administrator, %s, or a trigger keeps it from being changed; put that right", t.SchemaName, admin)
+		}
+	}
+	if err == nil {
+		failed, err = blueprintsql.Run(ctx, tx, template.End(t, ""))
+	}
 	return blueprintsql.OriginError(failed, err, "update tenant")
 }
 

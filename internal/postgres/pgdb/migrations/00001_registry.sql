@@ -485,7 +485,8 @@ END $$;
 CREATE FUNCTION tenant_update_admin(p_tenant uuid, p_password text)
 RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    t record;
+    t       record;
+    changed bigint;
 BEGIN
     SELECT schema_name, blueprint, admin_user_id, admin_email, admin_first_name, admin_last_name INTO t FROM public.tenants
      WHERE id = p_tenant AND EXISTS (SELECT FROM public.tenant_migrations m WHERE m.tenant_id = p_tenant);
@@ -500,6 +501,10 @@ BEGIN
             password_hash = CASE WHEN $5 IS NULL THEN password_hash ELSE nullif($5, '''') END
         WHERE id = $1 AND ($5 IS NOT NULL OR (email, first_name, last_name) IS DISTINCT FROM ($2, $3, $4))', t.schema_name)
         USING t.admin_user_id, t.admin_email, t.admin_first_name, t.admin_last_name, p_password;
+    GET DIAGNOSTICS changed = ROW_COUNT; -- FOUND says nothing about EXECUTE.
+    IF changed = 0 AND p_password IS NOT NULL THEN
+        RAISE EXCEPTION 'the password is not set: %.users has no row with the id of the administrator, %, or a trigger keeps it from being changed; put that right', t.schema_name, t.admin_user_id USING ERRCODE = 'HT002';
+    END IF;
 END $$;
 -- +goose StatementEnd
 

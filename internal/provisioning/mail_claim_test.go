@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"testing"
+	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/mail/mailtest"
@@ -152,5 +153,39 @@ func TestMail_ArchivedWithoutAnswer(t *testing.T) {
 	_, err = s.Unarchive(t.Context(), out.Tenant.ID)
 	p.must(err)
 	p.pass(s)
+	p.wantMail(tenant.WelcomeEmailSent, 1)
+}
+
+// lateQueue lets time pass between the claim of mails that are due and their conversations.
+type lateQueue struct {
+	provisioning.OrphanStore
+	meanwhile func()
+}
+
+// ClaimDueMail calls meanwhile after the claim.
+func (q lateQueue) ClaimDueMail(ctx context.Context, claimTimeout time.Duration, limit int) ([]provisioning.DueMail, error) {
+	due, err := q.OrphanStore.ClaimDueMail(ctx, claimTimeout, limit)
+	q.meanwhile()
+	return due, err
+}
+
+// TestMail_DueAndSentMeanwhile: a mail that another caller sent, after a worker had claimed it and
+// before its turn came, is not sent again, which would end the link that was delivered.
+func TestMail_DueAndSentMeanwhile(t *testing.T) {
+	t.Parallel()
+	p := newPost(t)
+	p.server.At(mailtest.Data, mailtest.Reply("451 later"))
+	s := p.sender(provisioning.MailFailureWarn)
+	_, err := p.provision(s)
+	p.must(err)
+	p.server.At(mailtest.Data, nil)
+	p.registry.MakeMailDue()
+	worker, err := provisioning.NewReconciler(lateQueue{p.db, func() { p.must(p.invite(s)) }}, s.Service, provisioning.ReconcilerOptions{})
+	p.must(err)
+	report, err := worker.Pass(t.Context())
+	p.must(err)
+	if len(report.EmailsSent) != 0 {
+		t.Errorf("%+v", report)
+	}
 	p.wantMail(tenant.WelcomeEmailSent, 1)
 }

@@ -105,6 +105,9 @@ type InvitationStore interface {
 	// earlier claim sends nothing any more. It returns the tenant and the welcome mail to
 	// send. ErrMailUnanswered while the mail server has an earlier mail.
 	CreateInvitation(ctx context.Context, id uuid.UUID, inv invitation.Invitation, hold time.Duration) (tenant.Tenant, MailRef, error)
+	// ResendInvitation is CreateInvitation for a mail that is due. KindConflict when it has
+	// another claim by now, or is not PENDING: then another caller has sent it.
+	ResendInvitation(ctx context.Context, due DueMail, inv invitation.Invitation, hold time.Duration) (tenant.Tenant, MailRef, error)
 	// RenewInvitation is CreateInvitation in place of the EXPIRED invitation with that
 	// hash, which is REVOKED then. KindConflict for one that is not EXPIRED, KindNotFound
 	// for an unknown hash.

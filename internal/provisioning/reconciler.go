@@ -294,7 +294,7 @@ func (r *Reconciler) sendDueMail(ctx context.Context, report *Report) error {
 // records that the mail was not confirmed.
 func (r *Reconciler) sendOrGiveUp(ctx context.Context, mail DueMail) (Outcome, error) {
 	if !mail.Unanswered {
-		return r.service.Invite(ctx, mail.Tenant)
+		return r.service.resend(ctx, mail)
 	}
 	o := outcomeOf(ErrMailUnconfirmed, 0)
 	o.Claim = mail.Claim

@@ -244,6 +244,13 @@ func (s *Service) Invite(ctx context.Context, id uuid.UUID) (Outcome, error) {
 	})
 }
 
+// resend is Invite for a mail that is due. KindConflict when that is not to be sent any more.
+func (s *Service) resend(ctx context.Context, due DueMail) (Outcome, error) {
+	return s.invite(ctx, func(inv invitation.Invitation) (tenant.Tenant, MailRef, error) {
+		return s.invitations.ResendInvitation(ctx, due, inv, MailHold)
+	})
+}
+
 // invite sends the mail of an invitation that create records.
 func (s *Service) invite(ctx context.Context, create func(invitation.Invitation) (tenant.Tenant, MailRef, error)) (Outcome, error) {
 	p := s.pipeline

@@ -29,7 +29,17 @@ func New(db *pgdb.DB) *Mails { return &Mails{db} }
 // CreateInvitation adds an invitation for the admin of an ACTIVE tenant, and claims its
 // welcome mail.
 func (s *Mails) CreateInvitation(ctx context.Context, id uuid.UUID, inv invitation.Invitation, hold time.Duration) (tenant.Tenant, provisioning.MailRef, error) {
-	return s.create(ctx, id, inv, hold, func(pgx.Tx) error { return nil })
+	return s.create(ctx, id, inv, hold, func(pgx.Tx, tenantrow.Row) error { return nil })
+}
+
+// ResendInvitation does so for a mail that is due, unless another claim was made of it since.
+func (s *Mails) ResendInvitation(ctx context.Context, due provisioning.DueMail, inv invitation.Invitation, hold time.Duration) (tenant.Tenant, provisioning.MailRef, error) {
+	return s.create(ctx, due.Tenant, inv, hold, func(_ pgx.Tx, locked tenantrow.Row) error {
+		if locked.MailClaim != due.Claim || locked.Tenant.WelcomeEmail != tenant.WelcomeEmailPending {
+			return errs.Errorf(errs.KindConflict, "store invitation", "the welcome mail is not due any more: another invitation has replaced it, or was accepted")
+		}
+		return nil
+	})
 }
 
 // RenewInvitation does so in place of an invitation that has expired.
@@ -38,19 +48,19 @@ func (s *Mails) RenewInvitation(ctx context.Context, hash [sha256.Size]byte, inv
 	if err != nil {
 		return tenant.Tenant{}, provisioning.MailRef{}, err
 	}
-	return s.create(ctx, found.Tenant.ID, inv, hold, func(tx pgx.Tx) error {
+	return s.create(ctx, found.Tenant.ID, inv, hold, func(tx pgx.Tx, _ tenantrow.Row) error {
 		return end(ctx, tx, "renew invitation", hash, invitation.StatusExpired, "revoked_at")
 	})
 }
 
 // create adds an invitation for a locked tenant, after check.
-func (s *Mails) create(ctx context.Context, id uuid.UUID, inv invitation.Invitation, hold time.Duration, check func(pgx.Tx) error) (tenant.Tenant, provisioning.MailRef, error) {
+func (s *Mails) create(ctx context.Context, id uuid.UUID, inv invitation.Invitation, hold time.Duration, check func(pgx.Tx, tenantrow.Row) error) (tenant.Tenant, provisioning.MailRef, error) {
 	var locked tenantrow.Row
 	err := s.db.InTx(ctx, "store invitation", func(tx pgx.Tx) (err error) {
 		if locked, err = tenantrow.Lock(ctx, tx, id); err != nil {
 			return err
 		}
-		if err := check(tx); err != nil {
+		if err := check(tx, locked); err != nil {
 			return err
 		}
 		if locked.Tenant.Status != tenant.StatusActive {

@@ -3,6 +3,7 @@ package api_test
 import (
 	"net/http"
 	"testing"
+	"time"
 )
 
 // invitation is what a tenant says about its administrator's newest invitation.
@@ -97,5 +98,36 @@ func TestServer_InvitationOfUnsentMail(t *testing.T) {
 	b.do(http.MethodPost, "/admin/tenants/"+id+"/invite", nil).want(http.StatusOK)
 	if got := b.invitation(id); got["status"] != "PENDING" || got["sentAt"] == nil {
 		t.Errorf("%v", got)
+	}
+}
+
+// TestServer_InvitationOfLongAgo: an invitation that nobody renewed shows EXPIRED, and as long as it
+// does, its link can be renewed. Once replaced, it is deleted.
+func TestServer_InvitationOfLongAgo(t *testing.T) {
+	b := setup(t)
+	id := as[string](b.createActive(clinic())["id"])
+	token := b.invitationTokens()[0]
+	deleted := func() int64 {
+		t.Helper()
+		b.registry.AgeInvitations(100 * 24 * time.Hour)
+		rows, err := b.db.DeleteExpired(t.Context(), 7*24*time.Hour, time.Hour, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rows.Invitations
+	}
+	if n := deleted(); n != 0 || b.invitation(id)["status"] != "EXPIRED" {
+		t.Errorf("%d invitations were deleted; the tenant shows %v", n, b.invitation(id))
+	}
+	b.wantStatus(token, "EXPIRED")
+	b.invited("renew", map[string]any{"token": token}).want(http.StatusOK)
+	if n := deleted(); n != 1 {
+		t.Errorf("%d invitations were deleted, want the one that was replaced", n)
+	}
+	b.inspect(token).want(http.StatusNotFound)
+	b.wantStatus(b.invitationTokens()[1], "EXPIRED")
+	b.do(http.MethodDelete, "/admin/tenants/"+id, nil).want(http.StatusOK)
+	if n := deleted(); n != 1 {
+		t.Errorf("%d invitations were deleted, want that of the archived tenant", n)
 	}
 }

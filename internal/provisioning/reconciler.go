@@ -30,8 +30,8 @@ type OrphanStore interface {
 	ClaimFailureMails(ctx context.Context, hold time.Duration, limit int) ([]FailureMail, error)
 	// ReleaseMail makes claimed welcome mails that were not sent due again.
 	ReleaseMail(ctx context.Context, tenants []uuid.UUID) error
-	// DeleteExpired deletes unused invitations that expired that long ago, and idempotency
-	// keys of that age; at most limit of each.
+	// DeleteExpired deletes unused invitations that expired that long ago, but not those of a
+	// tenant whose invitation is EXPIRED, and idempotency keys of that age; at most limit of each.
 	DeleteExpired(ctx context.Context, invitations, keys time.Duration, limit int) (DeletedRows, error)
 	// DropExpiredLogins drops all expired logins, a batch at a time, and counts them.
 	DropExpiredLogins(ctx context.Context, batch int) (int64, error)
@@ -77,7 +77,8 @@ type ReconcilerOptions struct {
 // DefaultAbandonAfter is how long an interrupted run of Terraform can be continued.
 const DefaultAbandonAfter = time.Hour
 
-// invitationRetention is how long an invitation is kept after it expired.
+// invitationRetention is how long an invitation is kept after it expired, if another one has
+// replaced it.
 const invitationRetention = 7 * 24 * time.Hour
 
 // Reconciler finishes what dead processes left unfinished: tenants and mails; it also

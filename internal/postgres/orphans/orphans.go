@@ -146,7 +146,8 @@ func (s *Orphans) rescueJob(ctx context.Context, q provisioning.OrphanQuery, job
 	return err
 }
 
-// DeleteExpired deletes old rows.
+// DeleteExpired deletes old rows. An invitation that was not replaced remains: its page can send
+// another one.
 func (s *Orphans) DeleteExpired(ctx context.Context, invitationRetention, keyRetention time.Duration, limit int) (provisioning.DeletedRows, error) {
 	const op = "delete old rows"
 	var deleted provisioning.DeletedRows
@@ -155,8 +156,9 @@ func (s *Orphans) DeleteExpired(ctx context.Context, invitationRetention, keyRet
 		return deleted, err
 	}
 	tag, err := pool.Exec(ctx, `DELETE FROM tenant_invitations WHERE token_hash IN (
-			SELECT token_hash FROM tenant_invitations WHERE used_at IS NULL AND expires_at < now() - $1::interval
-			LIMIT $2 FOR UPDATE SKIP LOCKED)`, invitationRetention, limit)
+			SELECT i.token_hash FROM tenant_invitations i WHERE i.used_at IS NULL AND i.expires_at < now() - $1::interval
+				AND (i.revoked_at IS NOT NULL OR NOT EXISTS (SELECT FROM tenants WHERE id = i.tenant_id AND `+tenantrow.OpenInvitation+`))
+			LIMIT $2 FOR UPDATE OF i SKIP LOCKED)`, invitationRetention, limit)
 	if err != nil {
 		return deleted, pgdb.Classify(err, op)
 	}

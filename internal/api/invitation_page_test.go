@@ -284,3 +284,14 @@ func TestInvitationPage_OwnPage(t *testing.T) {
 		t.Errorf("%v", got.header)
 	}
 }
+
+// TestInvitationPage_ShowsNamesAsTheyAre: a name is neither markup nor a pattern of the page.
+func TestInvitationPage_ShowsNamesAsTheyAre(t *testing.T) {
+	const name = "</script><b>A</b> $& $' $$ {until} {tenant}"
+	b, _, token := setupInvited(t, clinicNamed(name))
+	p := b.invitationPage(360)
+	p.open(token, "form")
+	if text := evaluate[string](p, `document.getElementById("text").textContent`); !strings.HasPrefix(text, "For "+name+". The invitation is valid until ") || strings.Count(text, "{until}") != 1 {
+		t.Errorf("%q", text)
+	}
+}

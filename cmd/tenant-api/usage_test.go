@@ -72,7 +72,7 @@ func TestSettingErrors(t *testing.T) {
 		"worker":                           `  - WORKERS is "-2"; give a whole number`,
 		"serve --port http":                `  - --port (APP_PORT) is "http"; give a whole number`,
 		"serve":                            `  - RATE_LIMIT is "0"; give a whole number`,
-		"serve --retention month":          `  - --retention (PURGE_RETENTION) is "month"; give a time such as 720h`,
+		"serve --retention month":          `  - --retention (PURGE_RETENTION) is "month"; give hours and minutes, such as 72h or 90m`,
 		"contracts upgrade --max-fee":      "--max-fee has no value",
 		"contracts upgrade --max-fee 1XLM": `  - --max-fee (SOROBAN_MAX_FEE) is "1XLM"; give a whole number`,
 		"channels --channels many":         `  - --channels (SOROBAN_CHANNELS) is "many"; give a whole number`,

@@ -26,7 +26,7 @@ func TestReadAPI(t *testing.T) {
 		"NoAudience":       {in: map[string]string{"AUTH_OIDC_ISSUER": "https://id.example"}, fault: "AUTH_OIDC_AUDIENCE is not set"},
 		"NoIssuer":         {in: map[string]string{"AUTH_OIDC_AUDIENCE": "api"}, fault: "AUTH_OIDC_ISSUER is not set"},
 		"NoRequests":       {in: map[string]string{"RATE_LIMIT": "0"}, fault: "RATE_LIMIT"},
-		"BadRetention":     {in: map[string]string{"PURGE_RETENTION": "30 days"}, fault: `PURGE_RETENTION is "30 days"; give a time such as 720h`},
+		"BadRetention":     {in: map[string]string{"PURGE_RETENTION": "30 days"}, fault: `PURGE_RETENTION is "30 days"; give hours and minutes, such as 72h or 90m`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

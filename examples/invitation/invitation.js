@@ -16,6 +16,12 @@ function takeToken() {
 
 // call returns the answer of an operation. Status 0: there is none that this page may read.
 async function call(operation, body) {
+  const asked = token
+  const answer = await ask(operation, body)
+  return asked === token ? answer : new Promise(() => {}) // Another link was opened meanwhile: only its answers count.
+}
+
+async function ask(operation, body) {
   let response
   try {
     response = await fetch(`${tenantAPI}/invitations/${operation}`, {
@@ -82,7 +88,7 @@ async function inspect() {
     return show("expired", "This invitation has expired", `It was for ${invited.tenantName}, until ${until}. A new one can be sent to the registered address.`,
       {action: {label: "Send a new invitation", run: renew}})
   case "ACCEPTED":
-    return show("accepted", "This invitation was used", "It works once. Sign in with the password that was chosen.")
+    return show("accepted", "This invitation was used", "It works once. Sign in with the password that was chosen.", {link: pageOf(invited.redirectUrl)})
   default: // REVOKED
     return show("revoked", "This invitation is not valid any more", "Use the link of the newest mail, or ask your contact for another invitation.")
   }

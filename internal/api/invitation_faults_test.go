@@ -338,7 +338,7 @@ func TestInvitationPage_Faults(t *testing.T) {
 	})
 
 	t.Run("OtherLinkMeanwhile", func(t *testing.T) {
-		_, proxy, p, _, token := setupFaults(t)
+		b, proxy, p, made, token := setupFaults(t)
 		p.open(token, "form")
 		hold, release := proxy.held()
 		proxy.fail("accept", hold)
@@ -347,8 +347,13 @@ func TestInvitationPage_Faults(t *testing.T) {
 		evaluate[string](p, `location.hash = "#invitation=other"`)
 		p.want("unknown")
 		release()
+		for b.invitation(as[string](made["id"]))["status"] != "ACCEPTED" {
+			time.Sleep(10 * time.Millisecond)
+		}
+		time.Sleep(300 * time.Millisecond) // The answer has arrived by then.
+		p.want("unknown")
 		evaluate[string](p, `location.hash = "#invitation=`+token+`"`)
-		p.waitFor(`document.body.dataset.view === "accepted" || document.body.dataset.view === "form"`)
+		p.want("accepted")
 		p.wantIdle()
 	})
 }

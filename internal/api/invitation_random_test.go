@@ -36,8 +36,10 @@ func (b *testServer) randomInvitations(seed uint64) {
 			emails++
 			b.do(http.MethodPatch, path, map[string]any{"adminEmail": fmt.Sprintf("ada%d@clinic.example", emails)})
 		},
-		"password":  func() { b.do(http.MethodPatch, path, map[string]any{"adminPassword": another}) },
-		"name":      func() { b.do(http.MethodPatch, path, map[string]any{"adminFirstName": fmt.Sprintf("Ada %d", r.IntN(9))}) },
+		"password": func() { b.do(http.MethodPatch, path, map[string]any{"adminPassword": another}) },
+		"name": func() {
+			b.do(http.MethodPatch, path, map[string]any{"adminFirstName": fmt.Sprintf("Ada %d", r.IntN(9))})
+		},
 		"archive":   func() { b.do(http.MethodDelete, path, nil) },
 		"unarchive": func() { b.do(http.MethodPost, path+"/unarchive", nil) },
 		"mail server": func() {

@@ -187,7 +187,7 @@ func setupStates(t *testing.T, language string) *pageStates {
 	return s
 }
 
-// TestInvitationPage_States: axe-core finds no barrier in any state of the page, each text can be
+// TestInvitationPage_States: axe-core finds no violation in any state of the page, each text can be
 // read, and the page fits each width, in light and dark, in each language. "make screenshots" writes
 // the pictures of the guides; with SCREENSHOTS=<folder>, also one of each state.
 func TestInvitationPage_States(t *testing.T) {
@@ -206,7 +206,7 @@ func TestInvitationPage_States(t *testing.T) {
 						s.do(chromedp.EmulateViewport(width, 900))
 						backgrounds[scheme] = s.wantReadable(name, width)
 						if width == testenv.BrowserWidths[0] { // No rule of the page's style depends on the width.
-							s.wantNoBarriers(axe, name)
+							s.wantNoViolations(axe, name)
 						}
 						s.picture(name)
 					}
@@ -265,9 +265,9 @@ func (p *invitationPage) wantReadable(name string, width int64) string {
 	return found.Background
 }
 
-// wantNoBarriers fails the test for each finding of axe-core, also for what it cannot decide: a
+// wantNoViolations fails the test for each finding of axe-core, also for what it cannot decide: a
 // person has to look at that, and change the page or this test.
-func (p *invitationPage) wantNoBarriers(axe testenv.Axe, name string) {
+func (p *invitationPage) wantNoViolations(axe testenv.Axe, name string) {
 	p.t.Helper()
 	report, err := axe.Run(p.ctx)
 	if err != nil {

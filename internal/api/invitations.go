@@ -78,6 +78,7 @@ type inspectedInvitationView struct {
 	ProductName string     `json:"productName,omitempty" doc:"Of the tenant's blueprint." example:"Clinic Cloud"`
 	Support     string     `json:"support,omitempty" doc:"Address for questions, of the tenant's blueprint." example:"help@clinic.example"`
 	Logo        []byte     `json:"logo,omitempty" doc:"Of the tenant's blueprint, a PNG."`
+	RedirectURL string     `json:"redirectUrl,omitempty" doc:"Only of an ACCEPTED invitation: where the admin signs in." example:"https://app.platform.example/tenant/0199a1f0-5f0b-7c2e-9d35-3f6f1a1e7b11"`
 	Locale      string     `json:"locale" doc:"Language of the tenant, or of its blueprint (BCP 47)." example:"de"`
 }
 
@@ -93,8 +94,12 @@ func (s *Server) inspectInvitation(ctx context.Context, in *struct{ Body invitat
 	if found.Status == invitation.StatusPending || found.Status == invitation.StatusExpired {
 		v.TenantName, v.ExpiresAt = found.Tenant.Name, &found.ExpiresAt
 	}
-	if found.Status == invitation.StatusPending {
+	switch found.Status {
+	case invitation.StatusPending:
 		v.AdminEmail = found.Tenant.AdminEmail
+	case invitation.StatusAccepted:
+		v.RedirectURL = s.signInURL(found.Tenant)
+	case invitation.StatusExpired, invitation.StatusRevoked, invitation.StatusNone:
 	}
 	return newBodyOutput(v), nil
 }
@@ -112,11 +117,15 @@ func (s *Server) acceptInvitation(ctx context.Context, in *struct{ Body acceptIn
 	if err != nil {
 		return nil, err
 	}
-	v := acceptedView{TenantID: t.ID.String()}
-	if s.opts.AppURL != "" {
-		v.RedirectURL = s.opts.AppURL + "/tenant/" + v.TenantID
+	return newBodyOutput(acceptedView{TenantID: t.ID.String(), RedirectURL: s.signInURL(t)}), nil
+}
+
+// signInURL is where the admin of a tenant signs in; empty without an APP_URL.
+func (s *Server) signInURL(t tenant.Tenant) string {
+	if s.opts.AppURL == "" {
+		return ""
 	}
-	return newBodyOutput(v), nil
+	return s.opts.AppURL + "/tenant/" + t.ID.String()
 }
 
 type renewedInvitationView struct {

@@ -22,7 +22,7 @@ import (
 //go:embed js/package.json js/package-lock.json
 var jsFiles embed.FS
 
-// Axe is what axe-core looks for barriers with. Its rules are those of WCAG 2.2, levels A and AA,
+// Axe runs axe-core, which finds accessibility violations on a page. Its rules are those of WCAG 2.2, levels A and AA,
 // and its own best practices. It knows nothing of what only a person can judge.
 type Axe struct{ source string }
 

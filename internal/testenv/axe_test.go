@@ -13,7 +13,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
-// TestAxe: it finds barriers, also by rules that axe-core leaves out by default, on a page whose
+// TestAxe: it finds violations, also by rules that axe-core leaves out by default, on a page whose
 // policy permits no script, and sees what it cannot decide.
 func TestAxe(t *testing.T) {
 	t.Parallel()

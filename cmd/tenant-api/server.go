@@ -238,7 +238,7 @@ func logPass(ctx context.Context, log *slog.Logger, r provisioning.Report) {
 		return
 	}
 	log.InfoContext(ctx, "orphans finished", slog.Any("requeued", r.Requeued), slog.Any("rolled_back", r.RolledBack), slog.Any("failed", r.Failed),
-		slog.Int("emails_sent", len(r.EmailsSent)), slog.Int("emails_pending", len(r.EmailsPending)), slog.Int("emails_unconfirmed", len(r.EmailsUnconfirmed)), slog.Int("reminders_sent", len(r.RemindersSent)),
+		slog.Int("welcome_mails_sent", len(r.WelcomeMailsSent)), slog.Int("welcome_mails_pending", len(r.WelcomeMailsPending)), slog.Int("welcome_mails_unconfirmed", len(r.WelcomeMailsUnconfirmed)), slog.Int("reminders_sent", len(r.RemindersSent)),
 		slog.Int("failure_mails_sent", len(r.FailureMailsSent)), slog.Int64("invitations_deleted", r.Invitations), slog.Int64("idempotency_keys_deleted", r.Keys),
 		slog.Int64("logins_dropped", r.Credentials))
 }

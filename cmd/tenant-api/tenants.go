@@ -247,7 +247,7 @@ func printReport(r provisioning.Report) error {
 		ids  []uuid.UUID
 	}{
 		{"requeued", r.Requeued}, {"rollback finished", r.RolledBack}, {"marked FAILED", r.Failed},
-		{"welcome mail sent", r.EmailsSent}, {"welcome mail pending", r.EmailsPending}, {"welcome mail not confirmed", r.EmailsUnconfirmed}, {"reminder sent", r.RemindersSent},
+		{"welcome mail sent", r.WelcomeMailsSent}, {"welcome mail pending", r.WelcomeMailsPending}, {"welcome mail not confirmed", r.WelcomeMailsUnconfirmed}, {"reminder sent", r.RemindersSent},
 		{"failure mail sent", r.FailureMailsSent},
 	} {
 		for _, id := range action.ids {

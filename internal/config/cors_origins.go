@@ -18,7 +18,7 @@ const originExample = "https://app.platform.example"
 // corsOrigins reads origins as browsers send them.
 func (r *reader) corsOrigins() (origins []string) {
 	for _, item := range r.items(CORSOrigins, originExample) {
-		if fault := originFault(item); fault != "" {
+		if fault := originError(item); fault != "" {
 			r.addError(CORSOrigins, "%s", fault)
 		} else if !slices.Contains(origins, item) {
 			origins = append(origins, item)
@@ -27,9 +27,9 @@ func (r *reader) corsOrigins() (origins []string) {
 	return origins
 }
 
-// originFault returns the fault of an origin and the remedy. A browser's Origin is compared byte
+// originError returns the fault of an origin and the remedy. A browser's Origin is compared byte
 // by byte, so an origin in another form would never be allowed, and nothing would say why.
-func originFault(item string) string {
+func originError(item string) string {
 	quoted := strconv.Quote(item)
 	if strings.Contains(item, "@") { // Before it may be a password.
 		return "has an item with a user in it; give the origin alone, as " + originExample

@@ -36,7 +36,7 @@ func TestDB_UnansweredMail(t *testing.T) {
 	}
 	due := func() []provisioning.DueMail {
 		t.Helper()
-		got, err := b.ClaimDueMail(t.Context(), time.Minute, 10)
+		got, err := b.ClaimDueWelcomeMails(t.Context(), time.Minute, 10)
 		if err != nil {
 			t.Fatal(err)
 		}

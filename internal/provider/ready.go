@@ -42,22 +42,22 @@ func (b *backend) checkReady(ctx context.Context, diags *diag.Diagnostics) {
 		wg         sync.WaitGroup
 		db         error
 		privileges error
-		waiting    waiting.Report
+		waits      waiting.Report
 		ready      soroban.Ready
 		network    error
 	)
 	wg.Go(func() {
 		if db = b.local.DB.CheckReady(ctx); db == nil {
 			privileges = b.local.DB.Platform.CheckPrivileges(ctx)
-			waiting = b.findWaiting(ctx)
+			waits = b.findWaiting(ctx)
 		}
 	})
 	wg.Go(func() { ready, network = b.local.Deployer.CheckReady(ctx) })
 	wg.Wait()
 	b.addConfigError(ctx, diags, b.registryPath(), db)
 	b.addConfigError(ctx, diags, path.Root("database").AtName("url"), privileges)
-	if waits := waiting.String(); waits != "" {
-		diags.AddWarning("Work waits for a worker", "Waiting for more than 10 minutes: "+waits+". No worker of tenant-api was seen for an hour.\n\n"+
+	if text := waits.String(); text != "" {
+		diags.AddWarning("Work waits for a worker", "Waiting for more than 10 minutes: "+text+". No worker of tenant-api was seen for an hour.\n\n"+
 			"Start one (tenant-api serve, or tenant-api worker). tenant-api tenants reconcile, run regularly, does all but queued tenants. "+
 			"What needs a worker is in the guide \"Onboarding of administrators\".")
 	}
@@ -79,7 +79,7 @@ func (b *backend) checkReady(ctx context.Context, diags *diag.Diagnostics) {
 func (b *backend) findWaiting(ctx context.Context) waiting.Report {
 	report, err := b.local.DB.WaitingForWorker(ctx, b.settings.mail.InvitationReminder)
 	if err != nil {
-		tflog.Debug(ctx, "not checked what waits for a worker", map[string]any{"error": err.Error()})
+		tflog.Warn(ctx, "not checked what waits for a worker: "+errs.SafeMessage(err))
 	}
 	return report
 }

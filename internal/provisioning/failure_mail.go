@@ -44,7 +44,7 @@ func (m FailureMail) send(ctx context.Context, p *Pipeline, wait MailWait) error
 func (r *Reconciler) sendFailureMails(ctx context.Context, report *Report) (err error) {
 	var due []FailureMail
 	err = r.pipeline.detached(ctx, func(ctx context.Context) (err error) {
-		due, err = r.orphans.ClaimFailureMails(ctx, MailHold, r.opts.Batch)
+		due, err = r.orphans.ClaimDueFailureMails(ctx, MailHold, r.opts.Batch)
 		return err
 	})
 	if err != nil {

@@ -162,9 +162,9 @@ type lateQueue struct {
 	meanwhile func()
 }
 
-// ClaimDueMail calls meanwhile after the claim.
-func (q lateQueue) ClaimDueMail(ctx context.Context, claimTimeout time.Duration, limit int) ([]provisioning.DueMail, error) {
-	due, err := q.OrphanStore.ClaimDueMail(ctx, claimTimeout, limit)
+// ClaimDueWelcomeMails calls meanwhile after the claim.
+func (q lateQueue) ClaimDueWelcomeMails(ctx context.Context, claimTimeout time.Duration, limit int) ([]provisioning.DueMail, error) {
+	due, err := q.OrphanStore.ClaimDueWelcomeMails(ctx, claimTimeout, limit)
 	q.meanwhile()
 	return due, err
 }
@@ -184,7 +184,7 @@ func TestMail_DueAndSentMeanwhile(t *testing.T) {
 	p.must(err)
 	report, err := worker.Pass(t.Context())
 	p.must(err)
-	if len(report.EmailsSent) != 0 {
+	if len(report.WelcomeMailsSent) != 0 {
 		t.Errorf("%+v", report)
 	}
 	p.wantMail(tenant.WelcomeEmailSent, 1)

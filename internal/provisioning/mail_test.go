@@ -230,7 +230,7 @@ func TestMail_KilledProcess(t *testing.T) {
 			t.Errorf("the registry has %d mails without an answer", n)
 		}
 		p.registry.MakeMailDue() // As 15 minutes later.
-		if report := p.pass(p.sender(provisioning.MailFailureWarn)); len(report.EmailsUnconfirmed) != 1 {
+		if report := p.pass(p.sender(provisioning.MailFailureWarn)); len(report.WelcomeMailsUnconfirmed) != 1 {
 			t.Errorf("%+v", report)
 		}
 		p.wantMail(tenant.WelcomeEmailFailed, 1)
@@ -247,7 +247,7 @@ func TestMail_KilledProcess(t *testing.T) {
 		wantLive(t, out, err, provisioning.ErrMailUnderWay)
 		p.server.At(mailtest.Greeting, nil)
 		p.registry.MakeMailDue()
-		if report := p.pass(p.sender(provisioning.MailFailureWarn)); len(report.EmailsSent) != 1 {
+		if report := p.pass(p.sender(provisioning.MailFailureWarn)); len(report.WelcomeMailsSent) != 1 {
 			t.Errorf("%+v", report)
 		}
 		p.wantMail(tenant.WelcomeEmailSent, 1)

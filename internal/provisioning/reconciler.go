@@ -21,13 +21,13 @@ type OrphanStore interface {
 	// FindOrphans finds unfinished tenants that no run holds. It queues a new job for those
 	// whose job is lost and returns the others for the caller to finish.
 	FindOrphans(ctx context.Context, q OrphanQuery) (Orphans, error)
-	// ClaimDueMail returns ACTIVE tenants whose welcome mail is due, and postpones them:
+	// ClaimDueWelcomeMails returns ACTIVE tenants whose welcome mail is due, and postpones them:
 	// for that long no other process gets them.
-	ClaimDueMail(ctx context.Context, claimTimeout time.Duration, limit int) ([]DueMail, error)
+	ClaimDueWelcomeMails(ctx context.Context, claimTimeout time.Duration, limit int) ([]DueMail, error)
 	ReminderStore
-	// ClaimFailureMails returns the failure mails that are due, each as its next try; for hold no
+	// ClaimDueFailureMails returns the failure mails that are due, each as its next try; for hold no
 	// other process gets them.
-	ClaimFailureMails(ctx context.Context, hold time.Duration, limit int) ([]FailureMail, error)
+	ClaimDueFailureMails(ctx context.Context, hold time.Duration, limit int) ([]FailureMail, error)
 	// ReleaseMail makes claimed welcome mails that were not sent due again.
 	ReleaseMail(ctx context.Context, tenants []uuid.UUID) error
 	// DeleteExpired deletes unused invitations that expired that long ago, but not those of a
@@ -120,16 +120,16 @@ func NewReconciler(orphans OrphanStore, service *Service, o ReconcilerOptions) (
 
 // Report lists what one pass did.
 type Report struct {
-	Requeued      []uuid.UUID // Tenants that were queued again.
-	RolledBack    []uuid.UUID // Tenants whose interrupted rollback was finished.
-	Failed        []uuid.UUID // Tenants whose attempt was ended; they are FAILED.
-	EmailsSent    []uuid.UUID // Tenants whose welcome mail was sent.
-	EmailsPending []uuid.UUID // Tenants whose welcome mail failed again, or is on its way.
-	// EmailsUnconfirmed are tenants whose welcome mail the mail server may have. It is not sent
+	Requeued            []uuid.UUID // Tenants that were queued again.
+	RolledBack          []uuid.UUID // Tenants whose interrupted rollback was finished.
+	Failed              []uuid.UUID // Tenants whose attempt was ended; they are FAILED.
+	WelcomeMailsSent    []uuid.UUID // Tenants whose welcome mail was sent.
+	WelcomeMailsPending []uuid.UUID // Tenants whose welcome mail failed again, or is on its way.
+	// WelcomeMailsUnconfirmed are tenants whose welcome mail the mail server may have. It is not sent
 	// again.
-	EmailsUnconfirmed []uuid.UUID
-	RemindersSent     []uuid.UUID // Tenants whose administrator was reminded of the invitation.
-	FailureMailsSent  []uuid.UUID // FAILED tenants whose administrator was told so.
+	WelcomeMailsUnconfirmed []uuid.UUID
+	RemindersSent           []uuid.UUID // Tenants whose administrator was reminded of the invitation.
+	FailureMailsSent        []uuid.UUID // FAILED tenants whose administrator was told so.
 	DeletedRows
 	Credentials int64 // Expired logins that were dropped.
 	Contracts   contracts.Report
@@ -137,7 +137,7 @@ type Report struct {
 
 // Empty reports whether there was nothing to do.
 func (r Report) Empty() bool {
-	return len(r.Requeued)+len(r.RolledBack)+len(r.Failed)+len(r.EmailsSent)+len(r.EmailsPending)+len(r.EmailsUnconfirmed)+
+	return len(r.Requeued)+len(r.RolledBack)+len(r.Failed)+len(r.WelcomeMailsSent)+len(r.WelcomeMailsPending)+len(r.WelcomeMailsUnconfirmed)+
 		len(r.RemindersSent)+len(r.FailureMailsSent) == 0 && r.DeletedRows == DeletedRows{} && r.Credentials == 0 && r.Contracts.Empty()
 }
 
@@ -247,7 +247,7 @@ func (r *Reconciler) reconcileContracts(ctx context.Context, report *Report) (er
 func (r *Reconciler) sendDueMail(ctx context.Context, report *Report) error {
 	var due []DueMail
 	err := r.pipeline.detached(ctx, func(ctx context.Context) (err error) {
-		due, err = r.orphans.ClaimDueMail(ctx, MailHold, r.opts.Batch)
+		due, err = r.orphans.ClaimDueWelcomeMails(ctx, MailHold, r.opts.Batch)
 		return err
 	})
 	if err != nil {
@@ -273,11 +273,11 @@ func (r *Reconciler) sendDueMail(ctx context.Context, report *Report) error {
 			case err != nil:
 				failures = append(failures, fmt.Errorf("welcome mail of tenant %s: %w", id, err))
 			case out.Tenant.WelcomeEmail == tenant.WelcomeEmailSent:
-				report.EmailsSent = append(report.EmailsSent, id)
+				report.WelcomeMailsSent = append(report.WelcomeMailsSent, id)
 			case mail.Unanswered:
-				report.EmailsUnconfirmed = append(report.EmailsUnconfirmed, id)
+				report.WelcomeMailsUnconfirmed = append(report.WelcomeMailsUnconfirmed, id)
 			default:
-				report.EmailsPending = append(report.EmailsPending, id)
+				report.WelcomeMailsPending = append(report.WelcomeMailsPending, id)
 			}
 			return nil // One tenant's error stops no other.
 		})

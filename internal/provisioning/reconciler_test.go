@@ -251,7 +251,7 @@ func TestReconciler_Mail(t *testing.T) {
 			t.Errorf("too early: %+v", report)
 		}
 		w.registry.MakeMailDue()
-		if report := w.pass(r); len(report.EmailsSent) != 1 || len(w.mails) != 1 {
+		if report := w.pass(r); len(report.WelcomeMailsSent) != 1 || len(w.mails) != 1 {
 			t.Errorf("%+v, mails %v", report, w.mails)
 		}
 		if got := w.only(); got.WelcomeEmail != tenant.WelcomeEmailSent {
@@ -271,7 +271,7 @@ func TestReconciler_Mail(t *testing.T) {
 		tries := 0
 		for w.only().WelcomeEmail == tenant.WelcomeEmailPending && tries < 100 {
 			w.registry.MakeMailDue()
-			if report := w.pass(r); len(report.EmailsPending) != 1 {
+			if report := w.pass(r); len(report.WelcomeMailsPending) != 1 {
 				t.Fatalf("%+v", report)
 			}
 			tries++
@@ -335,7 +335,7 @@ func TestReconciler_Mail(t *testing.T) {
 		w.expireLeases()
 		w.abandon()
 		w.registry.MakeMailDue()
-		if report := w.pass(r); len(report.Failed) != 1 || len(report.EmailsSent)+len(report.EmailsPending) != 0 {
+		if report := w.pass(r); len(report.Failed) != 1 || len(report.WelcomeMailsSent)+len(report.WelcomeMailsPending) != 0 {
 			t.Errorf("%+v", report)
 		}
 		close(answer)

@@ -23,8 +23,8 @@ type stoppedQueues struct {
 	stop context.CancelFunc
 }
 
-func (s stoppedQueues) ClaimDueMail(ctx context.Context, claimTimeout time.Duration, limit int) ([]provisioning.DueMail, error) {
-	due, err := s.DB.ClaimDueMail(ctx, claimTimeout, limit)
+func (s stoppedQueues) ClaimDueWelcomeMails(ctx context.Context, claimTimeout time.Duration, limit int) ([]provisioning.DueMail, error) {
+	due, err := s.DB.ClaimDueWelcomeMails(ctx, claimTimeout, limit)
 	s.stop()
 	if ctx.Err() != nil {
 		return nil, ctx.Err()

@@ -75,9 +75,9 @@ func (a *accountLease) startRenewal() {
 	})
 }
 
-// undo ends a lease whose commit got no answer. The run's renewals would extend it, and all
+// releaseAfterLostCommit ends a lease whose commit got no answer. The run's renewals would extend it, and all
 // others would wait for it for as long as the run lives. It runs also after ctx was cancelled.
-func (a *accountLease) undo(ctx context.Context) {
+func (a *accountLease) releaseAfterLostCommit(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
 	err := a.store.db.InTx(ctx, "release Stellar account", func(tx pgx.Tx) error {

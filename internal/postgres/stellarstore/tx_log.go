@@ -124,7 +124,7 @@ func (l txLog) waitForLease(ctx context.Context, key string, tryLease func() (*a
 		lease, err := tryLease()
 		if err != nil {
 			if lease != nil { // Only the answer to the commit may be lost.
-				lease.undo(ctx)
+				lease.releaseAfterLostCommit(ctx)
 			}
 			return nil, pgdb.Classify(err, op)
 		}
@@ -140,7 +140,7 @@ func (l txLog) waitForLease(ctx context.Context, key string, tryLease func() (*a
 		}
 	}
 	if err := q.acquire(ctx); err != nil {
-		return nil, stillLeased(err, op)
+		return nil, leaseTimeoutError(err, op)
 	}
 	defer q.release()
 	for {
@@ -148,13 +148,13 @@ func (l txLog) waitForLease(ctx context.Context, key string, tryLease func() (*a
 			return lease, err
 		}
 		if err := q.wait(ctx, l.store.queues.interval()); err != nil {
-			return nil, stillLeased(err, op)
+			return nil, leaseTimeoutError(err, op)
 		}
 	}
 }
 
-// stillLeased is the error of a caller whose context ended while others held the account.
-func stillLeased(err error, op string) error {
+// leaseTimeoutError is the error of a caller whose context ended while others held the account.
+func leaseTimeoutError(err error, op string) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return errs.Wrap(err, errs.KindTransient, op, "other tenants' transactions used the Stellar account until the time was up")
 	}

@@ -21,8 +21,8 @@ func mailBackoff(tries string) string {
 // maxFailureMailTries limits the tries of a failure mail. The times between twelve add up to 20 hours.
 const maxFailureMailTries = `12`
 
-// ClaimFailureMails claims the failure mails that are due.
-func (s *Mails) ClaimFailureMails(ctx context.Context, hold time.Duration, limit int) ([]provisioning.FailureMail, error) {
+// ClaimDueFailureMails claims the failure mails that are due.
+func (s *Mails) ClaimDueFailureMails(ctx context.Context, hold time.Duration, limit int) ([]provisioning.FailureMail, error) {
 	const op = "claim failure mails"
 	pool, err := s.db.ReadyPool(ctx)
 	if err != nil {

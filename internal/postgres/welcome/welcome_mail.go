@@ -189,8 +189,8 @@ func (s *Mails) MarkUnanswered(ctx context.Context, m provisioning.MailRef, unan
 	return pgdb.Classify(err, op)
 }
 
-// ClaimDueMail claims welcome mails that are due.
-func (s *Mails) ClaimDueMail(ctx context.Context, claimTimeout time.Duration, limit int) ([]provisioning.DueMail, error) {
+// ClaimDueWelcomeMails claims welcome mails that are due.
+func (s *Mails) ClaimDueWelcomeMails(ctx context.Context, claimTimeout time.Duration, limit int) ([]provisioning.DueMail, error) {
 	const op = "claim due mail"
 	pool, err := s.db.ReadyPool(ctx)
 	if err != nil {

@@ -470,3 +470,23 @@ func TestDB_UnreachableIsTransient(t *testing.T) {
 		t.Errorf("message %q", m)
 	}
 }
+
+// TestDB_ShorterInvitation: while a longer link of the same mail works, the invitation is PENDING.
+func TestDB_ShorterInvitation(t *testing.T) {
+	b := setup(t)
+	active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
+	long, short := time.Now().Add(72*time.Hour).Truncate(time.Second), time.Now().Add(time.Hour).Truncate(time.Second)
+	for _, c := range []struct {
+		end, want time.Time
+		outcome   tenant.WelcomeEmailStatus
+	}{{long, long, tenant.WelcomeEmailPending}, {short, long, tenant.WelcomeEmailSent}, {short, short, tenant.WelcomeEmailSent}} {
+		_, ref, err := b.CreateInvitation(t.Context(), active.ID, invitation.NewInvitation(c.end), time.Minute)
+		b.Must(err)
+		sent := tenant.StepRecord{Step: tenant.StepSendWelcomeEmail, Status: tenant.StepCompleted}
+		got, err := b.RecordWelcome(t.Context(), active.ID, provisioning.WelcomeOutcome{Status: c.outcome, Record: sent, Claim: ref.Claim})
+		b.Must(err)
+		if !got.Invitation.ExpiresAt.Equal(c.want) {
+			t.Errorf("it ends %v, want %v", got.Invitation.ExpiresAt, c.want)
+		}
+	}
+}

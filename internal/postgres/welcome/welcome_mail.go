@@ -84,7 +84,8 @@ func (s *Mails) create(ctx context.Context, id uuid.UUID, inv invitation.Invitat
 		if err == nil {
 			err = tx.QueryRow(ctx, `UPDATE tenants SET welcome_email = 'PENDING', welcome_email_claim = welcome_email_claim + 1, welcome_email_unanswered = false,
 				welcome_email_due_at = clock_timestamp() + $2::interval,
-				invitation_expires_at = CASE WHEN NOT without_users THEN $3::timestamptz END, invitation_sent_at = NULL,
+				-- Earlier links of a mail that is tried again still work.
+				invitation_expires_at = CASE WHEN NOT without_users THEN greatest($3::timestamptz, CASE WHEN `+tenantrow.OpenInvitation+` THEN invitation_expires_at END) END, invitation_sent_at = NULL,
 				invitation_accepted_at = NULL, invitation_revoked_at = NULL, invitation_reminder_at = NULL, invitation_reminder_tries = 0
 				WHERE id = $1 RETURNING welcome_email_claim`, id, hold, inv.ExpiresAt).Scan(&locked.MailClaim)
 		}

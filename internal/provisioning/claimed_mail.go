@@ -96,12 +96,3 @@ func (r *Reconciler) sendAll(ctx context.Context, what string, due []claimedMail
 	_ = group.Wait()
 	return sent, errors.Join(failures...)
 }
-
-// asClaimed converts what a store has claimed.
-func asClaimed[M claimedMail](due []M) []claimedMail {
-	all := make([]claimedMail, len(due))
-	for i, m := range due {
-		all[i] = m
-	}
-	return all
-}

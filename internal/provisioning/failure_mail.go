@@ -50,6 +50,10 @@ func (r *Reconciler) sendFailureMails(ctx context.Context, report *Report) (err 
 	if err != nil {
 		return err
 	}
-	report.FailureMailsSent, err = r.sendAll(ctx, "failure mail", asClaimed(due))
+	mails := make([]claimedMail, len(due))
+	for i, d := range due {
+		mails[i] = d
+	}
+	report.FailureMailsSent, err = r.sendAll(ctx, "failure mail", mails)
 	return err
 }

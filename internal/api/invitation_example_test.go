@@ -171,7 +171,7 @@ func TestInvitationExample_Readable(t *testing.T) {
 		p, backgrounds := pagetest.Open(t, width), map[string]bool{}
 		check := func(state string) {
 			t.Helper()
-			wantAccessible(t, axe, p, state)
+			p.WantAccessible(axe, state)
 			found := pagetest.Evaluate[testenv.Contrast](p, testenv.MeasureContrast)
 			if found.Lowest < 4.5 || found.Texts < 2 || found.Width > float64(width) {
 				t.Errorf("%s at %d px: %+v", state, width, found)
@@ -197,21 +197,8 @@ func TestInvitationExample_Readable(t *testing.T) {
 	b.clock.advance(time.Minute)
 	p := pagetest.Open(t, 360)
 	p.Visit(site.Link(token), "expired")
-	wantAccessible(t, axe, p, "expired")
+	p.WantAccessible(axe, "expired")
 	if found := pagetest.Evaluate[testenv.Contrast](p, testenv.MeasureContrast); found.Lowest < 4.5 || found.Width > 360 {
 		t.Errorf("expired: %+v", found)
-	}
-}
-
-// wantAccessible fails the test for each violation that axe-core finds on a page, and for what it
-// cannot decide.
-func wantAccessible(t *testing.T, axe testenv.Axe, p *pagetest.Page, state string) {
-	t.Helper()
-	report, err := axe.Run(p.Context)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(report.Violations)+len(report.Incomplete) > 0 || len(report.Passed) < 10 {
-		t.Errorf("%s: %s%s, %d rules are kept", state, testenv.AxeLines(report.Violations), testenv.AxeLines(report.Incomplete), len(report.Passed))
 	}
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv/pagetest"
 )
 
 // invitationProxy is between the browser and the server, which it passes requests on to. A test
@@ -109,8 +110,8 @@ func (p *invitationProxy) held() (fault http.HandlerFunc, release func()) {
 // setLanguage sets the language of a browser.
 func (p *invitationPage) setLanguage(language string) {
 	p.t.Helper()
-	agent := evaluate[string](p, `navigator.userAgent`)
-	if _, err := chromedp.Call(p.ctx, emulation.SetUserAgentOverride, emulation.SetUserAgentOverrideParams{UserAgent: agent, AcceptLanguage: language}); err != nil {
+	agent := pagetest.Evaluate[string](p.Page, `navigator.userAgent`)
+	if _, err := chromedp.Call(p.Context, emulation.SetUserAgentOverride, emulation.SetUserAgentOverrideParams{UserAgent: agent, AcceptLanguage: language}); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -123,7 +124,7 @@ func (p *invitationPage) hurry() {
 		window.setTimeout = (run, after) => timer(run, after / 100)
 		AbortSignal.timeout = after => limit.call(AbortSignal, after / 100)
 	}`
-	if _, err := chromedp.Call(p.ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: source}); err != nil {
+	if _, err := chromedp.Call(p.Context, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: source}); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -131,7 +132,7 @@ func (p *invitationPage) hurry() {
 // setScripts turns the scripts of pages on or off.
 func (p *invitationPage) setScripts(on bool) {
 	p.t.Helper()
-	if _, err := chromedp.Call[emulation.SetScriptExecutionDisabledParams, cdp.Empty](p.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on}); err != nil {
+	if _, err := chromedp.Call[emulation.SetScriptExecutionDisabledParams, cdp.Empty](p.Context, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on}); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -140,11 +141,11 @@ func (p *invitationPage) setScripts(on bool) {
 // be pressed.
 func (p *invitationPage) wantNotice(text, typed string) {
 	p.t.Helper()
-	p.waitFor(`document.getElementById("notice").textContent !== ""`)
-	if notice := evaluate[string](p, `document.getElementById("notice").textContent`); !strings.Contains(notice, text) {
+	p.WaitFor(`document.getElementById("notice").textContent !== ""`)
+	if notice := pagetest.Evaluate[string](p.Page, `document.getElementById("notice").textContent`); !strings.Contains(notice, text) {
 		p.t.Errorf("the page says %q, want %q", notice, text)
 	}
-	if kept := evaluate[string](p, `document.getElementById("password").value`); kept != typed {
+	if kept := pagetest.Evaluate[string](p.Page, `document.getElementById("password").value`); kept != typed {
 		p.t.Error("the password is not there any more")
 	}
 	p.wantIdle()
@@ -154,8 +155,8 @@ func (p *invitationPage) wantNotice(text, typed string) {
 // meanwhile, and keeps the focus.
 func (p *invitationPage) wantWorking(text, button string) {
 	p.t.Helper()
-	p.waitFor(`document.querySelector("[role=status]").innerText.includes("` + text + `")`)
-	if state := evaluate[string](p, `document.getElementById("`+button+`").getAttribute("aria-disabled")`); state != "true" {
+	p.WaitFor(`document.querySelector("[role=status]").innerText.includes("` + text + `")`)
+	if state := pagetest.Evaluate[string](p.Page, `document.getElementById("`+button+`").getAttribute("aria-disabled")`); state != "true" {
 		p.t.Errorf("aria-disabled is %q", state)
 	}
 	if active := p.focus(); active == "" {
@@ -166,15 +167,15 @@ func (p *invitationPage) wantWorking(text, button string) {
 // wantIdle fails the test if the page still says that it works.
 func (p *invitationPage) wantIdle() {
 	p.t.Helper()
-	if evaluate[bool](p, `document.querySelector("[aria-disabled]") !== null || document.querySelector("[role=status]").innerText !== "" || document.getElementById("password").readOnly`) {
-		p.t.Errorf("the page still works: %q", p.text())
+	if pagetest.Evaluate[bool](p.Page, `document.querySelector("[aria-disabled]") !== null || document.querySelector("[role=status]").innerText !== "" || document.getElementById("password").readOnly`) {
+		p.t.Errorf("the page still works: %q", p.Text())
 	}
 }
 
 // focus is the id of the element with the focus.
 func (p *invitationPage) focus() string {
 	p.t.Helper()
-	return evaluate[string](p, `document.activeElement.id`)
+	return pagetest.Evaluate[string](p.Page, `document.activeElement.id`)
 }
 
 // setupFaults is a browser with the form of an invitation, reached through a proxy.
@@ -196,11 +197,11 @@ func TestInvitationPage_Faults(t *testing.T) {
 		p.open(token, "form")
 		for b.inspect(token).status == http.StatusOK { // Uses up the token's requests.
 		}
-		p.choose(password)
+		p.Choose(password)
 		p.wantNotice("Too many attempts. Try again in 6 seconds.", password)
 		b.clock.advance(10 * time.Second)
-		p.do(chromedp.Click(chromedp.CSS("#submit")))
-		p.want("done")
+		p.Do(chromedp.Click(chromedp.CSS("#submit")))
+		p.Want("done")
 		if !postgrestest.Verifies(b.passwordHash(made), password) {
 			t.Error("the password does not log the admin in")
 		}
@@ -211,7 +212,7 @@ func TestInvitationPage_Faults(t *testing.T) {
 		for b.inspect(token).status == http.StatusOK {
 		}
 		p.open(token, "busy")
-		if text := p.text(); !strings.Contains(text, "Try again in 6 seconds.") {
+		if text := p.Text(); !strings.Contains(text, "Try again in 6 seconds.") {
 			t.Errorf("%q", text)
 		}
 		for _, wait := range []struct{ header, text string }{
@@ -220,14 +221,14 @@ func TestInvitationPage_Faults(t *testing.T) {
 		} {
 			proxy.fail("inspect", answering(http.StatusTooManyRequests, wait.header))
 			p.open(token, "busy")
-			if text := p.text(); !strings.Contains(text, "Try again "+wait.text+".") {
+			if text := p.Text(); !strings.Contains(text, "Try again "+wait.text+".") {
 				t.Errorf("Retry-After %q: %q", wait.header, text)
 			}
 		}
 		proxy.fail("inspect", nil)
 		b.clock.advance(time.Minute)
-		p.do(chromedp.Click(chromedp.CSS("#act")))
-		p.want("form")
+		p.Do(chromedp.Click(chromedp.CSS("#act")))
+		p.Want("form")
 	})
 
 	t.Run("AwayAtOpening", func(t *testing.T) {
@@ -238,44 +239,44 @@ func TestInvitationPage_Faults(t *testing.T) {
 			t.Errorf("the focus is on %q", active)
 		}
 		proxy.fail("inspect", answering(http.StatusBadGateway, ""))
-		p.do(chromedp.Click(chromedp.CSS("#act")))
-		p.want("unavailable")
+		p.Do(chromedp.Click(chromedp.CSS("#act")))
+		p.Want("unavailable")
 		hold, release := proxy.held()
 		proxy.fail("inspect", hold)
-		p.do(chromedp.Click(chromedp.CSS("#act")))
-		p.want("loading")
+		p.Do(chromedp.Click(chromedp.CSS("#act")))
+		p.Want("loading")
 		if active := p.focus(); active != "title" {
 			t.Errorf("the focus is on %q", active)
 		}
 		release()
-		p.want("form")
+		p.Want("form")
 	})
 
 	t.Run("AwayAtAccept", func(t *testing.T) {
 		b, proxy, p, made, token := setupFaults(t)
 		p.open(token, "form")
 		proxy.fail("accept", noAnswer)
-		p.choose(password)
+		p.Choose(password)
 		p.wantNotice("The server does not answer. Check your connection", password)
 		if b.passwordHash(made) != "" {
 			t.Error("a password was set")
 		}
 		proxy.fail("accept", answering(http.StatusInternalServerError, ""))
-		p.do(chromedp.KeyEvent("\r"))
-		p.waitFor(`document.getElementById("notice").textContent.includes("a problem. Try again in 60 seconds")`)
+		p.Do(chromedp.KeyEvent("\r"))
+		p.WaitFor(`document.getElementById("notice").textContent.includes("a problem. Try again in 60 seconds")`)
 		proxy.fail("accept", answering(http.StatusServiceUnavailable, "2"))
-		p.do(chromedp.Click(chromedp.CSS("#submit")))
-		p.waitFor(`document.getElementById("notice").textContent.includes("Try again in 2 seconds.")`)
+		p.Do(chromedp.Click(chromedp.CSS("#submit")))
+		p.WaitFor(`document.getElementById("notice").textContent.includes("Try again in 2 seconds.")`)
 		if active := p.focus(); active != "submit" {
 			t.Errorf("the focus is on %q", active)
 		}
 		proxy.fail("accept", nil)
-		p.do(chromedp.KeyEvent("\r"))
-		p.want("done")
+		p.Do(chromedp.KeyEvent("\r"))
+		p.Want("done")
 		if !postgrestest.Verifies(b.passwordHash(made), password) {
 			t.Error("the password does not log the admin in")
 		}
-		if evaluate[string](p, `document.getElementById("password").value`) != "" {
+		if pagetest.Evaluate[string](p.Page, `document.getElementById("password").value`) != "" {
 			t.Error("the password is still on the page")
 		}
 	})
@@ -284,11 +285,11 @@ func TestInvitationPage_Faults(t *testing.T) {
 		b, proxy, p, made, token := setupFaults(t)
 		p.open(token, "form")
 		proxy.fail("accept", proxy.lostAnswer)
-		p.choose(password)
+		p.Choose(password)
 		p.wantNotice("The server does not answer.", password)
 		proxy.fail("accept", nil)
-		p.do(chromedp.KeyEvent("\r"))
-		p.want("accepted")
+		p.Do(chromedp.KeyEvent("\r"))
+		p.Want("accepted")
 		if !postgrestest.Verifies(b.passwordHash(made), password) {
 			t.Error("the password does not log the admin in")
 		}
@@ -297,19 +298,19 @@ func TestInvitationPage_Faults(t *testing.T) {
 	t.Run("IsSlow", func(t *testing.T) {
 		b, proxy, p, made, token := setupFaults(t)
 		p.open(token, "form")
-		if role := evaluate[bool](p, `document.querySelector("[role=status]").checkVisibility()`); !role {
+		if role := pagetest.Evaluate[bool](p.Page, `document.querySelector("[role=status]").checkVisibility()`); !role {
 			t.Error("screen readers do not know the region before its text changes")
 		}
 		hold, release := proxy.held()
 		proxy.fail("accept", hold)
-		p.do(chromedp.SendKeys(chromedp.CSS("#password"), password), chromedp.Click(chromedp.CSS("#submit")))
+		p.Do(chromedp.SendKeys(chromedp.CSS("#password"), password), chromedp.Click(chromedp.CSS("#submit")))
 		p.wantWorking("Your password is being set", "submit")
 		if active := p.focus(); active != "submit" {
 			t.Errorf("the focus is on %q", active)
 		}
-		p.do(chromedp.Click(chromedp.CSS("#submit"))) // Does nothing.
+		p.Do(chromedp.Click(chromedp.CSS("#submit"))) // Does nothing.
 		release()
-		p.want("done")
+		p.Want("done")
 		p.wantIdle()
 		if n := proxy.sent("accept"); n != 1 {
 			t.Errorf("%d requests", n)
@@ -326,13 +327,13 @@ func TestInvitationPage_Faults(t *testing.T) {
 		t.Cleanup(release)
 		proxy.fail("inspect", hold)
 		p.open(token, "loading")
-		p.waitFor(`document.querySelector("[role=status]").innerText.includes("longer than usual")`)
-		p.want("away") // After the limit of an answer.
+		p.WaitFor(`document.querySelector("[role=status]").innerText.includes("longer than usual")`)
+		p.Want("away") // After the limit of an answer.
 		proxy.fail("inspect", nil)
-		p.do(chromedp.Click(chromedp.CSS("#act")))
-		p.want("form")
+		p.Do(chromedp.Click(chromedp.CSS("#act")))
+		p.Want("form")
 		proxy.fail("accept", hold)
-		p.choose(password)
+		p.Choose(password)
 		p.wantWorking("longer than usual", "submit")
 		p.wantNotice("The server does not answer", password)
 	})
@@ -342,18 +343,18 @@ func TestInvitationPage_Faults(t *testing.T) {
 		p.open(token, "form")
 		hold, release := proxy.held()
 		proxy.fail("accept", hold)
-		p.choose(password)
+		p.Choose(password)
 		p.wantWorking("Your password is being set", "submit")
-		evaluate[string](p, `location.hash = "#invitation=other"`)
-		p.want("unknown")
+		pagetest.Evaluate[string](p.Page, `location.hash = "#invitation=other"`)
+		p.Want("unknown")
 		release()
 		for b.invitation(as[string](made["id"]))["status"] != "ACCEPTED" {
-			time.Sleep(10 * time.Millisecond)
+			time.Sleep(10 * time.Millisecond) // Until the registry has it; nothing reports that.
 		}
 		time.Sleep(300 * time.Millisecond) // The answer has arrived by then.
-		p.want("unknown")
-		evaluate[string](p, `location.hash = "#invitation=`+token+`"`)
-		p.want("accepted")
+		p.Want("unknown")
+		pagetest.Evaluate[string](p.Page, `location.hash = "#invitation=`+token+`"`)
+		p.Want("accepted")
 		p.wantIdle()
 	})
 }
@@ -374,8 +375,8 @@ func TestInvitationPage_Renew(t *testing.T) {
 		if err := b.mail.Close(); err != nil {
 			t.Fatal(err)
 		}
-		p.do(chromedp.Click(chromedp.CSS("#act")))
-		p.want("pending")
+		p.Do(chromedp.Click(chromedp.CSS("#act")))
+		p.Want("pending")
 		if due := b.registry.DueMail(); due != 0 { // Its next try is in some minutes.
 			t.Errorf("%d mails are due", due)
 		}
@@ -383,16 +384,16 @@ func TestInvitationPage_Renew(t *testing.T) {
 		if due := b.registry.DueMail(); due != 1 {
 			t.Errorf("%d mails are due, so it is not sent again", due)
 		}
-		p.do(chromedp.Reload())
-		p.want("revoked")
+		p.Do(chromedp.Reload())
+		p.Want("revoked")
 	})
 
 	t.Run("MailServerRefuses", func(t *testing.T) {
 		b, _, p := expired(t)
 		b.mail.RejectRecipients(554, "no such user", -1)
-		p.do(chromedp.Click(chromedp.CSS("#act")))
-		p.want("failed")
-		if text := p.text(); !strings.Contains(text, "Ask your contact") {
+		p.Do(chromedp.Click(chromedp.CSS("#act")))
+		p.Want("failed")
+		if text := p.Text(); !strings.Contains(text, "Ask your contact") {
 			t.Errorf("%q", text)
 		}
 	})
@@ -401,11 +402,11 @@ func TestInvitationPage_Renew(t *testing.T) {
 		b, proxy, p := expired(t)
 		hold, release := proxy.held()
 		proxy.fail("renew", hold)
-		p.do(chromedp.Click(chromedp.CSS("#act")))
+		p.Do(chromedp.Click(chromedp.CSS("#act")))
 		p.wantWorking("A new invitation is being sent", "act")
-		p.do(chromedp.Click(chromedp.CSS("#act"))) // Does nothing.
+		p.Do(chromedp.Click(chromedp.CSS("#act"))) // Does nothing.
 		release()
-		p.want("sent")
+		p.Want("sent")
 		if n := proxy.sent("renew"); n != 1 {
 			t.Errorf("%d requests", n)
 		}
@@ -417,11 +418,11 @@ func TestInvitationPage_Renew(t *testing.T) {
 	t.Run("AnswerIsLost", func(t *testing.T) {
 		b, proxy, p := expired(t)
 		proxy.fail("renew", proxy.lostAnswer)
-		p.do(chromedp.Click(chromedp.CSS("#act")))
-		p.want("away")
+		p.Do(chromedp.Click(chromedp.CSS("#act")))
+		p.Want("away")
 		proxy.fail("renew", nil)
-		p.do(chromedp.Click(chromedp.CSS("#act")))
-		p.want("revoked")
+		p.Do(chromedp.Click(chromedp.CSS("#act")))
+		p.Want("revoked")
 		if tokens := b.invitationTokens(); len(tokens) != 2 {
 			t.Errorf("%d mails", len(tokens))
 		}
@@ -430,14 +431,14 @@ func TestInvitationPage_Renew(t *testing.T) {
 	t.Run("Busy", func(t *testing.T) {
 		_, proxy, p := expired(t)
 		proxy.fail("renew", answering(http.StatusTooManyRequests, "7"))
-		p.do(chromedp.Click(chromedp.CSS("#act")))
-		p.want("busy")
-		if text := p.text(); !strings.Contains(text, "in 7 seconds") {
+		p.Do(chromedp.Click(chromedp.CSS("#act")))
+		p.Want("busy")
+		if text := p.Text(); !strings.Contains(text, "in 7 seconds") {
 			t.Errorf("%q", text)
 		}
 		proxy.fail("renew", nil)
-		p.do(chromedp.Click(chromedp.CSS("#act")))
-		p.want("expired")
+		p.Do(chromedp.Click(chromedp.CSS("#act")))
+		p.Want("expired")
 	})
 }
 
@@ -461,12 +462,12 @@ func TestInvitationPage_EndsMeanwhile(t *testing.T) {
 			p := b.invitationPage(360)
 			p.open(b.invitationTokens()[0], "form")
 			test.end(b, "/admin/tenants/"+as[string](made["id"]))
-			p.choose(password)
-			p.want(test.view)
+			p.Choose(password)
+			p.Want(test.view)
 			if active := p.focus(); active != "title" {
 				t.Errorf("the focus is on %q", active)
 			}
-			if evaluate[string](p, `document.getElementById("password").value`) != "" {
+			if pagetest.Evaluate[string](p.Page, `document.getElementById("password").value`) != "" {
 				t.Error("the password is still on the page")
 			}
 		})

@@ -17,6 +17,8 @@ import (
 
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv/pagetest"
 )
 
 // guidePictures are the pictures of docs/images, by their names, and what each shows: a state, a
@@ -61,8 +63,8 @@ func (p *invitationPage) picture(name string) {
 // capture returns a picture of the page down to the end of its content.
 func (p *invitationPage) capture() []byte {
 	p.t.Helper()
-	size := evaluate[struct{ Width, Height float64 }](p, `({Width: innerWidth, Height: Math.ceil(document.querySelector("main").getBoundingClientRect().bottom)})`)
-	shot, err := chromedp.Call(p.ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{Clip: &page.Viewport{Width: size.Width, Height: size.Height, Scale: 1}})
+	size := pagetest.Evaluate[struct{ Width, Height float64 }](p.Page, `({Width: innerWidth, Height: Math.ceil(document.querySelector("main").getBoundingClientRect().bottom)})`)
+	shot, err := chromedp.Call(p.Context, page.CaptureScreenshot, page.CaptureScreenshotParams{Clip: &page.Viewport{Width: size.Width, Height: size.Height, Scale: 1}})
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -18,6 +17,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv/pagetest"
 )
 
 // pageStates leads a page through its states, in an order in which each can follow the one before.
@@ -60,9 +60,9 @@ func (s invitationState) picture(language, scheme string, width int64) string {
 var invitationStates = []invitationState{
 	{"without-scripts", func(s *pageStates) {
 		s.setScripts(false)
-		s.do(chromedp.Navigate("about:blank"), chromedp.Navigate(s.url+"/invitation"))
+		s.Do(chromedp.Navigate("about:blank"), chromedp.Navigate(s.url+"/invitation"))
 		// axe-core needs scripts, and with scripts the browser hides the element noscript.
-		evaluate[bool](s.invitationPage, `document.querySelector("noscript").replaceWith(...document.querySelector("noscript").childNodes) || true`)
+		pagetest.Evaluate[bool](s.Page, `document.querySelector("noscript").replaceWith(...document.querySelector("noscript").childNodes) || true`)
 		s.setScripts(true)
 	}},
 	{"unknown", func(s *pageStates) { s.open("", "unknown") }},
@@ -86,39 +86,39 @@ var invitationStates = []invitationState{
 		s.proxy.fail("inspect", nil)
 		s.open(s.first, "form")
 	}},
-	{"too-short", func(s *pageStates) { s.choose("horse"); s.problem() }},
-	{"too-long", func(s *pageStates) { s.choose(strings.Repeat("horse", 60)); s.problem() }},
-	{"address", func(s *pageStates) { s.choose("my ada@clinic.example horse"); s.problem() }},
+	{"too-short", func(s *pageStates) { s.Choose("horse"); s.problem() }},
+	{"too-long", func(s *pageStates) { s.Choose(strings.Repeat("horse", 60)); s.problem() }},
+	{"address", func(s *pageStates) { s.Choose("my ada@clinic.example horse"); s.problem() }},
 	{"refused", func(s *pageStates) {
-		evaluate[string](s.invitationPage, `document.getElementById("password").value = "correct horse battery staple\u2028"`)
-		s.do(chromedp.KeyEvent("\r"))
+		pagetest.Evaluate[string](s.Page, `document.getElementById("password").value = "correct horse battery staple\u2028"`)
+		s.Do(chromedp.KeyEvent("\r"))
 		s.problem()
 	}},
-	{"shown", func(s *pageStates) { s.choose("horse"); s.do(chromedp.Click(chromedp.CSS("#show"))) }},
+	{"shown", func(s *pageStates) { s.Choose("horse"); s.Do(chromedp.Click(chromedp.CSS("#show"))) }},
 	{"form-busy", func(s *pageStates) {
 		s.proxy.fail("accept", answering(http.StatusTooManyRequests, "42"))
-		s.choose(password)
+		s.Choose(password)
 		s.notice()
 	}},
-	{"form-away", func(s *pageStates) { s.proxy.fail("accept", noAnswer); s.choose(password); s.notice() }},
+	{"form-away", func(s *pageStates) { s.proxy.fail("accept", noAnswer); s.Choose(password); s.notice() }},
 	{"setting", func(s *pageStates) {
 		s.hold("accept")
-		s.choose(password)
-		s.waitFor(`document.getElementById("progress").textContent !== ""`)
+		s.Choose(password)
+		s.WaitFor(`document.getElementById("progress").textContent !== ""`)
 	}},
-	{"slow", func(s *pageStates) { evaluate[bool](s.invitationPage, `slow() || true`) }},
-	{"done", func(s *pageStates) { s.release(); s.want("done") }},
+	{"slow", func(s *pageStates) { pagetest.Evaluate[bool](s.Page, `slow() || true`) }},
+	{"done", func(s *pageStates) { s.release(); s.Want("done") }},
 	{"accepted", func(s *pageStates) { s.open(s.first, "accepted") }},
 	{"expired", func(s *pageStates) { s.registry.ExpireInvitations(); s.open(s.second, "expired") }},
 	{"renewing", func(s *pageStates) {
 		s.hold("renew")
-		s.do(chromedp.Click(chromedp.CSS("#act")))
-		s.waitFor(`document.getElementById("progress").textContent !== ""`)
+		s.Do(chromedp.Click(chromedp.CSS("#act")))
+		s.WaitFor(`document.getElementById("progress").textContent !== ""`)
 	}},
-	{"sent", func(s *pageStates) { s.release(); s.want("sent") }},
+	{"sent", func(s *pageStates) { s.release(); s.Want("sent") }},
 	{"revoked", func(s *pageStates) { s.open(s.second, "revoked") }},
-	{"pending", func(s *pageStates) { s.renewLast(451); s.want("pending") }},
-	{"failed", func(s *pageStates) { s.renewLast(554); s.want("failed") }},
+	{"pending", func(s *pageStates) { s.renewLast(451); s.Want("pending") }},
+	{"failed", func(s *pageStates) { s.renewLast(554); s.Want("failed") }},
 }
 
 // hold lets an operation wait for release.
@@ -131,11 +131,11 @@ func (s *pageStates) hold(operation string) {
 }
 
 func (s *pageStates) problem() {
-	s.waitFor(`document.getElementById("problem").textContent !== ""`)
+	s.WaitFor(`document.getElementById("problem").textContent !== ""`)
 }
 
 func (s *pageStates) notice() {
-	s.waitFor(`document.getElementById("notice").textContent !== ""`)
+	s.WaitFor(`document.getElementById("notice").textContent !== ""`)
 }
 
 // renewLast renews the newest invitation, after it has expired, while the mail server refuses mail.
@@ -146,7 +146,7 @@ func (s *pageStates) renewLast(code int) {
 	s.open(token, "expired")
 	s.mail.RejectRecipients(code, "not now", -1)
 	s.proxy.fail("renew", nil)
-	s.do(chromedp.Click(chromedp.CSS("#act")))
+	s.Do(chromedp.Click(chromedp.CSS("#act")))
 }
 
 // invite creates a tenant, and returns the token of its mail.
@@ -181,7 +181,7 @@ func setupStates(t *testing.T, language string) *pageStates {
 		const timer = setTimeout
 		window.setTimeout = (run, after) => after === 5000 ? (window.slow = run, 0) : timer(run, after)
 	}`
-	if _, err := chromedp.Call(s.ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: source}); err != nil {
+	if _, err := chromedp.Call(s.Context, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: source}); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -200,13 +200,13 @@ func TestInvitationPage_States(t *testing.T) {
 				state.show(s)
 				s.wantTexts(state.name)
 				for _, scheme := range pageSchemes {
-					testenv.SetColorScheme(t, s.ctx, scheme)
+					testenv.SetColorScheme(t, s.Context, scheme)
 					for _, width := range testenv.BrowserWidths {
 						name := state.picture(language, scheme, width)
-						s.do(chromedp.EmulateViewport(width, 900))
+						s.Do(chromedp.EmulateViewport(width, 900))
 						backgrounds[scheme] = s.wantReadable(name, width)
 						if width == testenv.BrowserWidths[0] { // No rule of the page's style depends on the width.
-							s.wantNoViolations(axe, name)
+							s.WantAccessible(axe, name)
 						}
 						s.picture(name)
 					}
@@ -237,7 +237,7 @@ func TestInvitationPage_LongNames(t *testing.T) {
 // than one first heading.
 func (s *pageStates) wantTexts(name string) {
 	s.t.Helper()
-	text := s.text()
+	text := s.Text()
 	for _, bad := range []string{"{", "undefined", "null", "Invalid", "NaN"} {
 		if strings.Contains(text, bad) {
 			s.t.Errorf("%s: %q has %q", name, text, bad)
@@ -246,10 +246,10 @@ func (s *pageStates) wantTexts(name string) {
 	if name == "without-scripts" {
 		return
 	}
-	if language := evaluate[string](s.invitationPage, `document.documentElement.lang`); language != s.language {
+	if language := pagetest.Evaluate[string](s.Page, `document.documentElement.lang`); language != s.language {
 		s.t.Errorf("%s: the language is %q", name, language)
 	}
-	if !evaluate[bool](s.invitationPage, `document.querySelectorAll("h1").length === 1 && document.title.startsWith(document.querySelector("h1").innerText) && document.querySelector("h1").innerText.length > 5`) {
+	if !pagetest.Evaluate[bool](s.Page, `document.querySelectorAll("h1").length === 1 && document.title.startsWith(document.querySelector("h1").innerText) && document.querySelector("h1").innerText.length > 5`) {
 		s.t.Errorf("%s: the title is not the heading: %q", name, text)
 	}
 }
@@ -258,25 +258,9 @@ func (s *pageStates) wantTexts(name string) {
 // the background.
 func (p *invitationPage) wantReadable(name string, width int64) string {
 	p.t.Helper()
-	found := evaluate[testenv.Contrast](p, testenv.MeasureContrast)
+	found := pagetest.Evaluate[testenv.Contrast](p.Page, testenv.MeasureContrast)
 	if found.Lowest < 4.5 || found.Texts < 1 || found.Width > float64(width) {
 		p.t.Errorf("%s: %+v", name, found)
 	}
 	return found.Background
-}
-
-// wantNoViolations fails the test for each finding of axe-core, also for what it cannot decide: a
-// person has to look at that, and change the page or this test.
-func (p *invitationPage) wantNoViolations(axe testenv.Axe, name string) {
-	p.t.Helper()
-	report, err := axe.Run(p.ctx)
-	if err != nil {
-		p.t.Fatalf("%s: %v", name, err)
-	}
-	if len(report.Violations)+len(report.Incomplete) > 0 {
-		p.t.Errorf("%s: violations:%s\nundecided:%s", name, testenv.AxeLines(report.Violations), testenv.AxeLines(report.Incomplete))
-	}
-	if !slices.Contains(report.Passed, "color-contrast") || !slices.Contains(report.Passed, "page-has-heading-one") {
-		p.t.Errorf("%s: only %v were checked", name, report.Passed)
-	}
 }

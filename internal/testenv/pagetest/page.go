@@ -5,6 +5,7 @@ package pagetest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -98,5 +99,21 @@ func (p *Page) WaitFor(expression string) {
 			p.t.Fatalf("%s: %t, %v; the page shows %q", expression, found, err, p.Text())
 		}
 		time.Sleep(20 * time.Millisecond) // A page can only be polled.
+	}
+}
+
+// WantAccessible fails the test for each finding of axe-core, also for what it cannot decide: a
+// person has to look at that, and change the page or its test. The state names the page in messages.
+func (p *Page) WantAccessible(axe testenv.Axe, state string) {
+	p.t.Helper()
+	report, err := axe.Run(p.Context)
+	if err != nil {
+		p.t.Fatalf("%s: %v", state, err)
+	}
+	if len(report.Violations)+len(report.Incomplete) > 0 {
+		p.t.Errorf("%s: violations:%s\nundecided:%s", state, testenv.AxeLines(report.Violations), testenv.AxeLines(report.Incomplete))
+	}
+	if len(report.Passed) < 10 || !slices.Contains(report.Passed, "color-contrast") || !slices.Contains(report.Passed, "page-has-heading-one") {
+		p.t.Errorf("%s: only %v were checked", state, report.Passed)
 	}
 }

@@ -90,6 +90,7 @@ type componentOptions struct {
 	manualMigrate bool
 	workers       int                     // Jobs at once; 0: this process runs no jobs.
 	retention     time.Duration           // Of the purges among the jobs.
+	earlyPurge    bool                    // Purges may skip it.
 	observers     []provisioning.Observer // In addition to the log and the notifier.
 }
 
@@ -135,7 +136,7 @@ func (p *components) buildQueue(ctx context.Context, o componentOptions) error {
 		}
 		warner := &stellarWarner{log: o.log, threshold: p.settings.soroban.LowBalance, clock: clock.System{}}
 		options.Runner, options.Mover, options.Workers = p.Pipeline, p.Services, o.workers
-		options.Retention = o.retention
+		options.Retention, options.AllowEarlyPurge = o.retention, o.earlyPurge
 		options.Reconcile = func(ctx context.Context) error {
 			report, err := reconciler.Pass(ctx)
 			logPass(ctx, o.log, report)

@@ -109,7 +109,7 @@ func (a *cli) runServer(ctx context.Context, s *server) error {
 	steps := telemetry.NewSteps(s.metrics)
 	options := componentOptions{log: log, manualMigrate: !s.migrateFirst, observers: []provisioning.Observer{steps.Observe, stream.Observe}}
 	if s.worker {
-		options.workers, options.retention = s.api.WorkersFor(settings.soroban.Channels), s.api.Retention
+		options.workers, options.retention, options.earlyPurge = s.api.WorkersFor(settings.soroban.Channels), s.api.Retention, s.api.EarlyPurge
 	}
 	if s.components, err = newComponents(ctx, settings, options); err != nil {
 		return err

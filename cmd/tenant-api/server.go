@@ -128,7 +128,7 @@ func (s *server) apiOptions() api.Options {
 	o := api.Options{
 		Service: s.WithCancelOnDisconnect(), Jobs: s.queue, Notifier: s.notifier, Keys: s.db.APIKeys, Blueprints: s.db.Blueprints,
 		OIDC:      auth.OIDC{Issuer: s.api.OIDCIssuer, Audience: s.api.OIDCAudience},
-		RateLimit: s.api.RateLimit, Retention: s.api.Retention, AppURL: s.settings.mail.AppURL, InvitationURL: s.settings.mail.InvitationURL, Version: apiVersion, Logger: s.log, Metrics: s.metrics,
+		RateLimit: s.api.RateLimit, Retention: s.api.Retention, AllowEarlyPurge: s.api.EarlyPurge, AppURL: s.settings.mail.AppURL, InvitationURL: s.settings.mail.InvitationURL, Version: apiVersion, Logger: s.log, Metrics: s.metrics,
 		CORSOrigins: s.api.CORSOrigins, TrustedProxies: s.api.TrustedProxies,
 		WithoutWorker: !s.worker, RequestContext: passwordhash.LimitWait,
 		Checks: []api.Check{{Name: "database", Run: s.db.CheckWritable}},

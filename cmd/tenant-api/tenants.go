@@ -23,8 +23,9 @@ import (
 )
 
 func (a *cli) tenants() *cobra.Command {
-	return commandGroup("tenants", "List, check, repair, retry, invite, archive, migrate, adopt and purge tenants", "  tenant-api tenants list",
-		a.tenantsList(), a.tenantsShow(), a.tenantsMigrate(), a.tenantsAdopt(), a.tenantsVerify(), a.tenantsRepair(), a.tenantsRetry(), a.tenantsInvite(), a.tenantsArchive(), a.tenantsUnarchive(), a.tenantsPurge(), a.tenantsReconcile())
+	return commandGroup("tenants", "Create, list, check, change, suspend, archive, migrate, adopt and purge tenants", "  tenant-api tenants list",
+		a.tenantsCreate(), a.tenantsList(), a.tenantsShow(), a.tenantsUpdate(), a.tenantsMigrate(), a.tenantsAdopt(), a.tenantsVerify(), a.tenantsRepair(), a.tenantsRetry(), a.tenantsInvite(),
+		a.tenantsSuspend(), a.tenantsResume(), a.tenantsArchive(), a.tenantsUnarchive(), a.tenantsHold(), a.tenantsPurge(), a.tenantsReconcile())
 }
 
 func (a *cli) tenantsList() *cobra.Command {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"slices"
 	"sync"
@@ -102,11 +101,7 @@ func (f adoptFlags) adoptees(cmd *cobra.Command, args []string) ([]adoptee, erro
 
 // adoptTenants adopts or compares the schemas, several at once.
 func (a *cli) adoptTenants(cmd *cobra.Command, f adoptFlags, all []adoptee) error {
-	s, err := a.readSettings()
-	if err != nil {
-		return err
-	}
-	p, err := newComponents(cmd.Context(), s, componentOptions{log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))})
+	p, err := a.openComponents(cmd)
 	if err != nil {
 		return err
 	}

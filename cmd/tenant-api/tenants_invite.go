@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -25,12 +23,7 @@ delivered before cannot be used any more.
 			if err != nil {
 				return err
 			}
-			settings, err := a.readSettings()
-			if err != nil {
-				return err
-			}
-			log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-			p, err := newComponents(cmd.Context(), settings, componentOptions{log: log})
+			p, err := a.openComponents(cmd)
 			if err != nil {
 				return err
 			}
@@ -40,9 +33,7 @@ delivered before cannot be used any more.
 				return err
 			}
 			out, err := p.Invite(cmd.Context(), t.ID)
-			for _, warning := range out.Warnings {
-				fmt.Fprintln(os.Stderr, "Warning: "+warning)
-			}
+			printWarnings(out.Warnings)
 			if err != nil {
 				return err
 			}

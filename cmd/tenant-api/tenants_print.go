@@ -25,8 +25,9 @@ func printTenant(t tenant.Tenant, node string, entries []tenant.LogEntry) error 
 		{"Welcome mail", string(t.WelcomeEmail)}, {"Invitation", invitationOf(t.Invitation)},
 		{"External id", t.ExternalID}, {"Managed by", t.ManagedBy}, {"Locale", t.Locale},
 		{"Blueprint", blueprintOf(t)}, {"Variables", formatPairs(t.Variables)}, {"Outputs", formatPairs(t.Outputs)},
+		{"Protected", protectionOf(t)}, {"Legal hold", holdOf(t.Hold)},
 		{"Schema", t.SchemaName}, {"Database role", t.DatabaseRole}, {"Database node", node}, {"Contract", t.ContractID},
-		{"Created", formatTime(t.CreatedAt)}, {"First live", formatTime(t.ActivatedAt)}, {"Archived", formatTime(t.ArchivedAt)}, {"Purged", formatTime(t.PurgedAt)},
+		{"Created", formatTime(t.CreatedAt)}, {"First live", formatTime(t.ActivatedAt)}, {"Suspended", formatTime(t.SuspendedAt)}, {"Archived", formatTime(t.ArchivedAt)}, {"Purged", formatTime(t.PurgedAt)},
 	} {
 		if row[1] != "" {
 			rows = append(rows, row[:])
@@ -45,6 +46,22 @@ func printTenant(t tenant.Tenant, node string, entries []tenant.LogEntry) error 
 		rows = append(rows, []string{strconv.Itoa(e.Attempt), string(e.Step), string(e.Status), duration, e.Error})
 	}
 	return printTable([]string{"ATTEMPT", "STEP", "STATUS", "DURATION", "ERROR"}, rows)
+}
+
+// protectionOf says that a tenant has deletion protection; empty without.
+func protectionOf(t tenant.Tenant) string {
+	if t.DeletionProtection {
+		return "neither archived nor purged"
+	}
+	return ""
+}
+
+// holdOf describes a legal hold; empty without.
+func holdOf(h tenant.Hold) string {
+	if !h.Active() {
+		return ""
+	}
+	return "since " + formatTime(h.Since) + ", set by " + h.By + ": " + h.Reason
 }
 
 // statusOf is a tenant's status, with what ARCHIVED alone does not say.

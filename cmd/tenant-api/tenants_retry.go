@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"os"
 	"strings"
 	"time"
@@ -11,7 +10,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
@@ -84,13 +82,7 @@ it first. If it was undone by hand, --skip-undo says so, with a reason.
 			if err != nil {
 				return err
 			}
-			settings, err := a.readSettings()
-			if err != nil {
-				return err
-			}
-			p, err := newComponents(cmd.Context(), settings, componentOptions{
-				log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})), observers: []provisioning.Observer{printStep},
-			})
+			p, err := a.openComponents(cmd, printStep)
 			if err != nil {
 				return err
 			}
@@ -103,17 +95,7 @@ it first. If it was undone by hand, --skip-undo says so, with a reason.
 				return err
 			}
 			out, err := p.Retry(cmd.Context(), t.ID)
-			for _, warning := range out.Warnings {
-				fmt.Fprintln(os.Stderr, "Warning: "+warning)
-			}
-			if err != nil {
-				return err
-			}
-			if jsonOutput {
-				return printJSON(dto.NewTenant(out.Tenant).WithoutOutputs())
-			}
-			fmt.Printf("The tenant %q (%s) is %s.\n", out.Tenant.Name, out.Tenant.ID, out.Tenant.Status)
-			return nil
+			return printRun(out, err, jsonOutput)
 		},
 	}
 	skip.bind(cmd)

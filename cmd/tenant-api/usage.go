@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -67,15 +68,39 @@ func flagError(cmd *cobra.Command, err error) error {
 func nameFlags(cmd *cobra.Command, err error) error {
 	var faults []string
 	for _, f := range errs.FieldsOf(err) {
-		if cmd.Flags().Lookup(f.Field) == nil {
+		flag := flagOf(f.Field)
+		if cmd.Flags().Lookup(flag) == nil {
 			return err
 		}
-		faults = append(faults, "--"+f.Field+" "+f.Message)
+		faults = append(faults, "--"+flag+" "+f.Message)
 	}
 	if len(faults) == 0 {
 		return err
 	}
 	return usageErrorf(cmd, "%s", strings.Join(faults, "; "))
+}
+
+// nameInvalid is nameFlags for values that break a rule, which is not a name that is taken.
+func nameInvalid(cmd *cobra.Command, err error) error {
+	if errs.KindOf(err) != errs.KindInvalid {
+		return err
+	}
+	return nameFlags(cmd, err)
+}
+
+// flagOf is the flag for a field of a tenant: admin-email for adminEmail.
+func flagOf(field string) string {
+	if field == "variables" {
+		return "var"
+	}
+	var flag strings.Builder
+	for _, r := range field {
+		if unicode.IsUpper(r) {
+			flag.WriteByte('-')
+		}
+		flag.WriteRune(unicode.ToLower(r))
+	}
+	return flag.String()
 }
 
 // requireFlag rejects a flag that is missing or empty.

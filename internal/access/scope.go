@@ -13,8 +13,9 @@ type Scope string
 // The scopes.
 const (
 	ScopeRead  Scope = "tenants:read"  // Read tenants, their progress, their jobs and their audit log.
-	ScopeWrite Scope = "tenants:write" // Create, change, archive and unarchive tenants; includes ScopeRead.
+	ScopeWrite Scope = "tenants:write" // Create, change, suspend, archive and unarchive tenants; includes ScopeRead.
 	ScopePurge Scope = "tenants:purge" // Delete an archived tenant's data permanently; includes nothing else.
+	ScopeHold  Scope = "tenants:hold"  // Clear legal holds; includes nothing else. Setting one needs ScopeWrite.
 	// ScopeCredentials permits database logins that reach a tenant's records; it includes
 	// nothing else.
 	ScopeCredentials Scope = "tenants:credentials" //nolint:gosec // a scope's name
@@ -27,12 +28,12 @@ const (
 // impliedScopes lists the scopes that a scope includes besides itself.
 var impliedScopes = map[Scope][]Scope{
 	ScopeWrite: {ScopeRead},
-	ScopeAdmin: {ScopeRead, ScopeWrite, ScopePurge, ScopeCredentials, ScopeBlueprints},
+	ScopeAdmin: {ScopeRead, ScopeWrite, ScopePurge, ScopeHold, ScopeCredentials, ScopeBlueprints},
 }
 
 // Scopes lists all scopes, the weakest first.
 func Scopes() []Scope {
-	return []Scope{ScopeRead, ScopeWrite, ScopePurge, ScopeCredentials, ScopeBlueprints, ScopeAdmin}
+	return []Scope{ScopeRead, ScopeWrite, ScopePurge, ScopeHold, ScopeCredentials, ScopeBlueprints, ScopeAdmin}
 }
 
 // IsValid reports whether s is a known scope.

@@ -30,6 +30,8 @@ type createBody struct {
 	Locale          string            `json:"locale,omitempty" nullable:"true" doc:"Language of the mails to the administrator, a BCP 47 tag. Default: the blueprint's." example:"de-AT"`
 	Blueprint       string            `json:"blueprint,omitempty" nullable:"true" doc:"The blueprint that the tenant is made from; it never changes. Default: the server's DEFAULT_BLUEPRINT, which is standard unless set." example:"clinic"`
 	Variables       map[string]string `json:"variables,omitempty" nullable:"true" doc:"The blueprint's variables for this tenant. Those that are left out have the blueprint's defaults."`
+	Protection      *bool             `json:"deletionProtection,omitempty" doc:"Neither archive the tenant, once it is live, nor purge it. Default false."`
+	Unarchive       *bool             `json:"unarchiveExisting,omitempty" doc:"Bring back the archived tenant with this externalId, with its data and with the inputs of this request. Only in POST /admin/tenants/provision."`
 	validate.Errors `json:"-"`
 }
 
@@ -47,6 +49,9 @@ func (b *createBody) FieldReaders() map[string]validate.FieldReader {
 		"locale":         validate.Nullable(func() {}, validate.String(&b.Locale)),
 		"blueprint":      validate.Nullable(func() {}, validate.String(&b.Blueprint)),
 		"variables":      validate.Nullable(func() {}, validate.StringMap(&b.Variables)),
+
+		"deletionProtection": validate.OptionalBool(&b.Protection),
+		"unarchiveExisting":  validate.OptionalBool(&b.Unarchive),
 	}
 }
 
@@ -55,7 +60,8 @@ func (b *createBody) inputs() (tenant.Inputs, error) {
 	in, err := tenant.Inputs{
 		Name: b.Name, AdminEmail: b.AdminEmail, AdminFirstName: b.AdminFirstName, AdminLastName: b.AdminLastName,
 		ExternalID: b.ExternalID, Metadata: b.Metadata, ManagedBy: b.ManagedBy, AdminPassword: passwordFrom(b.AdminPassword),
-		Locale: b.Locale, Blueprint: b.Blueprint, Variables: b.Variables,
+		Locale: b.Locale, Blueprint: b.Blueprint, Variables: b.Variables, DeletionProtection: b.Protection,
+		UnarchiveExisting: b.Unarchive != nil && *b.Unarchive,
 	}.Normalize()
 	in.Blueprint = b.Blueprint // Normalize does not know the service's default.
 	fieldErrs := b.Errors
@@ -88,6 +94,7 @@ type patchBody struct {
 	Locale          *string            `json:"locale,omitempty" nullable:"true" doc:"Null or an empty string removes it: the blueprint's is used."`
 	Blueprint       *string            `json:"blueprint,omitempty" doc:"Can only be the tenant's: it never changes."`
 	Variables       *map[string]string `json:"variables,omitempty" nullable:"true" doc:"Replaces the whole map; null empties it. Migrations that run from then on read the new values."`
+	Protection      *bool              `json:"deletionProtection,omitempty" doc:"Neither archive the tenant, while it is live, nor purge it."`
 	validate.Errors `json:"-"`
 }
 
@@ -112,6 +119,7 @@ func (b *patchBody) FieldReaders() map[string]validate.FieldReader {
 			b.Variables = &variables
 			return validate.StringMap(&variables)(field, raw)
 		}),
+		"deletionProtection": validate.OptionalBool(&b.Protection),
 	}
 }
 
@@ -143,13 +151,14 @@ func (b *patchBody) patch() (provisioning.Patch, error) {
 	return provisioning.Patch{
 		Name: b.Name, AdminEmail: b.AdminEmail, AdminFirstName: b.AdminFirstName, AdminLastName: b.AdminLastName,
 		ExternalID: b.ExternalID, Metadata: b.Metadata, ManagedBy: b.ManagedBy, AdminPassword: passwordFrom(b.AdminPassword),
-		Locale: b.Locale, Blueprint: b.Blueprint, Variables: b.Variables,
+		Locale: b.Locale, Blueprint: b.Blueprint, Variables: b.Variables, DeletionProtection: b.Protection,
 	}, fieldErrs.Problem()
 }
 
 type purgeBody struct {
 	Confirm         string `json:"confirm" minLength:"1" doc:"The tenant's name, to prevent the purge of a wrong tenant." example:"St. Mary's Clinic"`
-	RetentionMs     int64  `json:"retentionMs,omitempty" minimum:"0" maximum:"9007199254740991" doc:"Purge only if the tenant has been archived for that long. The server's retention period always applies as well."`
+	RetentionMs     int64  `json:"retentionMs,omitempty" minimum:"0" maximum:"9007199254740991" doc:"Purge only if the tenant has been archived for that long. The server's retention period applies as well."`
+	SkipRetention   *bool  `json:"skipRetention,omitempty" doc:"Purge although the retention period is not over. Only where the server's operator permits it (ALLOW_EARLY_PURGE)."`
 	validate.Errors `json:"-"`
 }
 
@@ -172,7 +181,7 @@ func (b *purgeBody) retention() time.Duration {
 
 // FieldReaders implements the interface of package validate.
 func (b *purgeBody) FieldReaders() map[string]validate.FieldReader {
-	return map[string]validate.FieldReader{"confirm": validate.String(&b.Confirm), "retentionMs": validate.Int(&b.RetentionMs, 0, validate.MaxInt, "has to be a whole number of milliseconds; give 0 or more")}
+	return map[string]validate.FieldReader{"confirm": validate.String(&b.Confirm), "retentionMs": validate.Int(&b.RetentionMs, 0, validate.MaxInt, "has to be a whole number of milliseconds; give 0 or more"), "skipRetention": validate.OptionalBool(&b.SkipRetention)}
 }
 
 // TransformSchema adds the rules to huma's schema.

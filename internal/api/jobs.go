@@ -27,7 +27,7 @@ type jobInput struct {
 type jobView struct {
 	ID          string     `json:"id"`
 	TenantID    uuid.UUID  `json:"tenantId" format:"uuid"`
-	Move        string     `json:"move" enum:"provision,archive,unarchive,purge,repair" doc:"What the job does with the tenant."`
+	Move        string     `json:"move" enum:"provision,suspend,resume,archive,unarchive,purge,repair" doc:"What the job does with the tenant."`
 	State       string     `json:"state" enum:"queued,running,retrying,completed,failed" doc:"completed: the tenant is ACTIVE, or the operation is done; failed: the tenant is FAILED, its provisioning was aborted, or the operation was not possible."`
 	Attempt     int        `json:"attempt" minimum:"0" doc:"Attempts started."`
 	MaxAttempts int        `json:"maxAttempts" minimum:"1"`

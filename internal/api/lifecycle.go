@@ -4,10 +4,12 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
@@ -29,7 +31,7 @@ func (s *Server) unarchiveTenant(ctx context.Context, in *ByID) (*huma.StreamRes
 	if err != nil {
 		return nil, err
 	}
-	return s.jsonResponse(http.StatusOK, dto.NewTenant(t), func(h func(name, value string)) { h("ETag", etag(t.Version)) }), nil
+	return s.tenantResponse(dto.NewTenant(t), t.Version), nil
 }
 
 func (s *Server) retryTenant(ctx context.Context, in *ByID) (*huma.StreamResponse, error) {
@@ -98,7 +100,10 @@ func (s *Server) purgeTenant(ctx context.Context, in *purgeTenantInput) (*huma.S
 	if err := in.Body.Problem(); err != nil {
 		return nil, err
 	}
-	retention := max(s.opts.Retention, in.Body.retention())
+	retention, err := s.purgeRetention(in.Body)
+	if err != nil {
+		return nil, err
+	}
 	if s.opts.WithoutWorker {
 		t, err := s.opts.Service.Get(ctx, in.tenantID)
 		if err != nil {
@@ -113,4 +118,15 @@ func (s *Server) purgeTenant(ctx context.Context, in *purgeTenantInput) (*huma.S
 		return nil, err
 	}
 	return s.okJSON(dto.NewCertificate(certificate)), nil
+}
+
+// purgeRetention is how long the tenant of a purge must have been archived.
+func (s *Server) purgeRetention(b purgeBody) (time.Duration, error) {
+	switch {
+	case b.SkipRetention == nil || !*b.SkipRetention:
+		return max(s.opts.Retention, b.retention()), nil
+	case !s.opts.AllowEarlyPurge:
+		return 0, problem.New(http.StatusForbidden, "this server does not skip the retention period; leave out skipRetention, or have its operator set ALLOW_EARLY_PURGE")
+	}
+	return provisioning.SkipRetention, nil
 }

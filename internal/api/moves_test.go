@@ -31,6 +31,8 @@ func TestServer_WithoutWorker(t *testing.T) {
 			status       string
 		}{
 			{http.MethodPost, path + "/repair", nil, "repair", "ACTIVE"},
+			{http.MethodPost, path + "/suspend", nil, "suspend", "SUSPENDED"},
+			{http.MethodPost, path + "/resume", nil, "resume", "ACTIVE"},
 			{http.MethodDelete, path, nil, "archive", "ARCHIVED"},
 			{http.MethodPost, path + "/unarchive", nil, "unarchive", "ACTIVE"},
 			{http.MethodPost, path + "/archive", nil, "archive", "ARCHIVED"},

@@ -34,7 +34,7 @@ const (
 )
 
 // NoRetention lets tenants be purged as soon as they are archived.
-const NoRetention time.Duration = -1
+const NoRetention = provisioning.SkipRetention
 
 // Options are the settings of a Server.
 type Options struct {
@@ -65,6 +65,8 @@ type Options struct {
 	// Retention is the minimum time between archiving and purging a tenant. NoRetention:
 	// none. 0: provisioning.DefaultRetention.
 	Retention time.Duration
+	// AllowEarlyPurge permits purges that skip the retention period.
+	AllowEarlyPurge bool
 	// WithoutWorker is for a server whose registry user may have no privileges of the owner:
 	// moves that need them are queued for a worker elsewhere (202), and operations that
 	// cannot be queued are refused (501).

@@ -104,6 +104,7 @@ func (s *Server) buildRoutes() {
 	s.api = huma.NewAPI(openapi.Config(s.opts.Version, s.transformResponse), humago.NewAdapter(s.mux, ""))
 	s.registerTenantRoutes()
 	s.registerLifecycleRoutes()
+	s.registerSuspensionRoutes()
 	s.registerInvitationRoutes()
 	s.registerCredentialRoutes()
 	s.registerTenantHealthRoutes()
@@ -111,6 +112,7 @@ func (s *Server) buildRoutes() {
 	s.registerAuditRoutes()
 	s.registerJobRoutes()
 	s.registerHealthRoutes()
+	openapi.AllowNull(s.api, "legalHold")
 	s.mux.HandleFunc("GET "+openAPIPath, openapi.Serve(s.api))
 	s.mux.HandleFunc("GET "+docsPath, openapi.Docs.Serve)
 	if own := s.opts.InvitationURL; own != "" {

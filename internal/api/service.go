@@ -20,6 +20,8 @@ type Service interface {
 	Provisioner
 	TenantReader
 	TenantMover
+	Suspender
+	Holder
 	Onboarding
 	Inspector
 	Credentials
@@ -53,6 +55,18 @@ type TenantMover interface {
 	Invite(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)
 	SkipUndo(ctx context.Context, id uuid.UUID, steps []string, reason string) error
 	SubmitMove(ctx context.Context, id uuid.UUID, r provisioning.MoveRequest) (provisioning.Submission, error)
+}
+
+// Suspender takes tenants out of service for a time.
+type Suspender interface {
+	Suspend(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)
+	Resume(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
+}
+
+// Holder sets and clears legal holds.
+type Holder interface {
+	SetHold(ctx context.Context, id uuid.UUID, reason string) (tenant.Tenant, error)
+	ClearHold(ctx context.Context, id uuid.UUID, reason string) (tenant.Tenant, error)
 }
 
 // Onboarding is for those who hold an invitation.

@@ -41,6 +41,7 @@ type tenantService interface {
 	provisioner
 	reader
 	mover
+	holder
 	inspector
 	credentialService
 }
@@ -65,6 +66,13 @@ type mover interface {
 	Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
 	Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
 	Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (provisioning.PurgeCertificate, error)
+	Suspend(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)
+	Resume(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
+}
+
+type holder interface {
+	SetHold(ctx context.Context, id uuid.UUID, reason string) (tenant.Tenant, error)
+	ClearHold(ctx context.Context, id uuid.UUID, reason string) (tenant.Tenant, error)
 }
 
 type inspector interface {
@@ -205,7 +213,7 @@ func newTestServer(t *testing.T, grace time.Duration) *testServer {
 		t.Fatal(err)
 	}
 	w.service = service.WithCancelOnDisconnect()
-	key, token, err := access.NewKey("test", []access.Scope{access.ScopeWrite, access.ScopePurge, access.ScopeCredentials, access.ScopeBlueprints}, 0, time.Now())
+	key, token, err := access.NewKey("test", []access.Scope{access.ScopeWrite, access.ScopePurge, access.ScopeHold, access.ScopeCredentials, access.ScopeBlueprints}, 0, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,10 +221,10 @@ func newTestServer(t *testing.T, grace time.Duration) *testServer {
 		t.Fatal(err)
 	}
 	w.token = token.Reveal()
-	serve := func(withoutWorker bool) (*api.Server, *httptest.Server) {
+	serve := func(withoutWorker, earlyPurge bool) (*api.Server, *httptest.Server) {
 		handler, err := api.New(api.Options{
 			Service: w.service, Jobs: q, Notifier: notify.New(w.db.DB), Keys: w.db.APIKeys, Blueprints: w.db.Blueprints, RateLimit: 1_000_000,
-			WithoutWorker: withoutWorker, Logger: slog.New(slog.DiscardHandler),
+			WithoutWorker: withoutWorker, AllowEarlyPurge: earlyPurge, Logger: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -229,8 +237,8 @@ func newTestServer(t *testing.T, grace time.Duration) *testServer {
 		})
 		return handler, server
 	}
-	w.handler, w.server = serve(false)
-	_, w.queueing = serve(true)
+	w.handler, w.server = serve(false, true)
+	_, w.queueing = serve(true, false)
 	return w
 }
 

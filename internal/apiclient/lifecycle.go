@@ -12,10 +12,45 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// Unarchive makes an archived tenant ACTIVE again.
-func (c *Client) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
+// Suspend takes a tenant out of service for a time. See provisioning.Service.Suspend.
+func (c *Client) Suspend(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error) {
+	var v dto.SuspendedTenant
+	queued, err := c.move(ctx, request{op: "suspend tenant", method: http.MethodPost, path: tenantPath(id, "suspend")}, &v)
+	if err == nil && queued {
+		t, err := c.Get(ctx, id)
+		return provisioning.Outcome{Tenant: t}, err
+	}
+	return provisioning.Outcome{Tenant: v.Tenant.Tenant(), Warnings: v.Warnings}, err
+}
+
+// Resume brings a suspended tenant back into service.
+func (c *Client) Resume(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
+	return c.moveBack(ctx, id, "resume")
+}
+
+// SetHold puts a tenant under a legal hold. See provisioning.Service.SetHold.
+func (c *Client) SetHold(ctx context.Context, id uuid.UUID, reason string) (tenant.Tenant, error) {
 	var v dto.Tenant
-	queued, err := c.move(ctx, request{op: "unarchive tenant", method: http.MethodPost, path: tenantPath(id, "unarchive")}, &v)
+	err := c.call(ctx, request{op: "set hold", method: http.MethodPut, path: tenantPath(id, "hold"), body: withReason{reason}}, &v)
+	return v.Tenant(), err
+}
+
+// ClearHold ends the legal hold of a tenant. The key needs the scope tenants:hold.
+func (c *Client) ClearHold(ctx context.Context, id uuid.UUID, reason string) (tenant.Tenant, error) {
+	var v dto.Tenant
+	err := c.call(ctx, request{op: "clear hold", method: http.MethodPost, path: tenantPath(id, "hold", "clear"), body: withReason{reason}}, &v)
+	return v.Tenant(), err
+}
+
+// Unarchive makes an archived tenant what it was before, ACTIVE or SUSPENDED.
+func (c *Client) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
+	return c.moveBack(ctx, id, "unarchive")
+}
+
+// moveBack sends the request of a move that brings a tenant back.
+func (c *Client) moveBack(ctx context.Context, id uuid.UUID, move string) (tenant.Tenant, error) {
+	var v dto.Tenant
+	queued, err := c.move(ctx, request{op: move + " tenant", method: http.MethodPost, path: tenantPath(id, move)}, &v)
 	if err == nil && queued {
 		return c.Get(ctx, id)
 	}
@@ -23,11 +58,12 @@ func (c *Client) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, er
 }
 
 // Purge deletes the data of an archived tenant permanently. confirm is its name.
-// KindConflict before the retention has passed; the server can require a longer one.
+// KindConflict before the retention has passed; the server can require a longer one, and permits
+// provisioning.SkipRetention only where its operator does.
 func (c *Client) Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (provisioning.PurgeCertificate, error) {
 	var v dto.Certificate
 	r := request{
-		op: "purge tenant", method: http.MethodPost, path: tenantPath(id, "purge"), body: purge{Confirm: confirm, RetentionMs: ceil(retention, time.Millisecond)},
+		op: "purge tenant", method: http.MethodPost, path: tenantPath(id, "purge"), body: purge{Confirm: confirm, RetentionMs: ceil(retention, time.Millisecond), SkipRetention: retention == provisioning.SkipRetention},
 	}
 	queued, err := c.move(ctx, r, &v)
 	if err == nil && queued { // For the certificate.

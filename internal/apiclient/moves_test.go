@@ -31,6 +31,14 @@ func (c queueingClient) Archive(ctx context.Context, id uuid.UUID) (tenant.Tenan
 	return c.moves.Archive(ctx, id)
 }
 
+func (c queueingClient) Suspend(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error) {
+	return c.moves.Suspend(ctx, id)
+}
+
+func (c queueingClient) Resume(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
+	return c.moves.Resume(ctx, id)
+}
+
 func (c queueingClient) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
 	return c.moves.Unarchive(ctx, id)
 }

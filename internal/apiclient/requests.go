@@ -19,13 +19,15 @@ type createRequest struct {
 	Locale         string            `json:"locale,omitempty"`
 	Blueprint      string            `json:"blueprint,omitempty"`
 	Variables      map[string]string `json:"variables,omitempty"`
+	Protection     *bool             `json:"deletionProtection,omitempty"`
+	Unarchive      bool              `json:"unarchiveExisting,omitempty"`
 }
 
 func newCreateRequest(in tenant.Inputs) createRequest {
 	return createRequest{
 		Name: in.Name, AdminEmail: in.AdminEmail, AdminFirstName: in.AdminFirstName, AdminLastName: in.AdminLastName,
 		AdminPassword: in.AdminPassword.Reveal(), ExternalID: in.ExternalID, ManagedBy: in.ManagedBy, Metadata: in.Metadata,
-		Locale: in.Locale, Blueprint: in.Blueprint, Variables: in.Variables,
+		Locale: in.Locale, Blueprint: in.Blueprint, Variables: in.Variables, Protection: in.DeletionProtection, Unarchive: in.UnarchiveExisting,
 	}
 }
 
@@ -42,13 +44,14 @@ type updateRequest struct {
 	Locale         string            `json:"locale"`
 	Blueprint      string            `json:"blueprint,omitempty"`
 	Variables      map[string]string `json:"variables"` // As metadata.
+	Protection     *bool             `json:"deletionProtection,omitempty"`
 }
 
 func newUpdateRequest(in tenant.Inputs) updateRequest {
 	c := updateRequest{
 		Name: in.Name, AdminEmail: in.AdminEmail, AdminFirstName: in.AdminFirstName, AdminLastName: in.AdminLastName,
 		AdminPassword: in.AdminPassword.Reveal(), ExternalID: in.ExternalID, ManagedBy: in.ManagedBy, Metadata: in.Metadata,
-		Locale: in.Locale, Blueprint: in.Blueprint, Variables: in.Variables,
+		Locale: in.Locale, Blueprint: in.Blueprint, Variables: in.Variables, Protection: in.DeletionProtection,
 	}
 	if c.Metadata == nil {
 		c.Metadata = map[string]string{}
@@ -61,8 +64,14 @@ func newUpdateRequest(in tenant.Inputs) updateRequest {
 
 // purge is the request body for deleting an archived tenant's data.
 type purge struct {
-	Confirm     string `json:"confirm"`
-	RetentionMs int64  `json:"retentionMs"`
+	Confirm       string `json:"confirm"`
+	RetentionMs   int64  `json:"retentionMs"`
+	SkipRetention bool   `json:"skipRetention,omitempty"`
+}
+
+// withReason is the request body of a change that has a reason.
+type withReason struct {
+	Reason string `json:"reason"`
 }
 
 // ceil returns a duration in units, rounded up, so that it is never too short.

@@ -21,6 +21,10 @@ const (
 	ActionFail             Action = "tenant.fail"     // The attempt failed; its rollback begins.
 	ActionAbort            Action = "tenant.abort"    // To be rolled back and archived, by request.
 	ActionUpdate           Action = "tenant.update"
+	ActionSuspend          Action = "tenant.suspend"
+	ActionResume           Action = "tenant.resume"
+	ActionSetHold          Action = "tenant.set_hold"
+	ActionClearHold        Action = "tenant.clear_hold"
 	ActionArchive          Action = "tenant.archive"
 	ActionUnarchive        Action = "tenant.unarchive"
 	ActionPurge            Action = "tenant.purge"

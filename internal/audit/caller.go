@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/processid"
@@ -29,6 +30,14 @@ type Caller struct {
 	Name      string     `json:"name,omitempty"`      // A key's name, a host and process.
 	Address   string     `json:"address,omitempty"`   // The network address of a request.
 	RequestID string     `json:"requestId,omitempty"` // Finds the request in the server's log.
+}
+
+// String names the caller for people: its name, or id, and how it was authenticated.
+func (c Caller) String() string {
+	if name := cmp.Or(c.Name, c.ID); name != "" {
+		return name + " (" + string(c.Kind) + ")"
+	}
+	return string(c.Kind)
 }
 
 type callerKey struct{}

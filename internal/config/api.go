@@ -18,7 +18,9 @@ const (
 	OIDCAudience   = "AUTH_OIDC_AUDIENCE"
 	RateLimit      = "RATE_LIMIT"
 	PurgeRetention = "PURGE_RETENTION"
-	WorkerCount    = "WORKERS"
+	// AllowEarlyPurge permits purges that skip the retention.
+	AllowEarlyPurge = "ALLOW_EARLY_PURGE"
+	WorkerCount     = "WORKERS"
 )
 
 // The log formats.
@@ -36,6 +38,7 @@ type API struct {
 	OIDCAudience string
 	RateLimit    int           // Requests per minute and key.
 	Retention    time.Duration // Minimum time that an archived tenant is kept.
+	EarlyPurge   bool          // Purges may skip it.
 	Workers      int           // Tenants provisioned at once; 0: see WorkersFor.
 
 	TrustedProxies []netip.Prefix // Proxies whose X-Forwarded-For is used. IPv4 is never in the form of IPv6.
@@ -67,8 +70,8 @@ func ReadAPI(source Source) (API, error) {
 		Port:        int(r.integer(AppPort, 3000, 0, 65535)),
 		MetricsAddr: r.text(MetricsAddr, ""), OIDCIssuer: r.text(OIDCIssuer, ""), OIDCAudience: r.text(OIDCAudience, ""),
 		RateLimit: int(r.integer(RateLimit, 100, 1, 1_000_000)),
-		Retention: r.duration(PurgeRetention, defaultRetention),
-		Workers:   int(r.integer(WorkerCount, 0, 1, maxWorkers)),
+		Retention: r.duration(PurgeRetention, defaultRetention), EarlyPurge: r.oneOf(AllowEarlyPurge, "false", "true", "false") == "true",
+		Workers: int(r.integer(WorkerCount, 0, 1, maxWorkers)),
 
 		TrustedProxies: r.trustedProxies(), CORSOrigins: r.corsOrigins(),
 	}

@@ -76,6 +76,7 @@ var settings = []Setting{
 	{CORSOrigins, groupServer, "origins whose pages may call the operations for invitations from a browser, as https://app.platform.example; no operation that needs a key", ""},
 	{RateLimit, groupServer, "requests per minute and key", "100"},
 	{PurgeRetention, groupServer, "minimum time between archiving and purging a tenant", "720h"},
+	{AllowEarlyPurge, groupServer, "true: purges may skip PURGE_RETENTION, as deletion_policy = \"PURGE\" does; set it for workers, too", "false"},
 	{OIDCIssuer, groupServer, "issuer whose tokens are accepted besides API keys; needs AUTH_OIDC_AUDIENCE", ""},
 	{OIDCAudience, groupServer, "audience that these tokens must have; needs AUTH_OIDC_ISSUER", ""},
 

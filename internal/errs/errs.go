@@ -44,6 +44,7 @@ type Error struct {
 	Message string       // For people: no SQL, secret, address or stack.
 	Fields  []FieldError // With KindInvalid and some conflicts: the fields at fault.
 	Lease   *LeaseInfo   // With a KindConflict because another run holds the tenant.
+	Audited bool         // The refusal is in the audit log already, under its own action.
 	Err     error        // The cause, only for the log.
 }
 

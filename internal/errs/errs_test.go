@@ -65,7 +65,7 @@ func TestStatus_CanBecome(t *testing.T) {
 	t.Parallel()
 	allowed := map[string]bool{
 		"PENDING PROVISIONING": true, "PROVISIONING ACTIVE": true, "PROVISIONING FAILED": true, "FAILED PROVISIONING": true,
-		"ACTIVE ARCHIVED": true, "ACTIVE SUSPENDED": true, "SUSPENDED ACTIVE": true, "SUSPENDED ARCHIVED": true, "ARCHIVED ACTIVE": true, "PENDING ARCHIVED": true, "PROVISIONING ARCHIVED": true, "FAILED ARCHIVED": true,
+		"ACTIVE ARCHIVED": true, "ACTIVE SUSPENDED": true, "SUSPENDED ACTIVE": true, "SUSPENDED ARCHIVED": true, "ARCHIVED ACTIVE": true, "ARCHIVED SUSPENDED": true, "PENDING ARCHIVED": true, "PROVISIONING ARCHIVED": true, "FAILED ARCHIVED": true,
 	}
 	for _, from := range tenant.Statuses() {
 		for _, to := range tenant.Statuses() {

@@ -161,7 +161,7 @@ func (s *Service) addContracts(ctx context.Context, found []Inspection, read *co
 var errNetworkPaused = errs.Errorf(errs.KindTransient, "read contracts", "the Stellar network did not answer a moment ago")
 
 func (f Inspection) hasContract() bool {
-	return f.Tenant.Status == tenant.StatusActive && f.Tenant.ContractID != ""
+	return f.Tenant.Status.Live() && f.Tenant.ContractID != ""
 }
 
 // NetworkUnavailable opens the breaker, so contracts are not read for a while. It is for

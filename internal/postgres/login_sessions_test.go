@@ -56,6 +56,10 @@ func TestDB_Logins_EndSessions(t *testing.T) {
 			_, err := b.OpenCredential(b.T.Context(), t.ID, time.Hour)
 			return err
 		},
+		"Suspend": func(b fixture, t tenant.Tenant, _ credentials.Credential) error {
+			_, _, err := b.Suspend(b.T.Context(), t.ID)
+			return err
+		},
 		"Archive": func(b fixture, t tenant.Tenant, _ credentials.Credential) error {
 			_, err := b.Archive(b.T.Context(), t.ID)
 			return err

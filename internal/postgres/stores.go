@@ -78,7 +78,7 @@ func Open(ctx context.Context, o pgdb.Options) (*DB, error) {
 	logins, schemas := logins.New(db), tenantschema.New(db, blueprints)
 	published := publish.New(db, blueprints, schemas)
 	return &DB{
-		DB: db, Registry: registry.New(db), Creations: registry.NewCreations(db), Lifecycle: lifecycle.New(db, logins),
+		DB: db, Registry: registry.New(db), Creations: registry.NewCreations(db), Lifecycle: lifecycle.New(db, logins, schemas),
 		Runs: runs.New(db, uncertain), Steps: ownsteps.New(db, blueprints), Mails: welcome.New(db), Orphans: orphans.New(db), Waiting: waiting.New(db), Schemas: schemas, Adoptions: adopt.New(db, schemas, published),
 		Logins: logins, Checks: checks.New(db, schemas, published), Transactions: stellarstore.NewTransactions(db, uncertain), Contracts: stellarstore.NewContracts(db),
 		AuditLog: auditlog.New(db), APIKeys: apikeys.New(db), Blueprints: published, Platform: platform.New(db, schemas, logins),

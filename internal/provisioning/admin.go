@@ -16,6 +16,10 @@ import (
 // Submit records a tenant and queues its provisioning for a worker. KindInvalid
 // for broken rules; other errors as of CreationStore.Submit.
 func (s *Service) Submit(ctx context.Context, in tenant.Inputs, idem *Idempotency) (Submission, error) {
+	if in.UnarchiveExisting {
+		return Submission{}, &errs.Error{Kind: errs.KindInvalid, Op: "create tenant", Fields: []errs.FieldError{{
+			Field: "unarchiveExisting", Message: "does not work for a tenant that is queued; send the request to POST /admin/tenants/provision, or unarchive the tenant"}}}
+	}
 	draft, err := s.newDraft(ctx, in)
 	if err == nil {
 		return s.creations.Submit(ctx, draft, idem)
@@ -76,6 +80,8 @@ type Patch struct {
 	Blueprint      *string            // Must be the tenant's: it never changes.
 	Variables      *map[string]string // Replaces the whole map.
 	AdminPassword  tenant.Password    // Empty keeps the password.
+	// DeletionProtection is Inputs.DeletionProtection.
+	DeletionProtection *bool
 }
 
 func (p Patch) apply(in tenant.Inputs) tenant.Inputs {
@@ -98,7 +104,7 @@ func (p Patch) apply(in tenant.Inputs) tenant.Inputs {
 	if p.Metadata != nil {
 		in.Metadata = *p.Metadata
 	}
-	in.AdminPassword = p.AdminPassword
+	in.AdminPassword, in.DeletionProtection = p.AdminPassword, p.DeletionProtection
 	return in
 }
 

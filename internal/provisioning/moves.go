@@ -16,17 +16,22 @@ type Move string
 
 // The moves that can be queued.
 const (
+	MoveSuspend   Move = "suspend"
+	MoveResume    Move = "resume"
 	MoveArchive   Move = "archive"
 	MoveUnarchive Move = "unarchive"
 	MovePurge     Move = "purge"
 	MoveRepair    Move = "repair"
 )
 
+// SkipRetention is the retention of a purge that does not wait for its end.
+const SkipRetention time.Duration = -1
+
 // MoveRequest is a move to queue.
 type MoveRequest struct {
 	Move      Move
 	Confirm   string        // Of a purge: the tenant's name.
-	Retention time.Duration // Of a purge: how long the tenant must have been archived.
+	Retention time.Duration // Of a purge: how long the tenant must have been archived, or SkipRetention.
 }
 
 // SubmitMove queues a move for a worker. A repeated request returns the job that is queued.

@@ -135,6 +135,7 @@ type Outcome struct {
 	Continued         bool           // The tenant existed and never went live; the run continued it.
 	ConflictingTenant *tenant.Tenant // With KindConflict: the existing tenant. It is not the caller's.
 	Adopted           bool           // A live tenant with the same managed_by and inputs was adopted.
+	Unarchived        bool           // An archived tenant with the same external id was brought back.
 	Warnings          []string       // For people: problems that did not fail the run.
 	MailUnderWay      bool           // Of Invite: a warning says that the mail server has not answered yet.
 }

@@ -38,6 +38,8 @@ type CreationStore interface {
 	// Requeue queues a tenant that is FAILED, ARCHIVED without ever being live, or
 	// unfinished without a job and without a lease. KindConflict for every other one.
 	Requeue(ctx context.Context, id uuid.UUID) (Submission, error)
+	// UnarchiveExisting is MoveStore.Unarchive and MoveStore.Update in one transaction.
+	UnarchiveExisting(ctx context.Context, id uuid.UUID, in tenant.Inputs) (tenant.Tenant, error)
 }
 
 // TenantStore reads tenants and their logs.
@@ -65,15 +67,15 @@ type MoveStore interface {
 	// allow to replace it. KindConflict for a name or e-mail that is taken, and for another
 	// blueprint (empty: the tenant's); KindStale when version is neither 0 nor the stored one.
 	Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, version int64) (tenant.Tenant, error)
-	// Archive takes an ACTIVE tenant out of service and does not change an ARCHIVED one.
-	// KindConflict for any other status: use Abort.
+	// Archive takes a live tenant out of service and does not change an ARCHIVED one.
+	// KindConflict for any other status: use Abort; and for a live one with deletion protection.
 	Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
 	// Abort claims a tenant that is not live, even while a run holds it (that run is
 	// fenced), and records that it is to be rolled back and archived. The returned run
 	// has Rollback set. KindConflict when the tenant is ACTIVE or ARCHIVED.
 	Abort(ctx context.Context, id uuid.UUID, lease LeaseRequest) (Run, error)
-	// Unarchive brings an ARCHIVED tenant that was live back into service and does not
-	// change an ACTIVE one. KindConflict when another tenant has its name, when it was
+	// Unarchive makes an ARCHIVED tenant that was live what it was before, ACTIVE or SUSPENDED,
+	// and does not change a live one. KindConflict when another tenant has its name, when it was
 	// purged or was never live, or when a purge has sent the undo of an own step.
 	Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
 	// CheckPurge returns the error that Purge would return, as far as it is known before it
@@ -81,6 +83,7 @@ type MoveStore interface {
 	CheckPurge(ctx context.Context, id uuid.UUID, retention time.Duration) error
 	// Purge drops schema and role of a tenant that has been ARCHIVED for longer than
 	// the retention, and keeps a certificate; for a purged one it returns that certificate.
+	// KindConflict under a legal hold, which is recorded, and with deletion protection.
 	Purge(ctx context.Context, id uuid.UUID, retention time.Duration) (PurgeCertificate, error)
 	// QueueMove queues a move for a worker, in one transaction with its checks. The job of
 	// an earlier request that has not ended is returned; KindConflict when it is of

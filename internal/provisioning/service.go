@@ -22,6 +22,8 @@ type Service struct {
 	invitations InvitationStore
 	blueprints  BlueprintStore
 	adoptions   AdoptionStore
+	suspensions SuspensionStore
+	holds       HoldStore
 	pipeline    *Pipeline
 	// cancelOnDisconnect is RunOptions.CancelOnDisconnect of the runs of this service.
 	cancelOnDisconnect bool
@@ -35,6 +37,8 @@ type Store interface {
 	InvitationStore
 	BlueprintStore
 	AdoptionStore
+	SuspensionStore
+	HoldStore
 }
 
 // NewService makes a service. KindInvalid when a part is nil.
@@ -42,7 +46,7 @@ func NewService(store Store, pipeline *Pipeline) (*Service, error) {
 	if store == nil || pipeline == nil {
 		return nil, errs.Errorf(errs.KindInvalid, "set up service", "Store or Pipeline is missing")
 	}
-	return &Service{creations: store, tenants: store, moves: store, invitations: store, blueprints: store, adoptions: store, pipeline: pipeline}, nil
+	return &Service{creations: store, tenants: store, moves: store, invitations: store, blueprints: store, adoptions: store, suspensions: store, holds: store, pipeline: pipeline}, nil
 }
 
 // WithCancelOnDisconnect returns the same service for callers that may disconnect, such as
@@ -160,8 +164,11 @@ func (s *Service) takeOverExisting(ctx context.Context, t tenant.Tenant, in tena
 	if err != nil {
 		return Outcome{}, err
 	}
-	if t.Status == tenant.StatusActive && in.ManagedBy != "" && in.Equal(t.Inputs()) {
-		if in.AdminPassword != "" {
+	if t.Status == tenant.StatusArchived && t.PurgedAt.IsZero() && in.UnarchiveExisting && t.ExternalID != "" && t.ExternalID == in.ExternalID {
+		return s.unarchiveExisting(ctx, t, in)
+	}
+	if t.Status.Live() && in.ManagedBy != "" && in.Equal(t.Inputs()) {
+		if in.AdminPassword != "" || in.DeletionProtection != nil && *in.DeletionProtection != t.DeletionProtection {
 			if t, err = s.moves.Update(ctx, t.ID, in, t.Version); err != nil {
 				return Outcome{}, err
 			}
@@ -169,6 +176,18 @@ func (s *Service) takeOverExisting(ctx context.Context, t tenant.Tenant, in tena
 		return Outcome{Tenant: t, Adopted: true}, nil
 	}
 	return Outcome{ConflictingTenant: &t}, ErrTenantExists(t, in)
+}
+
+// unarchiveExisting brings an archived tenant back with its data and with new inputs.
+func (s *Service) unarchiveExisting(ctx context.Context, t tenant.Tenant, in tenant.Inputs) (Outcome, error) {
+	if err := s.checkUpdate(ctx, t.ID, in); err != nil {
+		return Outcome{ConflictingTenant: &t}, err
+	}
+	back, err := s.creations.UnarchiveExisting(ctx, t.ID, in)
+	if err != nil {
+		return Outcome{ConflictingTenant: &t}, err
+	}
+	return Outcome{Tenant: back, Unarchived: true}, nil
 }
 
 // Get returns KindNotFound for an unknown id.

@@ -73,7 +73,7 @@ func (q *Queue) riverConfig() *river.Config {
 	river.AddWorker(workers, &worker{runner: q.opts.Runner, clock: q.clock, log: q.log})
 	queues := map[string]river.QueueConfig{queueName: {MaxWorkers: q.opts.Workers}}
 	if q.opts.Mover != nil {
-		river.AddWorker(workers, &moveWorker{mover: q.opts.Mover, retention: q.opts.Retention, clock: q.clock, log: q.log})
+		river.AddWorker(workers, &moveWorker{mover: q.opts.Mover, retention: q.opts.Retention, earlyPurge: q.opts.AllowEarlyPurge, clock: q.clock, log: q.log})
 		queues[moveQueueName] = river.QueueConfig{MaxWorkers: moveWorkers, FetchPollInterval: movePollInterval}
 	}
 	return &river.Config{

@@ -21,6 +21,8 @@ import (
 
 // Mover runs the moves that a server without a worker queues; *app.Services is one.
 type Mover interface {
+	Suspend(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)
+	Resume(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
 	Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
 	Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
 	Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (provisioning.PurgeCertificate, error)
@@ -49,7 +51,8 @@ type moveArgs struct {
 	Move        provisioning.Move `json:"move"`
 	Confirm     string            `json:"confirm,omitempty"`
 	RetentionMs int64             `json:"retention_ms,omitempty"`
-	Caller      audit.Caller      `json:"caller"` // Who requested it: the author of the change.
+	Early       bool              `json:"early,omitempty"` // A purge that skips the retention.
+	Caller      audit.Caller      `json:"caller"`          // Who requested it: the author of the change.
 }
 
 const moveKind = "move_tenant"
@@ -77,7 +80,7 @@ func (q *Queue) EnqueueMove(ctx context.Context, tx pgx.Tx, tenantID uuid.UUID, 
 		return 0, fmt.Errorf("read job %d: %w", lastJob, err)
 	}
 	job, err := q.insert(ctx, tx, moveArgs{
-		TenantID: tenantID, Move: r.Move, Confirm: r.Confirm, RetentionMs: r.Retention.Milliseconds(), Caller: audit.CallerOf(ctx),
+		TenantID: tenantID, Move: r.Move, Confirm: r.Confirm, RetentionMs: max(r.Retention, 0).Milliseconds(), Early: r.Retention == provisioning.SkipRetention, Caller: audit.CallerOf(ctx),
 	})
 	if err != nil {
 		return 0, fmt.Errorf("enqueue move of tenant %s: %w", tenantID, err)
@@ -89,10 +92,11 @@ func (q *Queue) EnqueueMove(ctx context.Context, tx pgx.Tx, tenantID uuid.UUID, 
 // interrupted is simply run again.
 type moveWorker struct {
 	river.WorkerDefaults[moveArgs]
-	mover     Mover
-	retention time.Duration
-	clock     *databaseClock
-	log       *slog.Logger
+	mover      Mover
+	retention  time.Duration
+	earlyPurge bool // Purges may skip the retention.
+	clock      *databaseClock
+	log        *slog.Logger
 }
 
 // Timeout limits an attempt.
@@ -127,16 +131,38 @@ func (w *moveWorker) Work(ctx context.Context, job *river.Job[moveArgs]) error {
 
 func (w *moveWorker) move(ctx context.Context, args moveArgs) (err error) {
 	switch args.Move {
+	case provisioning.MoveSuspend:
+		err = w.suspend(ctx, args.TenantID)
+	case provisioning.MoveResume:
+		_, err = w.mover.Resume(ctx, args.TenantID)
 	case provisioning.MoveArchive:
 		_, err = w.mover.Archive(ctx, args.TenantID)
 	case provisioning.MoveUnarchive:
 		_, err = w.mover.Unarchive(ctx, args.TenantID)
 	case provisioning.MovePurge:
-		_, err = w.mover.Purge(ctx, args.TenantID, args.Confirm, max(w.retention, time.Duration(args.RetentionMs)*time.Millisecond))
+		_, err = w.mover.Purge(ctx, args.TenantID, args.Confirm, w.purgeRetention(args))
 	case provisioning.MoveRepair:
 		_, _, err = w.mover.Repair(ctx, args.TenantID)
 	default:
 		return errs.Errorf(errs.KindPermanent, "run job", "the job has a move %q that this program does not know; use the newer release that wrote it", args.Move)
+	}
+	return err
+}
+
+// purgeRetention is how long the tenant of a purge must have been archived. What the job says is not
+// trusted: a server's database user can write jobs.
+func (w *moveWorker) purgeRetention(args moveArgs) time.Duration {
+	if args.Early && w.earlyPurge {
+		return provisioning.SkipRetention
+	}
+	return max(w.retention, time.Duration(args.RetentionMs)*time.Millisecond)
+}
+
+// suspend suspends a tenant. What others have to end is logged: the request has its answer.
+func (w *moveWorker) suspend(ctx context.Context, id uuid.UUID) error {
+	out, err := w.mover.Suspend(ctx, id)
+	for _, warning := range out.Warnings {
+		w.log.WarnContext(ctx, "the tenant is suspended, but "+warning, slog.String("tenant", id.String()))
 	}
 	return err
 }

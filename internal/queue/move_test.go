@@ -36,6 +36,14 @@ func (m *mover) Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error
 	return m.service.Archive(ctx, id)
 }
 
+func (m *mover) Suspend(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error) {
+	return m.service.Suspend(ctx, id)
+}
+
+func (m *mover) Resume(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
+	return m.service.Resume(ctx, id)
+}
+
 func (m *mover) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
 	return m.service.Unarchive(ctx, id)
 }

@@ -43,6 +43,8 @@ type Options struct {
 	// Retention is the least time between archiving and purging a tenant. The job of a purge
 	// can only have a longer one: the servers that write the jobs are trusted less.
 	Retention time.Duration
+	// AllowEarlyPurge permits purges that skip it.
+	AllowEarlyPurge bool
 	// Reconcile is called when the work starts and then every ReconcileEvery. Calls can
 	// overlap: a call does not wait for the one before. Nil: no reconciling.
 	Reconcile func(ctx context.Context) error

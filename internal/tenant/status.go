@@ -27,7 +27,7 @@ var transitions = map[Status][]Status{
 	StatusFailed:       {StatusProvisioning, StatusArchived},
 	StatusActive:       {StatusSuspended, StatusArchived},
 	StatusSuspended:    {StatusActive, StatusArchived},
-	StatusArchived:     {StatusActive},
+	StatusArchived:     {StatusActive, StatusSuspended},
 }
 
 // Statuses lists all statuses in the order of a tenant's life.
@@ -45,6 +45,10 @@ func (s Status) Terminal() bool { return s != StatusPending && s != StatusProvis
 func (s Status) OccupiesName() bool {
 	return s == StatusPending || s == StatusProvisioning || s == StatusActive || s == StatusSuspended
 }
+
+// Live reports whether a tenant in this status has a schema with data in use: it is ACTIVE or
+// SUSPENDED.
+func (s Status) Live() bool { return s == StatusActive || s == StatusSuspended }
 
 // CanBecome reports whether a tenant in status s may move to next.
 func (s Status) CanBecome(next Status) bool { return slices.Contains(transitions[s], next) }

@@ -55,12 +55,27 @@ type Tenant struct {
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 	ActivatedAt time.Time // When it first went live; never reset.
+	SuspendedAt time.Time // Since when it is SUSPENDED; an ARCHIVED one was SUSPENDED before, and is so again when it is unarchived.
 	ArchivedAt  time.Time
 	PurgedAt    time.Time // When its schema and role were dropped.
+
+	// DeletionProtection says that the tenant is neither archived, while it is live, nor purged.
+	DeletionProtection bool
+	Hold               Hold
 
 	// Queued is true while the queue has a job for this tenant.
 	Queued bool
 }
+
+// Hold is a legal hold: nothing deletes the data of the tenant. The zero value is none.
+type Hold struct {
+	Reason string
+	By     string // Who set it.
+	Since  time.Time
+}
+
+// Active reports whether there is a hold.
+func (h Hold) Active() bool { return !h.Since.IsZero() }
 
 // Invitation is what is known of an invitation. Times are zero for what has not happened.
 type Invitation struct {
@@ -77,7 +92,7 @@ func (t Tenant) WasLive() bool { return !t.ActivatedAt.IsZero() }
 // IsStandard reports whether it is made from the blueprint standard, which has no own steps.
 func (t Tenant) IsStandard() bool { return cmp.Or(t.Blueprint, StandardBlueprint) == StandardBlueprint }
 
-// Inputs returns the inputs of the tenant, without the password.
+// Inputs returns the inputs that describe the tenant: without the password and its protection.
 func (t Tenant) Inputs() Inputs {
 	return Inputs{
 		Name: t.Name, AdminEmail: t.AdminEmail, AdminFirstName: t.AdminFirstName,
@@ -85,6 +100,10 @@ func (t Tenant) Inputs() Inputs {
 		Blueprint: t.Blueprint, Variables: t.Variables,
 	}
 }
+
+// Suspended reports whether the tenant's role and the platform's roles may not use its schema:
+// while it is SUSPENDED, and when it was archived while it was.
+func (t Tenant) Suspended() bool { return !t.SuspendedAt.IsZero() }
 
 // Inputs are the fields of a tenant that a caller sets.
 type Inputs struct {
@@ -100,6 +119,10 @@ type Inputs struct {
 	Blueprint string
 	// Variables are the blueprint's, as they were given: without its defaults.
 	Variables map[string]string
+	// DeletionProtection is Tenant.DeletionProtection. Nil: false for a new tenant; an update keeps it.
+	DeletionProtection *bool `json:",omitempty"`
+	// UnarchiveExisting lets a creation bring back the ARCHIVED tenant with ExternalID, with its data.
+	UnarchiveExisting bool `json:",omitempty"`
 
 	// AdminPassword is optional too. If empty, the admin of a new tenant chooses one
 	// through the invitation, and an update keeps the password. No encoding of the inputs
@@ -108,7 +131,7 @@ type Inputs struct {
 }
 
 // Equal reports whether two inputs describe the same tenant. Passwords are not compared,
-// because only a hash is stored.
+// because only a hash is stored, and neither is what does not describe the tenant.
 func (in Inputs) Equal(other Inputs) bool {
 	return in.Name == other.Name && in.AdminEmail == other.AdminEmail &&
 		in.AdminFirstName == other.AdminFirstName && in.AdminLastName == other.AdminLastName &&

@@ -93,20 +93,22 @@ func (v StepEvent) Event(t tenant.Tenant) provisioning.Event {
 
 // OutcomeEvent is the last event of a run that succeeded.
 type OutcomeEvent struct {
-	Tenant    Tenant   `json:"tenant"`
-	Continued bool     `json:"continued" doc:"The provisioning of an existing tenant was continued."`
-	Adopted   bool     `json:"adopted" doc:"A live tenant with the same managedBy and inputs was adopted."`
-	Warnings  []string `json:"warnings" nullable:"false"`
+	Tenant    Tenant `json:"tenant"`
+	Continued bool   `json:"continued" doc:"The provisioning of an existing tenant was continued."`
+	Adopted   bool   `json:"adopted" doc:"A live tenant with the same managedBy and inputs was adopted."`
+	// Unarchived is Outcome.Unarchived.
+	Unarchived bool     `json:"unarchived" doc:"The archived tenant with this externalId was brought back."`
+	Warnings   []string `json:"warnings" nullable:"false"`
 }
 
 // NewOutcomeEvent converts an outcome to JSON.
 func NewOutcomeEvent(o provisioning.Outcome) OutcomeEvent {
-	return OutcomeEvent{Tenant: NewTenant(o.Tenant), Continued: o.Continued, Adopted: o.Adopted, Warnings: List(o.Warnings)}
+	return OutcomeEvent{Tenant: NewTenant(o.Tenant), Continued: o.Continued, Adopted: o.Adopted, Unarchived: o.Unarchived, Warnings: List(o.Warnings)}
 }
 
 // Outcome converts back to the domain type.
 func (v OutcomeEvent) Outcome() provisioning.Outcome {
-	o := provisioning.Outcome{Tenant: v.Tenant.Tenant(), Continued: v.Continued, Adopted: v.Adopted}
+	o := provisioning.Outcome{Tenant: v.Tenant.Tenant(), Continued: v.Continued, Adopted: v.Adopted, Unarchived: v.Unarchived}
 	if len(v.Warnings) > 0 {
 		o.Warnings = v.Warnings
 	}

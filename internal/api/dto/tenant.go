@@ -51,9 +51,41 @@ type Tenant struct {
 	CreatedAt          time.Time         `json:"createdAt"`
 	UpdatedAt          time.Time         `json:"updatedAt"`
 	ActivatedAt        *time.Time        `json:"activatedAt" doc:"When the tenant first became ACTIVE."`
+	SuspendedAt        *time.Time        `json:"suspendedAt" doc:"Since when the tenant is suspended. An archived tenant keeps it, and is SUSPENDED again when it is unarchived."`
 	ArchivedAt         *time.Time        `json:"archivedAt"`
 	PurgedAt           *time.Time        `json:"purgedAt" doc:"When the tenant's schema and role were dropped."`
+	DeletionProtection bool              `json:"deletionProtection" doc:"The tenant is neither archived, while it is live, nor purged."`
+	LegalHold          *LegalHold        `json:"legalHold" doc:"Nothing deletes the tenant's data while there is one. Null: none."`
 	Queued             bool              `json:"queued" doc:"A job for the tenant is queued or running."`
+}
+
+// SuspendedTenant is the answer of a suspension.
+type SuspendedTenant struct {
+	Tenant
+	Warnings []string `json:"warnings" nullable:"false" doc:"Sessions and roles that others have to end; for display."`
+}
+
+// LegalHold is a legal hold of a tenant.
+type LegalHold struct {
+	Reason string    `json:"reason"`
+	By     string    `json:"by" doc:"Who set it."`
+	Since  time.Time `json:"since"`
+}
+
+// newLegalHold returns nil without a hold.
+func newLegalHold(h tenant.Hold) *LegalHold {
+	if !h.Active() {
+		return nil
+	}
+	return &LegalHold{h.Reason, h.By, h.Since.UTC()}
+}
+
+// hold converts back to the domain type.
+func (h *LegalHold) hold() tenant.Hold {
+	if h == nil {
+		return tenant.Hold{}
+	}
+	return tenant.Hold{Reason: h.Reason, By: h.By, Since: h.Since.UTC()}
 }
 
 // Invitation is the newest invitation of a tenant's administrator.
@@ -75,6 +107,7 @@ func NewTenant(t tenant.Tenant) Tenant {
 		Invitation:         Invitation{string(t.Invitation.Status), Time(t.Invitation.SentAt), Time(t.Invitation.ExpiresAt), Time(t.Invitation.AcceptedAt)},
 		Attempt:            t.Attempt, Version: t.Version,
 		CreatedAt: t.CreatedAt.UTC(), UpdatedAt: t.UpdatedAt.UTC(),
+		SuspendedAt: Time(t.SuspendedAt), DeletionProtection: t.DeletionProtection, LegalHold: newLegalHold(t.Hold),
 		ActivatedAt: Time(t.ActivatedAt), ArchivedAt: Time(t.ArchivedAt), PurgedAt: Time(t.PurgedAt),
 		Queued: t.Queued, Locale: Text(t.Locale), Blueprint: t.Blueprint, BlueprintRevision: number(t.BlueprintRevision), SchemaVersion: number(t.SchemaVersion), Variables: t.Variables, Outputs: t.Outputs,
 	}
@@ -104,6 +137,7 @@ func (v Tenant) Tenant() tenant.Tenant {
 		Invitation:   tenant.Invitation{Status: invitation.Status(v.Invitation.Status), SentAt: utc(v.Invitation.SentAt), ExpiresAt: utc(v.Invitation.ExpiresAt), AcceptedAt: utc(v.Invitation.AcceptedAt)},
 		Attempt:      v.Attempt, Version: v.Version,
 		CreatedAt: v.CreatedAt, UpdatedAt: v.UpdatedAt,
+		SuspendedAt: utc(v.SuspendedAt), DeletionProtection: v.DeletionProtection, Hold: v.LegalHold.hold(),
 		ActivatedAt: utc(v.ActivatedAt), ArchivedAt: utc(v.ArchivedAt), PurgedAt: utc(v.PurgedAt),
 		Queued: v.Queued, Locale: value(v.Locale), Blueprint: v.Blueprint, BlueprintRevision: value(v.BlueprintRevision), SchemaVersion: value(v.SchemaVersion),
 	}

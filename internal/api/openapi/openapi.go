@@ -125,3 +125,13 @@ var statusDescriptions = map[int]string{
 	http.StatusInternalServerError:   "An internal error; the server's log has the cause.",
 	http.StatusServiceUnavailable:    "A dependency does not answer, or the server is busy; retry.",
 }
+
+// AllowNull lets a property with an object be null in each schema that has it. huma's tag nullable
+// does not work for objects.
+func AllowNull(api huma.API, property string) {
+	for _, s := range api.OpenAPI().Components.Schemas.Map() {
+		if object := s.Properties[property]; object != nil {
+			s.Properties[property] = &huma.Schema{Description: object.Description, AnyOf: []*huma.Schema{object, {Type: "null"}}}
+		}
+	}
+}

@@ -60,6 +60,8 @@ func From(err error) *Problem {
 	}
 	p = New(Status(errs.KindOf(err)), errs.SafeMessage(err), fieldErrs...)
 	p.cause = err
+	var refused *errs.Error
+	p.skipAudit = errors.As(err, &refused) && refused.Audited
 	return p
 }
 

@@ -192,6 +192,18 @@ func OptionalString(target **string) FieldReader {
 	}
 }
 
+// OptionalBool reads true or false for an optional field.
+func OptionalBool(target **bool) FieldReader {
+	return func(field string, raw json.RawMessage) []problem.FieldError {
+		var value bool
+		if err := json.Unmarshal(raw, &value); err != nil || string(raw) == "null" {
+			return fieldError(field, "has to be true or false, not "+jsonType(raw))
+		}
+		*target = &value
+		return nil
+	}
+}
+
 // Strings reads an array of minItems to maxItems strings.
 func Strings(target *[]string, minItems, maxItems int) FieldReader {
 	return func(field string, raw json.RawMessage) []problem.FieldError {

@@ -66,10 +66,17 @@ func (v *verifier) checkIsolation() error {
 	return err
 }
 
+// statusBeforeArchive is the status that an event e, the unarchiving, gave back.
+const statusBeforeArchive = `CASE (SELECT action FROM audit_events b WHERE b.tenant_id = e.tenant_id AND b.seq < e.seq AND b.outcome = 'DONE'
+	AND b.action IN ('` + string(audit.ActionSuspend) + `', '` + string(audit.ActionResume) + `') ORDER BY b.seq DESC LIMIT 1)
+	WHEN '` + string(audit.ActionSuspend) + `' THEN 'SUSPENDED' ELSE 'ACTIVE' END`
+
 // expectedStatusSQL is the status that follows from each event that decides it.
-const expectedStatusSQL = `SELECT CASE action WHEN '` + string(audit.ActionActivate) + `' THEN 'ACTIVE' WHEN '` + string(audit.ActionUnarchive) + `' THEN 'ACTIVE'
+const expectedStatusSQL = `SELECT CASE action WHEN '` + string(audit.ActionActivate) + `' THEN 'ACTIVE' WHEN '` + string(audit.ActionResume) + `' THEN 'ACTIVE'
+		WHEN '` + string(audit.ActionSuspend) + `' THEN 'SUSPENDED' WHEN '` + string(audit.ActionUnarchive) + `' THEN ` + statusBeforeArchive + `
 		WHEN '` + string(audit.ActionFail) + `' THEN 'FAILED' ELSE 'ARCHIVED' END
-	FROM audit_events WHERE tenant_id = $1 AND outcome = 'DONE' AND action IN ('` + string(audit.ActionActivate) + `', '` + string(audit.ActionUnarchive) + `', '` +
+	FROM audit_events e WHERE tenant_id = $1 AND outcome = 'DONE' AND action IN ('` + string(audit.ActionActivate) + `', '` + string(audit.ActionUnarchive) + `', '` +
+	string(audit.ActionSuspend) + `', '` + string(audit.ActionResume) + `', '` +
 	string(audit.ActionFail) + `', '` + string(audit.ActionArchive) + `', '` + string(audit.ActionAbort) + `', '` + string(audit.ActionPurge) + `')
 	ORDER BY seq DESC LIMIT 1`
 

@@ -1,4 +1,4 @@
-// Package lifecycle archives, unarchives and purges tenants.
+// Package lifecycle suspends, resumes, archives, unarchives and purges tenants.
 package lifecycle
 
 import (
@@ -12,58 +12,91 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/auditlog"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/logins"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/passwordhash"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/registry"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantschema"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/welcome"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// Lifecycle archives, unarchives and purges tenants.
+// Lifecycle suspends, resumes, archives, unarchives and purges tenants.
 type Lifecycle struct {
-	db     *pgdb.DB
-	logins *logins.Logins
-	queue  Queue // Nil unless UseQueue was called.
+	db      *pgdb.DB
+	logins  *logins.Logins
+	schemas *tenantschema.Schemas
+	queue   Queue // Nil unless UseQueue was called.
 }
 
-// New returns the lifecycle of the tenants of a database. Archiving closes their logins.
-func New(db *pgdb.DB, logins *logins.Logins) *Lifecycle { return &Lifecycle{db: db, logins: logins} }
+// New returns the lifecycle of the tenants of a database. Suspending and archiving close their
+// logins.
+func New(db *pgdb.DB, logins *logins.Logins, schemas *tenantschema.Schemas) *Lifecycle {
+	return &Lifecycle{db: db, logins: logins, schemas: schemas}
+}
 
-// Unarchive makes an archived tenant ACTIVE again.
-func (s *Lifecycle) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
-	const op = "unarchive tenant"
-	var t tenant.Tenant
-	err := s.db.InTx(ctx, op, func(tx pgx.Tx) error {
-		locked, err := tenantrow.Lock(ctx, tx, id)
-		if err != nil {
-			return err
-		}
+// Unarchive makes an archived tenant what it was before: ACTIVE or SUSPENDED.
+func (s *Lifecycle) Unarchive(ctx context.Context, id uuid.UUID) (t tenant.Tenant, err error) {
+	err = s.db.InTx(ctx, opUnarchive, func(tx pgx.Tx) error {
+		locked, err := unarchive(ctx, tx, id)
 		t = locked.Tenant
-		if err := checkUnarchive(t); err != nil || t.Status == tenant.StatusActive {
-			return err
-		}
-		var exists bool
-		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)`, t.SchemaName).Scan(&exists); err != nil {
-			return err
-		}
-		if !exists {
-			return errs.Errorf(errs.KindPermanent, op,
-				"the tenant's schema %s does not exist; restore it from a backup first", t.SchemaName)
-		}
-		if err := checkPurgeNotBegun(ctx, tx, t); err != nil {
-			return err
-		}
-		// The new epoch fences the undo of own steps by a purge.
-		rows, _ := tx.Query(ctx, `UPDATE tenants SET status = 'ACTIVE', updated_at = now(), version = version + 1, run_epoch = run_epoch + 1,
-				welcome_email_due_at = CASE WHEN welcome_email = 'PENDING' THEN
-					clock_timestamp() + CASE WHEN welcome_email_unanswered THEN @mail_hold::interval ELSE '0' END END
-			WHERE id = @id RETURNING `+tenantrow.Columns, pgx.StrictNamedArgs{"id": id, "mail_hold": provisioning.MailHold})
-		if t, err = pgx.CollectExactlyOneRow(rows, tenantrow.Scan); err == nil {
-			err = auditlog.Append(ctx, tx, id, audit.ActionUnarchive, nil)
+		return err
+	})
+	return t, err
+}
+
+// UnarchiveExisting does so, and gives the tenant new inputs.
+func (s *Lifecycle) UnarchiveExisting(ctx context.Context, id uuid.UUID, in tenant.Inputs) (t tenant.Tenant, err error) {
+	hash, err := passwordhash.Hash(ctx, in.AdminPassword)
+	if err != nil {
+		return t, err
+	}
+	err = s.db.InTx(ctx, opUnarchive, func(tx pgx.Tx) error {
+		locked, err := unarchive(ctx, tx, id)
+		if err == nil {
+			t, err = registry.ChangeInputs(ctx, tx, locked, in, hash)
 		}
 		return err
 	})
 	return t, err
+}
+
+const opUnarchive = "unarchive tenant"
+
+func unarchive(ctx context.Context, tx pgx.Tx, id uuid.UUID) (tenantrow.Row, error) {
+	locked, err := tenantrow.Lock(ctx, tx, id)
+	if err != nil {
+		return locked, err
+	}
+	t := locked.Tenant
+	if err := checkUnarchive(t); err != nil || t.Status.Live() {
+		return locked, err
+	}
+	if err := checkSchemaExists(ctx, tx, opUnarchive, t); err != nil {
+		return locked, err
+	}
+	if err := checkPurgeNotBegun(ctx, tx, t); err != nil {
+		return locked, err
+	}
+	before := tenant.StatusActive
+	if t.Suspended() {
+		before = tenant.StatusSuspended
+	}
+	if locked.Tenant, err = backInService(ctx, tx, id, before); err == nil {
+		err = auditlog.Append(ctx, tx, id, audit.ActionUnarchive, nil)
+	}
+	return locked, err
+}
+
+// checkSchemaExists returns an error for a tenant whose schema was dropped.
+func checkSchemaExists(ctx context.Context, tx pgx.Tx, op string, t tenant.Tenant) error {
+	var exists bool
+	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)`, t.SchemaName).Scan(&exists)
+	if err == nil && !exists {
+		err = errs.Errorf(errs.KindPermanent, op, "the tenant's schema %s does not exist; restore it from a backup first", t.SchemaName)
+	}
+	return err
 }
 
 // checkPurgeNotBegun returns an error if the undo of an own step of a locked tenant was sent: the
@@ -77,11 +110,11 @@ func checkPurgeNotBegun(ctx context.Context, tx pgx.Tx, t tenant.Tenant) error {
 	return errs.Errorf(errs.KindConflict, "unarchive tenant", "a purge of the tenant has begun, and the undo of %s was sent; purge the tenant again", strings.Join(steps, ", "))
 }
 
-// checkUnarchive returns an error unless a tenant is ACTIVE or can be unarchived.
+// checkUnarchive returns an error unless a tenant is live or can be unarchived.
 func checkUnarchive(t tenant.Tenant) error {
 	const op = "unarchive tenant"
 	switch {
-	case t.Status == tenant.StatusActive:
+	case t.Status.Live():
 		return nil
 	case t.Status != tenant.StatusArchived:
 		return t.Status.TransitionError(op, "unarchiving")
@@ -113,6 +146,9 @@ func (s *Lifecycle) Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, e
 		case tenant.StatusActive, tenant.StatusSuspended:
 		default:
 			return t.Status.TransitionError("archive tenant", "archiving without a rollback")
+		}
+		if t.DeletionProtection {
+			return provisioning.ErrProtected("archive tenant", t)
 		}
 		if err := welcome.Revoke(ctx, tx, id); err != nil {
 			return err

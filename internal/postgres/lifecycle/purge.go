@@ -24,6 +24,11 @@ import (
 // Purge deletes the data of an archived tenant, with what the registry has of its persons, and
 // keeps a certificate.
 func (s *Lifecycle) Purge(ctx context.Context, id uuid.UUID, retention time.Duration) (provisioning.PurgeCertificate, error) {
+	certificate, err := s.purgeTenant(ctx, id, retention)
+	return certificate, s.recordHeld(ctx, id, audit.ActionPurge, err)
+}
+
+func (s *Lifecycle) purgeTenant(ctx context.Context, id uuid.UUID, retention time.Duration) (provisioning.PurgeCertificate, error) {
 	const op = "purge tenant"
 	var (
 		certificate provisioning.PurgeCertificate
@@ -63,10 +68,11 @@ func (s *Lifecycle) Purge(ctx context.Context, id uuid.UUID, retention time.Dura
 
 // CheckPurge returns the error that Purge would return, as far as it is known before it begins.
 func (s *Lifecycle) CheckPurge(ctx context.Context, id uuid.UUID, retention time.Duration) error {
-	return s.db.InTx(ctx, "purge tenant", func(tx pgx.Tx) error {
+	err := s.db.InTx(ctx, "purge tenant", func(tx pgx.Tx) error {
 		_, _, err := lockForPurge(ctx, tx, id, retention)
 		return err
 	})
+	return s.recordHeld(ctx, id, audit.ActionPurge, err)
 }
 
 // lockForPurge locks a tenant that can be purged, and begins its certificate. That of a
@@ -89,6 +95,10 @@ func lockForPurge(ctx context.Context, tx pgx.Tx, id uuid.UUID, retention time.D
 	case !t.PurgedAt.IsZero():
 		c, err = readCertificate(ctx, tx, id)
 		return t, c, err
+	case t.Hold.Active():
+		return t, c, provisioning.ErrHeld(op, t)
+	case t.DeletionProtection:
+		return t, c, provisioning.ErrProtected(op, t)
 	case now.Before(due):
 		return t, c, errs.Errorf(errs.KindConflict, op,
 			"the tenant was archived on %s and its data are kept until %s", t.ArchivedAt.UTC().Format(time.DateTime), due.UTC().Format(time.DateTime))

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
@@ -32,7 +33,7 @@ func (s *Lifecycle) QueueMove(ctx context.Context, id uuid.UUID, r provisioning.
 	if s.queue == nil {
 		return submission, errs.Errorf(errs.KindPermanent, op, "no job queue is configured")
 	}
-	err := s.db.InTx(ctx, op, func(tx pgx.Tx) error {
+	err := s.recordHeld(ctx, id, audit.Action("tenant."+string(r.Move)), s.db.InTx(ctx, op, func(tx pgx.Tx) error {
 		locked, err := tenantrow.Lock(ctx, tx, id)
 		if err != nil {
 			return err
@@ -53,7 +54,7 @@ func (s *Lifecycle) QueueMove(ctx context.Context, id uuid.UUID, r provisioning.
 			_, err = tx.Exec(ctx, `UPDATE tenants SET move_job_id = $2 WHERE id = $1`, id, job)
 		}
 		return err
-	})
+	}))
 	return submission, err
 }
 
@@ -63,11 +64,15 @@ func checkMove(ctx context.Context, tx pgx.Tx, t tenant.Tenant, r provisioning.M
 	case provisioning.MoveArchive: // Each tenant can be archived.
 	case provisioning.MoveUnarchive:
 		return checkUnarchive(t)
+	case provisioning.MoveSuspend:
+		return checkSuspend(t)
+	case provisioning.MoveResume:
+		return checkResume(t)
 	case provisioning.MovePurge:
 		_, _, err := lockForPurge(ctx, tx, t.ID, r.Retention)
 		return err
 	case provisioning.MoveRepair:
-		if t.Status != tenant.StatusActive {
+		if !t.Status.Live() {
 			return t.Status.TransitionError("repair tenant", "repairing")
 		}
 	default:

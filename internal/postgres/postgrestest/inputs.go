@@ -22,6 +22,9 @@ func OneFieldChanged(t *testing.T, from tenant.Inputs) map[string]tenant.Inputs 
 		if field.Name == "Blueprint" { // It never changes.
 			continue
 		}
+		if field.Name == "UnarchiveExisting" { // It is not of the tenant, but of one creation.
+			continue
+		}
 		in := from
 		value := reflect.ValueOf(&in).Elem().FieldByIndex(field.Index)
 		switch {
@@ -33,6 +36,8 @@ func OneFieldChanged(t *testing.T, from tenant.Inputs) map[string]tenant.Inputs 
 			value.SetString("Changed " + field.Name)
 		case field.Type == reflect.TypeFor[map[string]string]():
 			value.Set(reflect.ValueOf(map[string]string{"changed": "yes"}))
+		case field.Type == reflect.TypeFor[*bool]():
+			value.Set(reflect.ValueOf(new(true)))
 		default:
 			t.Fatalf("tenant.Inputs.%s is a %s: give OneFieldChanged a value for it", field.Name, field.Type)
 		}

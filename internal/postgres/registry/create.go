@@ -117,17 +117,17 @@ func insertTenant(ctx context.Context, q querier, d tenant.Draft, hash string, l
 		"id": d.ID, "name": d.Name, "name_key": tenant.NameKey(d.Name), "schema_name": d.SchemaName, "status": status,
 		"admin_email": d.AdminEmail, "admin_first_name": d.AdminFirstName, "admin_last_name": d.AdminLastName,
 		"external_id": d.ExternalID, "metadata": notNil(d.Metadata), "managed_by": d.ManagedBy, "locale": d.Locale, "blueprint": d.Blueprint, "variables": notNil(d.Variables),
-		"without_contract": d.WithoutContract, "without_users": d.WithoutUsers,
+		"deletion_protection": d.DeletionProtection, "without_contract": d.WithoutContract, "without_users": d.WithoutUsers,
 		"owner": owner, "epoch": epoch, "ttl": ttl, "password_hash": hash,
 	}
 	auditlog.AddArgs(ctx, args, audit.ActionCreate, detail)
 	rows, err := q.Query(ctx, `WITH fresh AS (
 			INSERT INTO tenants (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name,
-			                     external_id, metadata, managed_by, locale, blueprint, variables, without_contract, without_users, run_owner, run_epoch, run_expires_at, run_lease,
+			                     external_id, metadata, managed_by, locale, blueprint, variables, deletion_protection, without_contract, without_users, run_owner, run_epoch, run_expires_at, run_lease,
 			                     admin_password_hash, audit_seq, audit_head)
 			SELECT @id::uuid, @name::text, @name_key::text, @schema_name::text, @status::text, @admin_email::text,
 			       @admin_first_name::text, @admin_last_name::text, nullif(@external_id::text, ''), @metadata::jsonb,
-			       nullif(@managed_by::text, ''), nullif(@locale::text, ''), @blueprint::text, @variables::jsonb, @without_contract::boolean, @without_users::boolean, nullif(@owner::text, ''), @epoch::bigint,
+			       nullif(@managed_by::text, ''), nullif(@locale::text, ''), @blueprint::text, @variables::jsonb, coalesce(@deletion_protection::boolean, false), @without_contract::boolean, @without_users::boolean, nullif(@owner::text, ''), @epoch::bigint,
 			       clock_timestamp() + @ttl::interval, @ttl::interval, nullif(@password_hash::text, ''), 1,
 			       audit_hash(NULL, @id::uuid, 1, now(), @audit_action::text, 'DONE', @audit_salt::uuid, @audit_actor::jsonb, @audit_detail::jsonb)
 			WHERE NOT EXISTS (SELECT FROM tenants WHERE `+existingPredicate+`)
@@ -242,7 +242,7 @@ func claimExisting(ctx context.Context, tx pgx.Tx, d tenant.Draft, hash string, 
 // replaceInputs replaces the inputs of a continued tenant by those of the draft.
 func replaceInputs(ctx context.Context, tx pgx.Tx, run provisioning.Run, in tenant.Inputs, hash string) (tenant.Tenant, error) {
 	password, err := passwordChange(ctx, tx, run.Tenant.ID, hash)
-	if err != nil || password == nil && in.Equal(run.Tenant.Inputs()) {
+	if err != nil || password == nil && in.Equal(run.Tenant.Inputs()) && !changesProtection(run.Tenant, in) {
 		return run.Tenant, err
 	}
 	if run.Rollback != provisioning.RollbackNone {

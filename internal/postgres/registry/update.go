@@ -40,18 +40,40 @@ func (s *Registry) Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, v
 		t = locked.Tenant
 		in.Blueprint = cmp.Or(in.Blueprint, t.Blueprint)
 		switch {
-		case t.Status == tenant.StatusArchived:
+		case t.Status == tenant.StatusArchived && !onlyProtection(t, in, password):
 			return errs.Errorf(errs.KindConflict, "update tenant", "the tenant is ARCHIVED and cannot be changed")
 		case version != 0 && version != t.Version:
 			return errs.Errorf(errs.KindStale, "update tenant",
 				"the tenant was changed concurrently (version %d, expected %d); read it again", t.Version, version)
-		case password == nil && in.Equal(t.Inputs()):
+		case password == nil && in.Equal(t.Inputs()) && !changesProtection(t, in):
 			return nil
 		}
 		t, err = writeInputs(ctx, tx, locked.Run, in, password)
 		return err
 	})
 	return t, err
+}
+
+// ChangeInputs gives a locked live tenant new inputs, with the hash of a new password or "".
+func ChangeInputs(ctx context.Context, tx pgx.Tx, locked tenantrow.Row, in tenant.Inputs, hash string) (tenant.Tenant, error) {
+	var password *string
+	if hash != "" {
+		password = &hash
+	}
+	if password == nil && in.Equal(locked.Tenant.Inputs()) && !changesProtection(locked.Tenant, in) {
+		return locked.Tenant, nil
+	}
+	return writeInputs(ctx, tx, locked.Run, in, password)
+}
+
+func changesProtection(t tenant.Tenant, in tenant.Inputs) bool {
+	return in.DeletionProtection != nil && *in.DeletionProtection != t.DeletionProtection
+}
+
+// onlyProtection reports whether new inputs change the deletion protection alone, which an archived
+// tenant has as well.
+func onlyProtection(t tenant.Tenant, in tenant.Inputs, password *string) bool {
+	return password == nil && in.Equal(t.Inputs()) && changesProtection(t, in) && t.PurgedAt.IsZero()
 }
 
 // writeInputs writes new inputs to the registry and to the admin user of the tenant's
@@ -65,6 +87,7 @@ func writeInputs(ctx context.Context, tx pgx.Tx, run provisioning.Run, in tenant
 			admin_first_name = @admin_first_name, admin_last_name = @admin_last_name,
 			external_id = nullif(@external_id::text, ''), metadata = @metadata, managed_by = nullif(@managed_by::text, ''),
 			locale = nullif(@locale::text, ''), variables = @variables,
+			deletion_protection = coalesce(@deletion_protection::boolean, deletion_protection),
 			admin_password_hash = CASE WHEN @password::text IS NULL OR status IN ('ACTIVE', 'SUSPENDED') THEN admin_password_hash
 			                           ELSE nullif(@password::text, '') END,
 			updated_at = now(), version = version + 1
@@ -73,10 +96,11 @@ func writeInputs(ctx context.Context, tx pgx.Tx, run provisioning.Run, in tenant
 			"id": run.Tenant.ID, "name": in.Name, "name_key": tenant.NameKey(in.Name), "admin_email": in.AdminEmail,
 			"admin_first_name": in.AdminFirstName, "admin_last_name": in.AdminLastName, "external_id": in.ExternalID,
 			"metadata": notNil(in.Metadata), "managed_by": in.ManagedBy, "locale": in.Locale, "variables": notNil(in.Variables), "password": password,
+			"deletion_protection": in.DeletionProtection,
 		})
 	t, err := pgx.CollectExactlyOneRow(rows, tenantrow.Scan)
 	if err == nil {
-		err = auditlog.Append(ctx, tx, t.ID, audit.ActionUpdate, auditedChanges(run.Tenant.Inputs(), in, password))
+		err = auditlog.Append(ctx, tx, t.ID, audit.ActionUpdate, auditedChanges(run.Tenant, in, password))
 	}
 	before := run.Tenant
 	if err == nil && t.WasLive() && (t.AdminEmail != before.AdminEmail || password != nil) {
@@ -155,8 +179,11 @@ func updateAdminGuarded(ctx context.Context, tx pgx.Tx, t tenant.Tenant, owner s
 
 // auditedChanges is the detail of an update's audit event: each changed field with both
 // values; of a password only that it was set or removed.
-func auditedChanges(from, to tenant.Inputs, password *string) map[string]any {
-	changed := map[string]any{}
+func auditedChanges(before tenant.Tenant, to tenant.Inputs, password *string) map[string]any {
+	changed, from := map[string]any{}, before.Inputs()
+	if changesProtection(before, to) {
+		changed["deletionProtection"] = *to.DeletionProtection
+	}
 	for _, field := range []struct{ name, from, to string }{
 		{"name", from.Name, to.Name}, {"adminEmail", from.AdminEmail, to.AdminEmail},
 		{"adminFirstName", from.AdminFirstName, to.AdminFirstName}, {"adminLastName", from.AdminLastName, to.AdminLastName},

@@ -19,7 +19,7 @@ func (s *Schemas) Inspect(ctx context.Context, ids []uuid.UUID) ([]inspection.In
 	if err != nil {
 		return nil, err
 	}
-	rows, err := pool.Query(ctx, `SELECT `+tenantrow.Columns+`, CASE WHEN status = 'ACTIVE' THEN `+roleInspectionSQL+` END
+	rows, err := pool.Query(ctx, `SELECT `+tenantrow.Columns+`, CASE WHEN status IN ('ACTIVE', 'SUSPENDED') THEN `+roleInspectionSQL+` END
 		FROM tenants WHERE id = ANY($1)`, ids)
 	if err != nil {
 		return nil, pgdb.Classify(err, op)
@@ -37,6 +37,7 @@ func (s *Schemas) Inspect(ctx context.Context, ids []uuid.UUID) ([]inspection.In
 		if f.role.template, err = s.blueprints.Template(ctx, pool, f.tenant.Blueprint, f.tenant.BlueprintRevision); err != nil {
 			return nil, err
 		}
+		f.role.suspended = f.tenant.Suspended()
 		inspections[i].Database, inspections[i].DatabaseDrift = f.role.databaseState(f.tenant)
 	}
 	return inspections, nil
@@ -72,6 +73,6 @@ func (s *Schemas) InspectRole(ctx context.Context, tx pgx.Tx, t tenant.Tenant) (
 		return f, err
 	}
 	err = tx.QueryRow(ctx, `SELECT `+roleInspectionSQL+` FROM tenants WHERE id = $1`, t.ID).Scan(&f)
-	f.template = made
+	f.template, f.suspended = made, t.Suspended()
 	return f, err
 }

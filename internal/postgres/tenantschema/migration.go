@@ -192,16 +192,21 @@ type tenantMigration struct {
 
 func (m *tenantMigration) run(ctx context.Context, pending []pendingTenant) error {
 	const op = "migrate tenants"
-	canaries := min(max(m.options.Canary, 0), len(pending))
-	for _, p := range pending[:canaries] {
-		if err := m.migrateOne(ctx, p, true); err != nil && ctx.Err() == nil {
+	for canaries := m.options.Canary; canaries > 0 && len(pending) > 0; pending = pending[1:] {
+		p := pending[0]
+		err := m.migrateOne(ctx, p, true)
+		if isHeld(err) { // That says nothing about the migration: the next tenant is the canary.
+			continue
+		}
+		canaries--
+		if err != nil && ctx.Err() == nil {
 			return errs.Wrap(err, errs.KindPermanent, op,
 				"the canary tenant %s could not be migrated: %s. No further tenant was migrated; repeat this when the cause is gone, or leave this tenant behind with --canary -1", p.id, errs.SafeMessage(err))
 		}
 	}
 	var group errgroup.Group
 	group.SetLimit(m.options.Concurrency)
-	for _, p := range pending[canaries:] {
+	for _, p := range pending {
 		if ctx.Err() != nil {
 			break
 		}

@@ -44,7 +44,7 @@ func (s *Schemas) migrateTenant(ctx context.Context, p pendingTenant, endSession
 	if isLockTimeout(err) {
 		err = s.blockedError(ctx, err, p.id, endSessions)
 	}
-	return m.migrated && err == nil, pgdb.Classify(err, op)
+	return m.migrated && err == nil, s.recordHeld(ctx, p.id, pgdb.Classify(err, op))
 }
 
 // inMigration runs f in a transaction that waits for locks for a short time only, and whose
@@ -107,6 +107,9 @@ func (m *oneMigration) step(ctx context.Context, tx pgx.Tx, schemaOwner string) 
 	}
 	target := m.target.template
 	applied, err := appliedVersions(ctx, tx, target, m.id)
+	if err == nil {
+		err = m.checkHold(ctx, tx, applied[target.Own().Name])
+	}
 	if err != nil {
 		return err
 	}
@@ -149,7 +152,11 @@ func (m *oneMigration) finish(ctx context.Context, tx pgx.Tx, from, to int) erro
 		}
 		m.migrated = true
 		names := blueprintsql.Names(t, "")
-		for _, statement := range m.target.template.RegrantStatements(before) {
+		statements := m.target.template.RegrantStatements(before)
+		if t.Suspended() {
+			statements = append(statements, m.target.template.SuspendStatement())
+		}
+		for _, statement := range statements {
 			if _, err := tx.Exec(ctx, names.Replace(statement)); err != nil {
 				return err
 			}

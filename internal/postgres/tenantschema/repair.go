@@ -26,7 +26,7 @@ import (
 func (s *Schemas) Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []string, error) {
 	const op = "repair tenant"
 	return s.repair(ctx, op, id, func(_ pgx.Tx, locked tenantrow.Row) (bool, error) {
-		if locked.Tenant.Status != tenant.StatusActive {
+		if !locked.Tenant.Status.Live() {
 			return false, locked.Tenant.Status.TransitionError(op, "repairing")
 		}
 		return true, nil
@@ -151,6 +151,9 @@ func repairStatements(t tenant.Tenant, inspection RoleInspection) (statements []
 		for _, grant := range inspection.template.PlatformGrants() {
 			add(grant)
 		}
+		if inspection.suspended {
+			add(inspection.template.SuspendStatement())
+		}
 	}
 	if len(inspection.privilegeDifferences()) == 0 {
 		return statements
@@ -159,7 +162,7 @@ func repairStatements(t tenant.Tenant, inspection RoleInspection) (statements []
 	for _, o := range inspection.template.Objects.All() {
 		add(`REVOKE ALL ON ` + string(o.Kind) + ` ` + o.Quoted() + ` FROM {{role}} CASCADE`)
 	}
-	for _, grant := range inspection.template.TenantGrants().Statements("{{role}}") {
+	for _, grant := range inspection.expected(inspection.template.TenantGrants()).Statements("{{role}}") {
 		add(grant)
 	}
 	return statements

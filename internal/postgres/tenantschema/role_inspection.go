@@ -34,7 +34,8 @@ type RoleInspection struct {
 	OpenTo []openGrant // What PUBLIC, and so every tenant, or another tenant may access in the schema.
 	Others []roleGrant // What other roles may access in the schema: those of the platform.
 
-	template *blueprintsql.Template // What the tenant is compared with.
+	template  *blueprintsql.Template // What the tenant is compared with.
+	suspended bool                   // No role may use the schema.
 }
 
 // openGrant is what another grantee than the tenant's role may do with an object of the
@@ -225,15 +226,28 @@ func (r RoleInspection) DriftFindings(role string) (findings []string) {
 	return append(findings, r.missingGrants()...)
 }
 
-// missingGrants describes what roles of the platform lack of the blueprint's grants. What they
-// have beside these is the platform's.
+// expected are the privileges that a role has to have: all that the blueprint gives, or, while the
+// tenant is suspended, without the use of the schema.
+func (r RoleInspection) expected(given blueprintsql.Grants) blueprintsql.Grants {
+	if r.suspended {
+		return given.WithoutSchema()
+	}
+	return given
+}
+
+// missingGrants describes how the grants of roles of the platform differ from the blueprint's. What
+// they have beside these is the platform's.
 func (r RoleInspection) missingGrants() (findings []string) {
 	if !r.SchemaExists || !r.isNewest() {
 		return nil
 	}
 	for _, g := range r.template.Grants {
-		for _, missing := range r.template.RoleGrants(g).Missing(r.grantsOf(g.Role)) {
+		actual := r.grantsOf(g.Role)
+		for _, missing := range r.expected(r.template.RoleGrants(g)).Missing(actual) {
 			findings = append(findings, "the role "+g.Role+" lacks "+missing)
+		}
+		if r.suspended && len(actual[blueprintsql.Object{Kind: blueprintsql.KindSchema}]) > 0 {
+			findings = append(findings, "the role "+g.Role+" may use the schema, although the tenant is suspended")
 		}
 	}
 	return findings
@@ -256,7 +270,7 @@ func (r RoleInspection) privilegeDifferences() []string {
 	if !r.SchemaExists || !r.isNewest() {
 		return nil
 	}
-	return r.template.TenantGrants().Diff(r.actualGrants())
+	return r.expected(r.template.TenantGrants()).Diff(r.actualGrants())
 }
 
 func (g openGrant) who() string {

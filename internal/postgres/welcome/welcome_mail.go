@@ -145,13 +145,13 @@ func (s *Mails) RecordWelcome(ctx context.Context, id uuid.UUID, o provisioning.
 			UPDATE tenants SET updated_at = now(), version = version + 1,
 				invitation_sent_at = CASE WHEN @status::text = 'SENT' AND NOT without_users THEN now() ELSE invitation_sent_at END,
 				welcome_email = CASE WHEN @status::text = 'PENDING' AND @hold::interval IS NULL AND welcome_email_failures >= `+maxMailAttempts+` THEN 'FAILED' ELSE @status::text END,
-				welcome_email_due_at = CASE WHEN @status::text <> 'PENDING' OR status = 'ARCHIVED' THEN NULL
+				welcome_email_due_at = CASE WHEN @status::text <> 'PENDING' OR status <> 'ACTIVE' THEN NULL
 					WHEN @hold::interval IS NOT NULL THEN clock_timestamp() + @hold::interval
 					WHEN welcome_email_failures < `+maxMailAttempts+` THEN now() + least(`+FirstMailBackoff+` * 2 ^ (welcome_email_failures + 1), `+maxMailBackoff+`) END,
 				welcome_email_failures = CASE WHEN @status::text <> 'PENDING' THEN 0
 					WHEN @hold::interval IS NOT NULL THEN welcome_email_failures ELSE welcome_email_failures + 1 END,
 				welcome_email_unanswered = @unanswered::boolean OR welcome_email_unanswered AND @hold::interval IS NOT NULL
-			WHERE id = @id AND (status = 'ACTIVE' OR status = 'ARCHIVED' AND activated_at IS NOT NULL AND purged_at IS NULL)
+			WHERE id = @id AND (status IN ('ACTIVE', 'SUSPENDED') OR status = 'ARCHIVED' AND activated_at IS NOT NULL AND purged_at IS NULL)
 				AND welcome_email_claim = @claim::integer AND welcome_email IN ('PENDING', @status::text) RETURNING *
 		), logged AS (`+tenantrow.LogUpsertSQL+`
 			FROM moved, `+tenantrow.StepsFrom+` ON CONFLICT ON CONSTRAINT provisioning_logs_unique DO UPDATE SET `+tenantrow.LogMergeSetItems+`

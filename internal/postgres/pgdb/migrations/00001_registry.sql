@@ -52,8 +52,14 @@ CREATE TABLE tenants (
     created_at             timestamptz NOT NULL DEFAULT now(),
     updated_at             timestamptz NOT NULL DEFAULT now(),
     activated_at           timestamptz, -- first time ACTIVE; never reset
+    suspended_at           timestamptz, -- since when it is SUSPENDED; kept while it is ARCHIVED, so that unarchiving makes it SUSPENDED again
     archived_at            timestamptz, -- cleared by a trigger when the tenant is not ARCHIVED any more
     purged_at              timestamptz,
+    deletion_protection    boolean NOT NULL DEFAULT false, -- neither archived nor purged
+    -- A legal hold: nothing deletes the tenant's data. All three are null without one.
+    hold_reason            varchar(1000),
+    hold_by                varchar(300), -- who set it
+    hold_since             timestamptz,
     -- The current attempt, the run that holds the lease, and the job in the queue.
     attempt                integer NOT NULL DEFAULT 1,
     checkpoint             text NOT NULL DEFAULT 'CREATE_TENANT_RECORD' CHECK (checkpoint ~ '^[A-Z][A-Z0-9_]{2,62}$'),
@@ -74,6 +80,9 @@ CREATE TABLE tenants (
         OR (activated_at IS NOT NULL AND (soroban_contract_id IS NOT NULL OR without_contract))),
     CONSTRAINT tenants_archived_at CHECK (status <> 'ARCHIVED' OR archived_at IS NOT NULL),
     CONSTRAINT tenants_purged_archived CHECK (purged_at IS NULL OR status = 'ARCHIVED'),
+    CONSTRAINT tenants_suspended_at CHECK (CASE status WHEN 'SUSPENDED' THEN suspended_at IS NOT NULL WHEN 'ARCHIVED' THEN true ELSE suspended_at IS NULL END),
+    CONSTRAINT tenants_hold_complete CHECK (num_nulls(hold_reason, hold_by, hold_since) IN (0, 3)),
+    CONSTRAINT tenants_hold_keeps_data CHECK (hold_since IS NULL OR activated_at IS NOT NULL AND purged_at IS NULL),
     -- A tenant that goes live must hand its password hash to its own users table.
     CONSTRAINT tenants_password_cleared CHECK (admin_password_hash IS NULL OR status NOT IN ('ACTIVE', 'SUSPENDED', 'ARCHIVED'))
 ) WITH (fillfactor = 70); -- A run updates its row a few times; the free space keeps the new versions on the same page.
@@ -93,6 +102,7 @@ CREATE INDEX tenants_blueprint_page ON tenants (blueprint, created_at DESC, id D
 CREATE INDEX tenants_unfinished ON tenants (id) WHERE status IN ('PENDING', 'PROVISIONING') OR rollback_target IS NOT NULL;
 CREATE INDEX tenants_due_mail ON tenants (welcome_email_due_at) WHERE welcome_email_due_at IS NOT NULL;
 CREATE INDEX tenants_due_failure_mail ON tenants (failure_email_due_at) WHERE failure_email_due_at IS NOT NULL;
+CREATE INDEX tenants_held ON tenants (created_at DESC, id DESC) WHERE hold_since IS NOT NULL;
 CREATE INDEX tenants_open_invitation ON tenants (invitation_expires_at)
     WHERE invitation_expires_at IS NOT NULL AND invitation_accepted_at IS NULL AND invitation_revoked_at IS NULL;
 

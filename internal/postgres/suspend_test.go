@@ -116,7 +116,7 @@ func (b fixture) wantVerified(t tenant.Tenant) {
 	}
 }
 
-// TestDB_Suspend_Drift: the use of the schema that somebody gives back is drift, and a repair takes
+// TestDB_Suspend_Drift: the use of the schema that is granted by hand is drift, and a repair takes
 // it away.
 func TestDB_Suspend_Drift(t *testing.T) {
 	b := setup(t)
@@ -211,7 +211,7 @@ func TestDB_Hold(t *testing.T) {
 	postgrestest.WantKind(t, err, errs.KindConflict)
 }
 
-// TestDB_DeletionProtection: a protected tenant is neither archived nor purged, whoever asks.
+// TestDB_DeletionProtection: a protected tenant is neither archived nor purged.
 func TestDB_DeletionProtection(t *testing.T) {
 	b := setup(t)
 	in := postgrestest.Inputs("Clinic")

@@ -23,8 +23,8 @@ type CreationStore interface {
 	// external id. Record, first log row and claim commit together. See Creation for
 	// the outcomes. KindConflict when a run holds the existing tenant (then Error.Lease is
 	// set), when it is queued, when name and external id belong to two different
-	// tenants, or when one that was never live is made from another blueprint. A continued tenant gets the draft's password, or none if the draft has
-	// none.
+	// tenants, or when one that was never live is made from another blueprint. A continued
+	// tenant gets the draft's password, or none.
 	Create(ctx context.Context, d tenant.Draft, lease LeaseRequest) (Creation, error)
 	// Submit records the draft and queues its provisioning, in one transaction. A
 	// FAILED or ARCHIVED tenant of that name or external id that was never live is
@@ -67,8 +67,8 @@ type MoveStore interface {
 	// allow to replace it. KindConflict for a name or e-mail that is taken, and for another
 	// blueprint (empty: the tenant's); KindStale when version is neither 0 nor the stored one.
 	Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, version int64) (tenant.Tenant, error)
-	// Archive takes a live tenant out of service and does not change an ARCHIVED one.
-	// KindConflict for any other status: use Abort; and for a live one with deletion protection.
+	// Archive takes a live tenant out of service and does not change an ARCHIVED one. KindConflict
+	// with deletion protection, and for any other status: use Abort.
 	Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
 	// Abort claims a tenant that is not live, even while a run holds it (that run is
 	// fenced), and records that it is to be rolled back and archived. The returned run
@@ -82,8 +82,8 @@ type MoveStore interface {
 	// begins, and nil for a purged tenant.
 	CheckPurge(ctx context.Context, id uuid.UUID, retention time.Duration) error
 	// Purge drops schema and role of a tenant that has been ARCHIVED for longer than
-	// the retention, and keeps a certificate; for a purged one it returns that certificate.
-	// KindConflict under a legal hold, which is recorded, and with deletion protection.
+	// the retention, and keeps a certificate, which it returns for a purged one. KindConflict
+	// under a legal hold, which is recorded, and with deletion protection.
 	Purge(ctx context.Context, id uuid.UUID, retention time.Duration) (PurgeCertificate, error)
 	// QueueMove queues a move for a worker, in one transaction with its checks. The job of
 	// an earlier request that has not ended is returned; KindConflict when it is of
@@ -135,28 +135,6 @@ type WelcomeStore interface {
 	// mail is not sent again by itself. KindConflict when the mail must not be sent: it is not
 	// PENDING, another claim has replaced this one, or the tenant is archived.
 	MarkUnanswered(ctx context.Context, m MailRef, unanswered bool) error
-}
-
-// MailRef identifies a claim of a welcome mail.
-type MailRef struct {
-	Tenant  uuid.UUID
-	Attempt int // Of the tenant.
-	Serial  int // Number of the mail; part of its Message-ID.
-	Claim   int // Each invitation claims the mail again.
-}
-
-// WelcomeOutcome is what the registry records of a welcome mail.
-type WelcomeOutcome struct {
-	Status tenant.WelcomeEmailStatus
-	Record tenant.StepRecord
-	// Hold is how long the conversation of a PENDING mail may go on: until then no process
-	// claims the mail, and this is no failure. 0: it has ended, and is due again after the
-	// usual pause.
-	Hold time.Duration
-	// Unanswered says that the mail server has this mail, with Hold. See MarkUnanswered.
-	Unanswered bool
-	// Claim is MailRef.Claim of the mail. Only RecordWelcome reads it.
-	Claim int
 }
 
 // Creation is the outcome of CreationStore.Create. Either Run is set: the tenant is

@@ -6,6 +6,8 @@ import (
 	"iter"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -163,4 +165,26 @@ func (f *welcomeFollower) event(o WelcomeOutcome, sent error) Event {
 		Tenant: f.tenant, Attempt: f.tenant.Attempt, Step: o.Record.Step, Status: o.Record.Status,
 		Duration: o.Record.Duration, Message: o.Record.Error, Cause: sent,
 	}
+}
+
+// MailRef identifies a claim of a welcome mail.
+type MailRef struct {
+	Tenant  uuid.UUID
+	Attempt int // Of the tenant.
+	Serial  int // Number of the mail; part of its Message-ID.
+	Claim   int // Each invitation claims the mail again.
+}
+
+// WelcomeOutcome is what the registry records of a welcome mail.
+type WelcomeOutcome struct {
+	Status tenant.WelcomeEmailStatus
+	Record tenant.StepRecord
+	// Hold is how long the conversation of a PENDING mail may go on: until then no process
+	// claims the mail, and this is no failure. 0: it has ended, and is due again after the
+	// usual pause.
+	Hold time.Duration
+	// Unanswered says that the mail server has this mail, with Hold. See MarkUnanswered.
+	Unanswered bool
+	// Claim is MailRef.Claim of the mail. Only RecordWelcome reads it.
+	Claim int
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // TestSuspend_PlatformGrants: roles of the platform lose the schema of a suspended tenant, a
-// migration does not give it back, and what somebody else gives back is drift.
+// migration does not grant it again, and giving it to them by hand is drift.
 func TestSuspend_PlatformGrants(t *testing.T) {
 	b := postgrestest.Setup(t)
 	b.AsSuperuser(`CREATE ROLE suspend_app NOLOGIN`)

@@ -58,6 +58,9 @@ func TestAccActions(t *testing.T) {
 			do("", "healthcare_tenant_unarchive", id, "", ""),
 			do("", "healthcare_tenant_invite", id, "", ""),
 			do("", "healthcare_tenant_retry", id, "", "Could not retry tenant"),
+			do("", "healthcare_tenant_suspend", id, "", ""),
+			do("", "healthcare_tenant_invite", id, "", "the tenant is SUSPENDED"),
+			do("", "healthcare_tenant_resume", id, "", ""),
 			do("", "healthcare_tenant_purge", id, `confirm = "St. Mary's Clinic"`, "archive it first"),
 			resource.TestStep{PreConfig: func() {
 				if n := len(w.mail.Messages()); n != 1 {

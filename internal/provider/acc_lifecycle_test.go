@@ -152,7 +152,7 @@ func TestAccTenant_DeletionProtection(t *testing.T) {
 			taint(w.refused(clinicWith(unprotected+external), "an external_id stays with the archived tenant, so choose another one")),
 			between(w.untaint),
 			destroy(resource.TestStep{Config: header + clinicWith(unprotected+external)}),
-			w.refused(clinicWith(unprotected+external), "a tenant with this external id exists already", "An external_id stays with an archived tenant"),
+			w.refused(clinicWith(unprotected+external), "a tenant with this external id exists already", "To bring that tenant back with its data, set unarchive_existing = true"),
 		)
 	})
 }

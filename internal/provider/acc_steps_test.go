@@ -64,6 +64,8 @@ type expectedError struct {
 const (
 	duringPlan  = "Error running pre-apply plan"
 	duringApply = "Error running apply"
+
+	duringDestroy = "Error running destroy"
 )
 
 // refused is a step whose plan ends with exactly one error, which contains each text.
@@ -158,7 +160,7 @@ func importError(by func() string, texts ...string) resource.TestStep {
 
 // notImported are attributes that an import cannot know, because only the configuration
 // has them.
-var notImported = []string{"deletion_protection", "timeouts", "admin_password_wo_version"}
+var notImported = []string{"timeouts", "unarchive_existing", "admin_password_wo_version"}
 
 // wantAction expects the plan's action for a resource.
 func wantAction(address string, action plancheck.ResourceActionType) resource.ConfigPlanChecks {

@@ -66,6 +66,39 @@ func newInviteAction() action.Action {
 	}
 }
 
+func newSuspendAction() action.Action {
+	return &tenantAction{
+		typeSuffix: "tenant_suspend", operation: "suspend",
+		description: "Takes an `ACTIVE` tenant out of service for a time: no role but the owner's can use its schema, its logins with their sessions and its invitations end. Where the resource writes `suspended`, that decides at the next apply.",
+		run: func(ctx context.Context, c actionCall) error {
+			out, err := c.service.Suspend(ctx, c.id)
+			if err != nil {
+				return err
+			}
+			for _, warning := range out.Warnings {
+				c.diags.AddWarning("Sessions of a suspended tenant", "The tenant is suspended, but "+warning+".")
+			}
+			c.progress("tenant %q is %s", out.Tenant.Name, out.Tenant.Status)
+			return nil
+		},
+	}
+}
+
+func newResumeAction() action.Action {
+	return &tenantAction{
+		typeSuffix: "tenant_resume", operation: "resume",
+		description: "Brings a `SUSPENDED` tenant back into service. Its logins and invitations stay ended.",
+		run: func(ctx context.Context, c actionCall) error {
+			t, err := c.service.Resume(ctx, c.id)
+			if err != nil {
+				return err
+			}
+			c.progress("tenant %q is %s again", t.Name, t.Status)
+			return nil
+		},
+	}
+}
+
 func newUnarchiveAction() action.Action {
 	return &tenantAction{
 		typeSuffix: "tenant_unarchive", operation: "unarchive",

@@ -16,9 +16,9 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// archiveStatusTimeout is how long Delete waits for the status update of the contract,
+// contractStatusTimeout is how long an operation waits for the status update of the contract,
 // which takes one or two ledgers.
-const archiveStatusTimeout = 20 * time.Second
+const contractStatusTimeout = 20 * time.Second
 
 // contractStateValue returns the contract state to store. EXPIRING counts as LIVE until
 // contracts.ExpiresSoon ledgers are left: workers extend contracts long before their end,
@@ -50,7 +50,7 @@ func (b *backend) setFoundContractState(ctx context.Context, m *tenantModel, fou
 // can do without contracts.
 func (r *tenantResource) setVerifiedContractState(m *tenantModel, t tenant.Tenant) {
 	m.SorobanContractState = types.StringNull()
-	if t.Status == tenant.StatusActive && t.ContractID != "" {
+	if t.Status.Live() && t.ContractID != "" {
 		m.SorobanContractState = types.StringValue(string(contracts.StateLive))
 	}
 }
@@ -103,20 +103,20 @@ func (r *tenantResource) contractDrift(ctx context.Context, state tenantModel) s
 	return "tenant-api contracts show " + state.ID.ValueString() + " has the details"
 }
 
-// setContractArchived updates the status in an archived tenant's contract. It makes one
-// attempt: archiving does not depend on it, and a worker retries later. In API mode the
-// server does it.
-func (r *tenantResource) setContractArchived(ctx context.Context, t tenant.Tenant, diags *diag.Diagnostics) {
+// setContractStatus updates the status in the contract of a tenant that was suspended, resumed,
+// archived or unarchived. It makes one attempt: the move does not depend on it, and a worker
+// retries later. In API mode the server does it.
+func (r *tenantResource) setContractStatus(ctx context.Context, t tenant.Tenant, diags *diag.Diagnostics) {
 	if r.settings.api != nil || t.ContractID == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, archiveStatusTimeout)
+	ctx, cancel := context.WithTimeout(ctx, contractStatusTimeout)
 	defer cancel()
 	err := r.reconcileContract(ctx, t.ID)
 	if err == nil {
 		return
 	}
 	diags.AddWarning("Contract status not updated",
-		"Tenant \""+t.Name+"\" ("+t.ID.String()+") is archived. The status in its contract "+t.ContractID+" was not updated: "+errs.SafeMessage(err)+".\n\n"+
+		"Tenant \""+t.Name+"\" ("+t.ID.String()+") is "+string(t.Status)+". The status in its contract "+t.ContractID+" was not updated: "+errs.SafeMessage(err)+".\n\n"+
 			"If the reason is not in the contract itself, a worker of tenant-api updates it later. Without a worker, run tenant-api contracts reconcile "+t.ID.String()+".")
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/hashicorp/terraform-plugin-framework-validators/datasourcevalidator"
+	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -45,7 +46,10 @@ type tenantDataModel struct {
 	CreatedAt          types.String `tfsdk:"created_at"`
 	UpdatedAt          types.String `tfsdk:"updated_at"`
 	ActivatedAt        types.String `tfsdk:"activated_at"`
+	SuspendedAt        types.String `tfsdk:"suspended_at"`
 	ArchivedAt         types.String `tfsdk:"archived_at"`
+	DeletionProtection types.Bool   `tfsdk:"deletion_protection"`
+	LegalHold          types.Object `tfsdk:"legal_hold"`
 }
 
 func (d *tenantDataSource) Metadata(_ context.Context, req datasource.MetadataRequest, resp *datasource.MetadataResponse) {
@@ -86,7 +90,12 @@ func (d *tenantDataSource) Schema(_ context.Context, _ datasource.SchemaRequest,
 			"created_at":               computed("When the tenant was recorded (RFC 3339, UTC)."),
 			"updated_at":               computed("When the tenant last changed."),
 			"activated_at":             computed("When the tenant first went live; null before."),
-			"archived_at":              computed("When the tenant was archived; null otherwise."),
+			"suspended_at":             computed("Since when the tenant is suspended; null otherwise."),
+			"deletion_protection":      schema.BoolAttribute{Computed: true, MarkdownDescription: "Whether the tenant is neither archived nor purged."},
+			"legal_hold": schema.SingleNestedAttribute{Computed: true, MarkdownDescription: "The legal hold: nothing deletes the tenant's data. Null without one.", Attributes: map[string]schema.Attribute{
+				"reason": computed("Why it was set."), "by": computed("Who set it."), "since": computed("Since when it holds."),
+			}},
+			"archived_at": computed("When the tenant was archived; null otherwise."),
 		},
 	}
 }
@@ -162,6 +171,7 @@ func tenantDataModelOf(ctx context.Context, t tenant.Tenant) (m tenantDataModel,
 		Status: types.StringValue(string(t.Status)), ProvisioningError: nullableString(t.ProvisioningError), SorobanContractID: nullableString(t.ContractID),
 		WelcomeEmailStatus: types.StringValue(string(t.WelcomeEmail)), CreatedAt: timestamp(t.CreatedAt), UpdatedAt: timestamp(t.UpdatedAt),
 		ActivatedAt: nullableTime(t.ActivatedAt), ArchivedAt: nullableTime(t.ArchivedAt),
+		SuspendedAt: nullableTime(t.SuspendedAt), DeletionProtection: types.BoolValue(t.DeletionProtection), LegalHold: heldObject(t.Hold),
 	}
 	m.Blueprint, m.BlueprintVersion = types.StringValue(t.Blueprint), nullableInt64(t.SchemaVersion)
 	m.Metadata, diags = mapOf(ctx, t.Metadata)
@@ -181,4 +191,14 @@ func mapOf(ctx context.Context, values map[string]string) (types.Map, diagnostic
 		values = map[string]string{}
 	}
 	return types.MapValueFrom(ctx, types.StringType, values)
+}
+
+var heldTypes = map[string]attr.Type{"reason": types.StringType, "by": types.StringType, "since": types.StringType}
+
+// heldObject is legal_hold of the data source.
+func heldObject(h tenant.Hold) types.Object {
+	if !h.Active() {
+		return types.ObjectNull(heldTypes)
+	}
+	return types.ObjectValueMust(heldTypes, map[string]attr.Value{"reason": types.StringValue(h.Reason), "by": types.StringValue(h.By), "since": timestamp(h.Since)})
 }

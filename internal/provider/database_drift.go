@@ -26,7 +26,7 @@ func (b *backend) inspect(ctx context.Context, id uuid.UUID) (inspection.Inspect
 // schema and role.
 func setCreatedDatabaseState(m *tenantModel, t tenant.Tenant) {
 	m.DatabaseState = types.StringNull()
-	if t.Status == tenant.StatusActive {
+	if t.Status.Live() {
 		m.DatabaseState = types.StringValue(string(inspection.DatabaseInSync))
 	}
 }

@@ -2,8 +2,10 @@ package provider
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -24,14 +26,20 @@ func (r *tenantResource) checkExternalIDAvailable(ctx context.Context, plan tena
 		return
 	}
 	t, err := service.FindByExternalID(ctx, plan.ExternalID.ValueString())
-	if err != nil || !t.WasLive() || t.ID.String() == ownID {
+	if err != nil || !t.WasLive() || t.ID.String() == ownID || !t.PurgedAt.IsZero() { // A purged tenant's is free.
 		return
 	}
-	if t.Status == tenant.StatusActive && r.settings.managedBy != "" && t.ManagedBy == r.settings.managedBy {
+	if t.Status == tenant.StatusArchived && t.PurgedAt.IsZero() && plan.UnarchiveExisting.ValueBool() {
+		diags.AddAttributeWarning(path.Root("unarchive_existing"), "Archived tenant is brought back", fmt.Sprintf(
+			"Tenant %q (%s), archived on %s, has the external_id %q. This plan brings it back with its data and with the values of the configuration; it creates no other one.",
+			t.Name, t.ID, t.ArchivedAt.UTC().Format("2006-01-02"), t.ExternalID))
+		return
+	}
+	if t.Status.Live() && r.settings.managedBy != "" && t.ManagedBy == r.settings.managedBy {
 		return // Create may adopt it.
 	}
 	d := r.conflictDiagnostic(plan, provisioning.Outcome{ConflictingTenant: &t})
-	if ownID == "" && t.Status == tenant.StatusActive {
+	if ownID == "" && t.Status.Live() {
 		d.remedy += " If this plan is to replace it (-replace, or a tainted resource): an external_id stays with the archived tenant, " +
 			"so choose another one, or keep the tenant with terraform untaint ADDRESS."
 	}

@@ -48,7 +48,7 @@ type apiServer struct {
 // isServerSetting reports whether a setting belongs to the platform; in API mode tenant-api
 // gets those, and the CLI the others.
 func isServerSetting(variable string) bool {
-	for _, prefix := range []string{"DATABASE_", "DB_", "SOROBAN_", "MAIL_", "APP_", "PURGE_", "DEFAULT_", "WEBHOOK_", "BLUEPRINT_", "INVITATION_", "CORS_", "TRUSTED_"} {
+	for _, prefix := range []string{"DATABASE_", "DB_", "SOROBAN_", "MAIL_", "APP_", "PURGE_", "ALLOW_", "DEFAULT_", "WEBHOOK_", "BLUEPRINT_", "INVITATION_", "CORS_", "TRUSTED_"} {
 		if strings.HasPrefix(variable, prefix) {
 			return true
 		}
@@ -85,7 +85,7 @@ func (w *testEnv) serve(settings map[string]string) {
 		w.server.stop(w.t)
 	}
 	if w.token == "" {
-		create := w.apiCommand(settings, "apikey", "create", "--name", "acceptance", "--scope", "tenants:write", "--scope", "tenants:purge", "--scope", "tenants:credentials", "--scope", "blueprints:write")
+		create := w.apiCommand(settings, "apikey", "create", "--name", "acceptance", "--scope", "tenants:write", "--scope", "tenants:purge", "--scope", "tenants:hold", "--scope", "tenants:credentials", "--scope", "blueprints:write")
 		token, err := create.Output()
 		if err != nil {
 			w.t.Fatalf("create a key: %v: %s", err, stderr(err))

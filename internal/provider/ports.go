@@ -24,6 +24,7 @@ type tenantService interface {
 	tenantProvisioner
 	tenantLookup
 	tenantMover
+	tenantSuspender
 	tenantInspector
 	credentialService
 }
@@ -52,6 +53,14 @@ type tenantMover interface {
 	Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
 	SkipUndo(ctx context.Context, id uuid.UUID, steps []string, reason string) error
 	Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (provisioning.PurgeCertificate, error)
+}
+
+// tenantSuspender takes tenants out of service for a time, and sets and clears legal holds.
+type tenantSuspender interface {
+	Suspend(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)
+	Resume(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
+	SetHold(ctx context.Context, id uuid.UUID, reason string) (tenant.Tenant, error)
+	ClearHold(ctx context.Context, id uuid.UUID, reason string) (tenant.Tenant, error)
 }
 
 // tenantInspector reads the state of tenants in database and ledger, and repairs drift.

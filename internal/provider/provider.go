@@ -86,6 +86,7 @@ type providerModel struct {
 	Mail       types.Object `tfsdk:"mail"`
 	AppURL     types.String `tfsdk:"app_url"`
 	ManagedBy  types.String `tfsdk:"managed_by"`
+	AllowPurge types.Bool   `tfsdk:"allow_purge"`
 	SkipChecks types.Bool   `tfsdk:"skip_checks"`
 }
 
@@ -132,7 +133,7 @@ func (p *healthcareProvider) DataSources(context.Context) []func() datasource.Da
 
 // Actions returns the actions on tenants.
 func (p *healthcareProvider) Actions(context.Context) []func() action.Action {
-	return []func() action.Action{newRetryAction, newInviteAction, newUnarchiveAction, newPurgeAction}
+	return []func() action.Action{newRetryAction, newInviteAction, newSuspendAction, newResumeAction, newUnarchiveAction, newPurgeAction}
 }
 
 // EphemeralResources returns the resources that exist during one run.

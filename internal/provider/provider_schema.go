@@ -34,6 +34,8 @@ func (p *healthcareProvider) Schema(_ context.Context, _ provider.SchemaRequest,
 			"soroban":  sorobanSchema(),
 			"mail":     mailSchema(),
 			"app_url":  schema.StringAttribute{Optional: true, MarkdownDescription: "Base of the links in mails, `https://app.platform.example`. Also `APP_URL`, or `APP_HOST` and `APP_PORT`."},
+			"allow_purge": schema.BoolAttribute{Optional: true,
+				MarkdownDescription: "Let a destroy of a tenant with `deletion_policy = \"PURGE\"` delete its data for good. Default `false`: such a destroy is an error at plan."},
 			"skip_checks": schema.BoolAttribute{Optional: true,
 				MarkdownDescription: "Do not check at the start whether this configuration works: whether the registry has a version that this provider knows, " +
 					"whether the Stellar server is on the configured network, whether the deployer's account exists there, and whether the token is accepted. Default `false`: a configuration that does not work is then one error, instead of one for each resource. " +

@@ -26,6 +26,7 @@ type settings struct {
 	managedBy         string
 	retention         time.Duration     // How long an archived tenant is kept before it can be purged.
 	api               *config.TenantAPI // Set in API mode; the groups above are then empty.
+	allowPurge        bool              // A destroy may purge.
 	skipChecks        bool              // Skips checkReady.
 	unknownAttributes []string          // Attributes whose values Terraform does not know yet.
 }
@@ -133,7 +134,10 @@ func readSettings(ctx context.Context, m providerModel, source config.Source) (s
 		readGroup(c, "webhook", true, &s.webhook, config.ReadWebhook)
 		readGroup(c, "purge", true, &s.retention, config.ReadRetention)
 	}
-	s.skipChecks = m.SkipChecks.ValueBool()
+	s.skipChecks, s.allowPurge = m.SkipChecks.ValueBool(), m.AllowPurge.ValueBool()
+	if m.AllowPurge.IsUnknown() {
+		c.unknown = append(c.unknown, "allow_purge")
+	}
 	if m.SkipChecks.IsUnknown() {
 		c.unknown = append(c.unknown, "skip_checks")
 	}

@@ -86,4 +86,5 @@ func keepPlanned(plan tenantModel, t *tenant.Tenant) {
 	if planned := plan.BlueprintVersion; !planned.IsNull() && !planned.IsUnknown() {
 		t.SchemaVersion = int(planned.ValueInt64())
 	}
+	keepPlannedLife(plan, t)
 }

@@ -27,6 +27,7 @@ func (r *tenantResource) Create(ctx context.Context, req resource.CreateRequest,
 	resp.Diagnostics.Append(diags...)
 	ctx, password, diags := passwordFromConfig(ctx, req.Config)
 	resp.Diagnostics.Append(diags...)
+	life := readLifeConfig(ctx, req.Config, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -39,7 +40,7 @@ func (r *tenantResource) Create(ctx context.Context, req resource.CreateRequest,
 		return
 	}
 	inputs := plan.inputs(r.settings.managedBy)
-	inputs.AdminPassword = password
+	inputs.AdminPassword, inputs.DeletionProtection = password, life.deletionProtection()
 	started := time.Now()
 	tflog.Info(ctx, "creating the tenant", map[string]any{"tenant_name": plan.Name.ValueString()})
 	out, err := service.Provision(createCtx, inputs)
@@ -63,6 +64,13 @@ func (r *tenantResource) Create(ctx context.Context, req resource.CreateRequest,
 	}
 	addWarnings(&resp.Diagnostics, out)
 	addRunDiagnostics(ctx, &resp.Diagnostics, "create", out.Tenant, err)
+	if err == nil {
+		if out.Unarchived {
+			r.setContractStatus(createCtx, out.Tenant, &resp.Diagnostics)
+		}
+		out.Tenant = r.applyLife(createCtx, service, life, out.Tenant, &resp.Diagnostics)
+		saveState(ctx, &resp.Diagnostics, &resp.State, resp.Identity, plan, out.Tenant)
+	}
 }
 
 // conflictDiagnostic returns the diagnostic for a tenant that was not created because of
@@ -77,7 +85,7 @@ func (r *tenantResource) conflictDiagnostic(plan tenantModel, out provisioning.O
 			"If this apply was to replace it, remove create_before_destroy: the two cannot share a name. "+
 			"Otherwise choose another name or external_id.", t.ID)
 		if t.Status == tenant.StatusArchived {
-			d.remedy = "An external_id stays with an archived tenant. Choose another one."
+			d.remedy = "To bring that tenant back with its data, set unarchive_existing = true. Otherwise choose another external_id: it stays with an archived tenant until that is purged."
 		}
 	}
 	return d

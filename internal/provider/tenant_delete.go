@@ -20,7 +20,7 @@ func (r *tenantResource) Delete(ctx context.Context, req resource.DeleteRequest,
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	timeout, diags := timeoutFor(ctx, state.Timeouts, state.Timeouts.Delete, deleteTimeout)
 	resp.Diagnostics.Append(diags...)
-	r.checkDeletionProtection(state, &resp.Diagnostics)
+	r.checkDeletable(state, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -45,7 +45,10 @@ func (r *tenantResource) Delete(ctx context.Context, req resource.DeleteRequest,
 		d.add(ctx, &resp.Diagnostics, err)
 	case t.WasLive():
 		tflog.Info(ctx, "archived the tenant; its schema and data stay", map[string]any{"tenant_id": t.ID.String(), "schema_name": t.SchemaName})
-		r.setContractArchived(ctx, t, &resp.Diagnostics)
+		r.setContractStatus(ctx, t, &resp.Diagnostics)
+		if state.DeletionPolicy.ValueString() == policyPurge {
+			r.purge(ctx, service, t, resp)
+		}
 	default:
 		tflog.Info(ctx, "rolled back the tenant, which was never live", map[string]any{"tenant_id": t.ID.String()})
 	}
@@ -54,7 +57,7 @@ func (r *tenantResource) Delete(ctx context.Context, req resource.DeleteRequest,
 // checkDeletionProtection reports an error for a protected tenant. A tenant that is not
 // active is not protected: a failed create must be able to start again.
 func (r *tenantResource) checkDeletionProtection(state tenantModel, diags *diag.Diagnostics) {
-	if !state.DeletionProtection.ValueBool() || state.Status.ValueString() != string(tenant.StatusActive) {
+	if !state.DeletionProtection.ValueBool() || !tenant.Status(state.Status.ValueString()).Live() {
 		return
 	}
 	diags.AddAttributeError(path.Root("deletion_protection"), "Tenant is protected",

@@ -37,12 +37,11 @@ func (r *tenantResource) ImportState(ctx context.Context, req resource.ImportSta
 		return
 	}
 	if t.Status == tenant.StatusArchived {
-		diagnostic{operation: "import", name: t.Name, remedy: "An archived tenant cannot be managed. Import a live one, or create a new one."}.add(ctx, &resp.Diagnostics,
+		diagnostic{operation: "import", name: t.Name, remedy: "An archived tenant cannot be managed. Unarchive it first (tenant-api tenants unarchive " + t.ID.String() + "), or import a live one."}.add(ctx, &resp.Diagnostics,
 			errs.Errorf(errs.KindConflict, "import tenant", "it is archived since %s", t.ArchivedAt.UTC().Format("2006-01-02")))
 		return
 	}
 	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("id"), t.ID.String())...)
-	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("deletion_protection"), false)...)
 	saveIdentity(ctx, &resp.Diagnostics, resp.Identity, t.ID.String())
 }
 

@@ -29,6 +29,10 @@ type tenantModel struct {
 	BlueprintVersion     types.Int64    `tfsdk:"blueprint_schema_version"`
 	Outputs              types.Map      `tfsdk:"outputs"`
 	DeletionProtection   types.Bool     `tfsdk:"deletion_protection"`
+	DeletionPolicy       types.String   `tfsdk:"deletion_policy"`
+	UnarchiveExisting    types.Bool     `tfsdk:"unarchive_existing"`
+	Suspended            types.Bool     `tfsdk:"suspended"`
+	LegalHold            types.Object   `tfsdk:"legal_hold"`
 	Timeouts             timeouts.Value `tfsdk:"timeouts"`
 	SchemaName           types.String   `tfsdk:"schema_name"`
 	DatabaseRole         types.String   `tfsdk:"database_role"`
@@ -55,6 +59,7 @@ func (m tenantModel) inputs(managedBy string) tenant.Inputs {
 		AdminFirstName: m.AdminFirstName.ValueString(), AdminLastName: m.AdminLastName.ValueString(),
 		ExternalID: m.ExternalID.ValueString(), Metadata: metadata, ManagedBy: managedBy,
 		Blueprint: m.Blueprint.ValueString(), Variables: variables, Locale: m.Locale.ValueString(),
+		UnarchiveExisting: m.UnarchiveExisting.ValueBool(),
 	}
 }
 
@@ -79,8 +84,10 @@ func (m *tenantModel) fill(ctx context.Context, t tenant.Tenant) diag.Diagnostic
 		m.DatabaseState = types.StringNull()
 	}
 	m.CreatedAt, m.UpdatedAt = timestamp(t.CreatedAt), timestamp(t.UpdatedAt)
-	if m.DeletionProtection.IsNull() || m.DeletionProtection.IsUnknown() {
-		m.DeletionProtection = types.BoolValue(false)
+	m.DeletionProtection, m.Suspended = types.BoolValue(t.DeletionProtection), types.BoolValue(t.Suspended())
+	m.LegalHold = holdObject(m.LegalHold, t.Hold)
+	if m.DeletionPolicy.IsNull() { // After an import.
+		m.DeletionPolicy = types.StringValue(policyArchive)
 	}
 	m.Blueprint, m.BlueprintVersion = types.StringValue(t.Blueprint), nullableInt64(t.SchemaVersion)
 	diags := fillMap(ctx, &m.Metadata, t.Metadata)

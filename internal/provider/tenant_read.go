@@ -51,7 +51,8 @@ func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, res
 		resp.State.RemoveResource(ctx)
 	case err != nil:
 		d.add(ctx, &resp.Diagnostics, err)
-	case t.Status == tenant.StatusArchived:
+	case t.Status == tenant.StatusArchived && !isPurgeBegun(ctx, req, t):
+		warnArchivedElsewhere(t, &resp.Diagnostics)
 		tflog.Info(ctx, "the tenant was archived outside Terraform", map[string]any{"tenant_id": t.ID.String()})
 		resp.State.RemoveResource(ctx)
 	default:

@@ -10,7 +10,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/identityschema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
-	"github.com/hashicorp/terraform-plugin-framework/resource/schema/booldefault"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
@@ -70,7 +69,7 @@ func (r *tenantResource) Schema(ctx context.Context, _ resource.SchemaRequest, r
 			"Create runs the whole onboarding: registry record, PostgreSQL schema with its own database role, tables, roles and first " +
 			"administrator, a Soroban contract on Stellar, and the welcome mail with an invitation. It returns when the tenant is `ACTIVE`, " +
 			"and it is safe to repeat: it continues a tenant that never became active. " +
-			"Delete archives the tenant; **its schema and data stay**, and its name becomes free.",
+			"Delete archives the tenant; **its schema and data stay**, and its name becomes free (see `deletion_policy`).",
 		Attributes: map[string]schema.Attribute{
 			"name": schema.StringAttribute{Required: true, CustomType: nameType{}, Validators: []validator.String{fieldValidator{"name", tenant.CheckName}},
 				MarkdownDescription: "Name of the organisation, 3 to 255 characters, unique among live tenants without regard to case. Can be changed in place."},
@@ -91,8 +90,12 @@ func (r *tenantResource) Schema(ctx context.Context, _ resource.SchemaRequest, r
 				MarkdownDescription: "Language of the mails to the administrator, a BCP 47 tag such as `de-AT`. Default: the blueprint's."},
 			"outputs":                  outputsAttribute(),
 			"blueprint_schema_version": blueprintVersionAttribute(),
-			"deletion_protection": schema.BoolAttribute{Optional: true, Computed: true, Default: booldefault.StaticBool(false),
-				MarkdownDescription: "Refuse to archive or replace the tenant while this is `true`. Default `false`."},
+			"deletion_protection":      protectionAttribute(),
+			"deletion_policy":          deletionPolicyAttribute(),
+			"unarchive_existing": schema.BoolAttribute{Optional: true,
+				MarkdownDescription: "Let Create bring back the archived tenant with this `external_id`, with its data and with the values of this configuration, instead of an error."},
+			"suspended":                 suspendedAttribute(),
+			"legal_hold":                legalHoldAttribute(),
 			"admin_password_wo":         passwordAttribute(),
 			"admin_password_wo_version": passwordVersionAttribute(),
 			"timeouts":                  timeouts.AttributesAll(ctx),
@@ -104,7 +107,7 @@ func (r *tenantResource) Schema(ctx context.Context, _ resource.SchemaRequest, r
 			"soroban_contract_id":    schema.StringAttribute{Computed: true, PlanModifiers: useState, MarkdownDescription: "Address (`C...`) of the tenant's contract on the Stellar network, verified."},
 			"soroban_contract_state": schema.StringAttribute{Computed: true, MarkdownDescription: "State of the contract on the ledger: `LIVE`, `EXPIRING` (its time to live ends within 86,400 ledgers, five days of the public network), `EXPIRED` (its time to live is over), `MISSING` (the network was reset) or `MISMATCH` (it is not the contract that was deployed). The next apply extends, restores or deploys it; a `MISMATCH` one is an error at plan. Null if the network did not answer. In `api` mode the server reads and reconciles it."},
 			"database_state":         schema.StringAttribute{Computed: true, MarkdownDescription: "State of the tenant's schema and role in the database: `IN_SYNC`, `DRIFTED` (its role is missing, or its privileges were changed; the next apply repairs it) or `MISSING` (its schema or a table is missing; an error at plan, because only a backup can restore it). Null while the tenant is not live."},
-			"status":                 schema.StringAttribute{Computed: true, MarkdownDescription: "`PENDING`, `PROVISIONING`, `ACTIVE` or `FAILED`. The next apply continues a tenant that is not `ACTIVE`."},
+			"status":                 schema.StringAttribute{Computed: true, MarkdownDescription: "`PENDING`, `PROVISIONING`, `ACTIVE`, `SUSPENDED` or `FAILED`. The next apply continues a tenant that was never live."},
 			"welcome_email_status":   schema.StringAttribute{Computed: true, MarkdownDescription: "`SENT`, `PENDING`, `FAILED`, or `SKIPPED` for a tenant that was adopted without one. The next apply sends a mail that is `PENDING` or `FAILED`. Another `admin_email` of a live tenant is invited as part of the change."},
 			"updated_at":             schema.StringAttribute{Computed: true, MarkdownDescription: "When the tenant last changed (RFC 3339, UTC)."},
 		},
@@ -130,7 +133,7 @@ func (r *tenantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 		return
 	}
 	if req.Plan.Raw.IsNull() {
-		r.checkDeletionProtection(state, &resp.Diagnostics)
+		r.checkDeletable(state, &resp.Diagnostics)
 		r.planArchive(state, &resp.Diagnostics)
 		return
 	}
@@ -143,7 +146,7 @@ func (r *tenantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	r.checkNameAvailable(ctx, req, plan, &state, &resp.Diagnostics)
 	checkBlueprintUnchanged(plan, state, &resp.Diagnostics)
 	if !plan.ExternalID.Equal(state.ExternalID) && !plan.ExternalID.IsUnknown() {
-		r.checkDeletionProtection(state, &resp.Diagnostics)
+		r.checkDeletable(state, &resp.Diagnostics)
 		r.checkExternalIDAvailable(ctx, plan, state.ID.ValueString(), &resp.Diagnostics)
 	}
 	if r.planContract(ctx, state, &resp.Diagnostics) {
@@ -153,6 +156,11 @@ func (r *tenantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	if r.planDatabase(ctx, state, &resp.Diagnostics) {
 		plan.DatabaseState = types.StringValue(string(inspection.DatabaseInSync))
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("database_state"), plan.DatabaseState)...)
+	}
+	plan.Suspended = planLife(ctx, req, resp, state)
+	if state.Status.ValueString() == string(tenant.StatusArchived) {
+		planAfterPurge(ctx, resp)
+		return
 	}
 	planComputed(ctx, plan, state, resp)
 }
@@ -164,9 +172,9 @@ func planComputed(ctx context.Context, plan, state tenantModel, resp *resource.M
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root(name), value)...)
 	}
 	unknown := types.StringUnknown()
-	due := tenant.WelcomeEmailStatus(state.WelcomeEmailStatus.ValueString()).Due()
+	due := tenant.WelcomeEmailStatus(state.WelcomeEmailStatus.ValueString()).Due() && !plan.Suspended.ValueBool()
 	invites := due || !plan.AdminEmail.Equal(state.AdminEmail) // Another address is invited.
-	if state.Status.ValueString() != string(tenant.StatusActive) {
+	if !tenant.Status(state.Status.ValueString()).Live() {
 		for _, name := range []string{"updated_at", "status", "welcome_email_status", "soroban_contract_id", "soroban_contract_state", "database_state"} {
 			set(name, unknown)
 		}
@@ -174,7 +182,7 @@ func planComputed(ctx context.Context, plan, state tenantModel, resp *resource.M
 		set("outputs", types.MapUnknown(types.StringType))
 		return
 	}
-	set("status", state.Status)
+	set("status", plannedStatus(plan.Suspended))
 	mail := state.WelcomeEmailStatus
 	if invites {
 		mail = unknown
@@ -190,4 +198,15 @@ func planComputed(ctx context.Context, plan, state tenantModel, resp *resource.M
 	if plan.DatabaseState.IsUnknown() && !state.DatabaseState.IsNull() {
 		set("database_state", state.DatabaseState)
 	}
+}
+
+// plannedStatus is the status of a live tenant after the apply.
+func plannedStatus(suspended types.Bool) types.String {
+	switch {
+	case suspended.IsUnknown():
+		return types.StringUnknown()
+	case suspended.ValueBool():
+		return types.StringValue(string(tenant.StatusSuspended))
+	}
+	return types.StringValue(string(tenant.StatusActive))
 }

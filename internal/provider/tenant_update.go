@@ -25,6 +25,7 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 	resp.Diagnostics.Append(diags...)
 	ctx, password, diags := passwordFromConfig(ctx, req.Config)
 	resp.Diagnostics.Append(diags...)
+	life := readLifeConfig(ctx, req.Config, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -41,10 +42,16 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 		d.add(ctx, &resp.Diagnostics, err)
 		return
 	}
+	if err := r.resumeFirst(ctx, service, life, state, &resp.Diagnostics); err != nil {
+		d.operation = "resume"
+		d.add(ctx, &resp.Diagnostics, err)
+		return
+	}
 	inputs := plan.inputs(r.settings.managedBy)
+	inputs.DeletionProtection = life.deletionProtection()
 	// A tenant that is not live yet always gets the configured password: the apply that
 	// should have set it may have ended early, or had another one.
-	if active := state.Status.ValueString() == string(tenant.StatusActive); !active || !plan.AdminPasswordVersion.Equal(state.AdminPasswordVersion) {
+	if live := tenant.Status(state.Status.ValueString()).Live(); !live || !plan.AdminPasswordVersion.Equal(state.AdminPasswordVersion) {
 		inputs.AdminPassword = password
 	}
 	t, err := service.Update(ctx, id, inputs, 0)
@@ -56,6 +63,7 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 		return
 	}
 	tflog.Info(ctx, "changed the tenant", map[string]any{"tenant_id": t.ID.String(), "tenant_name": t.Name, "status": string(t.Status)})
+	t = r.applyLife(ctx, service, life, t, &resp.Diagnostics)
 	model := plan
 	model.SorobanContractState, model.DatabaseState = state.SorobanContractState, state.DatabaseState
 	keepPlanned(plan, &t)
@@ -75,9 +83,9 @@ func (r *tenantResource) continueUpdated(ctx context.Context, service tenantServ
 		err error
 	)
 	switch {
-	case t.Status != tenant.StatusActive:
+	case !t.Status.Live():
 		out, err = service.Retry(ctx, t.ID)
-	case t.WelcomeEmail.Due():
+	case t.Status == tenant.StatusActive && t.WelcomeEmail.Due():
 		out, err = service.Invite(ctx, t.ID)
 	default:
 		return

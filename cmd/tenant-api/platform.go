@@ -16,7 +16,7 @@ import (
 )
 
 func (a *cli) platform() *cobra.Command {
-	return commandGroup("platform", "Check what all tenants need of PostgreSQL, and repair it", "  tenant-api platform check", a.platformCheck(), a.platformRepair())
+	return commandGroup("platform", "Check what all tenants need of PostgreSQL, and repair it", "  tenant-api platform check", a.platformCheck(), a.platformRepair(), a.platformAcceptRestore())
 }
 
 // openPlatform opens the registry without a migration: the check is for databases where that

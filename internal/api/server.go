@@ -110,6 +110,7 @@ func (s *Server) buildRoutes() {
 	s.registerTenantHealthRoutes()
 	s.registerBlueprintRoutes()
 	s.registerAuditRoutes()
+	s.registerRegistryRoutes()
 	s.registerJobRoutes()
 	s.registerHealthRoutes()
 	openapi.AllowNull(s.api, "legalHold")

@@ -44,6 +44,7 @@ type TenantReader interface {
 	List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error)
 	Log(ctx context.Context, id uuid.UUID, all bool) ([]tenant.LogEntry, error)
 	Changes(ctx context.Context, id uuid.UUID, after int64) (events.Changes, error)
+	RegistryIdentity(ctx context.Context) (provisioning.RegistryIdentity, error)
 }
 
 // TenantMover changes tenants and moves them between statuses.

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"net/http"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
 // CheckReady sends a minimal request to the server. KindPermanent when the server rejects
@@ -14,6 +17,13 @@ func (c *Client) CheckReady(ctx context.Context) error {
 		return err
 	}
 	return response.Body.Close()
+}
+
+// RegistryIdentity returns which registry the server works with.
+func (c *Client) RegistryIdentity(ctx context.Context) (provisioning.RegistryIdentity, error) {
+	var v dto.Registry
+	err := c.call(ctx, request{op: "read registry", method: http.MethodGet, path: []string{"admin", "registry"}}, &v)
+	return v.Identity(), err
 }
 
 // isForbidden reports whether an error means that the token does not permit the operation.

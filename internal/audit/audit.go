@@ -34,6 +34,9 @@ const (
 	ActionRepair           Action = "tenant.repair"     // The privileges of its database role were restored.
 	ActionUpgradeContract  Action = "contract.upgrade"  // An upgrade of the contract is planned.
 
+	// ActionAcceptRestore: the registry was restored from a backup, and is the one to go on with.
+	ActionAcceptRestore Action = "registry.accept_restore"
+
 	// ActionGiveUpTransaction: an operator says that a Stellar transaction will never be applied.
 	ActionGiveUpTransaction Action = "transaction.give_up"
 

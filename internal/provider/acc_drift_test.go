@@ -88,8 +88,9 @@ func TestAccTenant_Drift(t *testing.T) {
 				w.registry.Rename("Renamed", "Hopper")
 			}, planned(clinic, wantChange("name", "Renamed", "St. Mary's Clinic"), wantChange("admin_last_name", "Hopper", "Lovelace"))),
 			after(func() { w.registry.Archive(0) }, created),
-			after(func() { w.registry.DeleteTenants() }, created),
-			between(func() { w.registry.DeleteTenants() }), // There is nothing to archive.
+			after(func() { w.registry.DeleteTenants() }, w.refused(clinic, "had it, and does not have it any more: it was restored from a backup, or rows were deleted", "platform accept-restore")),
+			after(func() { w.platform("accept-restore", "--reason", "Deleted by a test") }, created),
+			between(func() { w.registry.DeleteTenants(); w.platform("accept-restore", "--reason", "Again") }), // There is nothing to archive.
 		)
 	})
 }

@@ -83,6 +83,11 @@ func (w *testEnv) refusedTimes(errors int, configuration string, texts ...string
 	return w.expects(expectedError{duringPlan, errors, texts}, configuration)
 }
 
+// refusedWith is refused with texts that are known when the step runs.
+func (w *testEnv) refusedWith(configuration string, texts func() []string) resource.TestStep {
+	return resource.TestStep{Config: header + configuration, PreConfig: func() { w.expected = &expectedError{duringPlan, 1, texts()} }}
+}
+
 func (w *testEnv) expects(e expectedError, configuration string) resource.TestStep {
 	return resource.TestStep{Config: header + configuration, PreConfig: func() { w.expected = &e }}
 }

@@ -28,6 +28,9 @@ type backend struct {
 	service      tenantService
 	tenantReader *tenantReader
 	local        *app.App // Nil in API mode, and before the first open.
+
+	registryMu sync.Mutex
+	registry   provisioning.RegistryIdentity // Zero: not read yet.
 }
 
 func newBackend(s settings, version string, names *nameRegistry) *backend {

@@ -44,6 +44,7 @@ type tenantLookup interface {
 	List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error)
 	All(ctx context.Context, q tenant.ListQuery) iter.Seq2[tenant.Tenant, error]
 	Log(ctx context.Context, id uuid.UUID, all bool) ([]tenant.LogEntry, error)
+	RegistryIdentity(ctx context.Context) (provisioning.RegistryIdentity, error)
 }
 
 // tenantMover changes tenants and moves them between statuses.

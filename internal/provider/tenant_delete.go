@@ -38,6 +38,11 @@ func (r *tenantResource) Delete(ctx context.Context, req resource.DeleteRequest,
 		d.add(ctx, &resp.Diagnostics, err)
 		return
 	}
+	if _, _, err := r.checkRegistry(ctx, req.Private); err != nil {
+		d.remedy = registryRemedy
+		d.add(ctx, &resp.Diagnostics, err)
+		return
+	}
 	t, err := service.Archive(ctx, id)
 	switch {
 	case errs.KindOf(err) == errs.KindNotFound: // It does not exist any more.

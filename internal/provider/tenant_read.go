@@ -39,13 +39,24 @@ func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, res
 		d.add(ctx, &resp.Diagnostics, errs.Errorf(errs.KindInvalid, "read tenant", "the id in the state is not a UUID"))
 		return
 	}
-	if _, err := r.open(ctx); err != nil {
+	known, identity, err := r.checkRegistry(ctx, req.Private)
+	if err != nil {
+		if errs.KindOf(err) == errs.KindConflict {
+			d.remedy = registryRemedy
+		}
 		d.add(ctx, &resp.Diagnostics, err)
 		return
 	}
 	before := state
 	found, err := r.inspect(ctx, id)
 	t := found.Tenant
+	if err == nil || errs.KindOf(err) == errs.KindNotFound {
+		if restored := checkRestored(known, identity, t); restored != nil {
+			d.remedy = registryRemedy
+			d.add(ctx, &resp.Diagnostics, restored)
+			return
+		}
+	}
 	switch {
 	case errs.KindOf(err) == errs.KindNotFound:
 		resp.State.RemoveResource(ctx)
@@ -56,6 +67,7 @@ func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, res
 		tflog.Info(ctx, "the tenant was archived outside Terraform", map[string]any{"tenant_id": t.ID.String()})
 		resp.State.RemoveResource(ctx)
 	default:
+		r.recordRegistry(ctx, req.Private, resp.Private, t, &resp.Diagnostics)
 		r.setFoundContractState(ctx, &state, found)
 		setFoundDatabaseState(ctx, &state, found)
 		resp.Diagnostics.Append(state.fill(ctx, t)...)

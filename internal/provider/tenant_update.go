@@ -42,6 +42,11 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 		d.add(ctx, &resp.Diagnostics, err)
 		return
 	}
+	if _, _, err := r.checkRegistry(ctx, req.Private); err != nil {
+		d.remedy = registryRemedy
+		d.add(ctx, &resp.Diagnostics, err)
+		return
+	}
 	if err := r.resumeFirst(ctx, service, life, state, &resp.Diagnostics); err != nil {
 		d.operation = "resume"
 		d.add(ctx, &resp.Diagnostics, err)

@@ -24,6 +24,7 @@ type Service struct {
 	adoptions   AdoptionStore
 	suspensions SuspensionStore
 	holds       HoldStore
+	identity    IdentityStore
 	pipeline    *Pipeline
 	// cancelOnDisconnect is RunOptions.CancelOnDisconnect of the runs of this service.
 	cancelOnDisconnect bool
@@ -39,6 +40,7 @@ type Store interface {
 	AdoptionStore
 	SuspensionStore
 	HoldStore
+	IdentityStore
 }
 
 // NewService makes a service. KindInvalid when a part is nil.
@@ -46,7 +48,7 @@ func NewService(store Store, pipeline *Pipeline) (*Service, error) {
 	if store == nil || pipeline == nil {
 		return nil, errs.Errorf(errs.KindInvalid, "set up service", "Store or Pipeline is missing")
 	}
-	return &Service{creations: store, tenants: store, moves: store, invitations: store, blueprints: store, adoptions: store, suspensions: store, holds: store, pipeline: pipeline}, nil
+	return &Service{creations: store, tenants: store, moves: store, invitations: store, blueprints: store, adoptions: store, suspensions: store, holds: store, identity: store, pipeline: pipeline}, nil
 }
 
 // WithCancelOnDisconnect returns the same service for callers that may disconnect, such as

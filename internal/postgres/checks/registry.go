@@ -54,7 +54,30 @@ func (v *verifier) checkOrphans() error {
 			v.addDrift(c.subject, c.format, name)
 		}
 	}
+	if err := v.checkTimeline(); err != nil {
+		return err
+	}
 	return v.checkIsolation()
+}
+
+// checkTimeline checks that an event records each accepted restore, and names one that is not accepted.
+func (v *verifier) checkTimeline() error {
+	var (
+		timeline, accepted int
+		evidence           *string
+	)
+	err := v.tx.QueryRow(v.ctx, `SELECT timeline, restore_evidence, (SELECT count(*) FROM audit_events
+		WHERE tenant_id = '00000000-0000-0000-0000-000000000000' AND action = $1 AND outcome = 'DONE') FROM registry`, string(audit.ActionAcceptRestore)).Scan(&timeline, &evidence, &accepted)
+	if err != nil {
+		return err
+	}
+	if timeline != accepted+1 {
+		v.addDrift(verification.SubjectAudit, "the registry's timeline is %d, and %d events record an accepted restore", timeline, accepted)
+	}
+	if evidence != nil {
+		v.addDrift(verification.SubjectAudit, "the registry was restored from a backup, or events were deleted: %s; no run begins until platform accept-restore", *evidence)
+	}
+	return nil
 }
 
 // checkIsolation checks the connect role, and who may connect.

@@ -3,7 +3,6 @@ package stellarstore
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -248,50 +247,6 @@ func (s *Contracts) Defer(ctx context.Context, tenantIDs []uuid.UUID, dueAt time
 	}
 	_, err = pool.Exec(ctx, `UPDATE tenant_contracts SET due_at = $2 WHERE tenant_id = ANY($1)`, tenantIDs, dueAt)
 	return pgdb.Classify(err, op)
-}
-
-// AnchorMismatches compares the anchors of contracts with the audit chains, in one
-// query.
-func (s *Contracts) AnchorMismatches(ctx context.Context, snapshots []contracts.Snapshot) (map[uuid.UUID]string, error) {
-	const op = "compare anchors"
-	var (
-		tenantIDs  []uuid.UUID
-		seqs       []int64
-		roots      [][]byte
-		mismatches = map[uuid.UUID]string{}
-	)
-	for i := range snapshots {
-		if a := &snapshots[i].Anchor; a.Seq > 0 {
-			tenantIDs, seqs, roots = append(tenantIDs, snapshots[i].TenantID), append(seqs, a.Seq), append(roots, a.Root[:])
-		}
-	}
-	if len(tenantIDs) == 0 {
-		return mismatches, nil
-	}
-	pool, err := s.db.ReadyPool(ctx)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := pool.Query(ctx, `SELECT a.tenant, a.seq, e.hash IS NULL FROM unnest($1::uuid[], $2::bigint[], $3::bytea[]) AS a (tenant, seq, root)
-		LEFT JOIN registry r ON r.id = a.tenant
-		LEFT JOIN audit_events e ON e.tenant_id = CASE WHEN r.id IS NULL THEN a.tenant ELSE '00000000-0000-0000-0000-000000000000' END AND e.seq = a.seq
-		WHERE e.hash IS DISTINCT FROM a.root`, tenantIDs, seqs, roots)
-	if err != nil {
-		return nil, pgdb.Classify(err, op)
-	}
-	var (
-		tenantID uuid.UUID
-		seq      int64
-		missing  bool
-	)
-	_, err = pgx.ForEachRow(rows, []any{&tenantID, &seq, &missing}, func() error {
-		mismatches[tenantID] = fmt.Sprintf("the audit chain differs from what the contract anchored: event %d or an earlier one was changed", seq)
-		if missing {
-			mismatches[tenantID] = fmt.Sprintf("the audit chain is shorter than what the contract anchored: event %d is missing", seq)
-		}
-		return nil
-	})
-	return mismatches, pgdb.Classify(err, op)
 }
 
 // UnknownContracts returns those of the addresses that neither a tenant nor the transaction

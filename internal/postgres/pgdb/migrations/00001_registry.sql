@@ -528,8 +528,31 @@ CREATE TABLE registry (
     id           uuid NOT NULL,
     connect_role name NOT NULL,
     schema_owner name NOT NULL,
+    -- Counts the restores from a backup that were accepted. While there is evidence of one, no run begins.
+    timeline         integer NOT NULL DEFAULT 1 CHECK (timeline > 0),
+    restore_evidence varchar(300),
+    evidence_ledger  bigint, -- the newest ledger when it was found
+    accepted_ledger  bigint NOT NULL DEFAULT 0, -- anchors up to here are from before the restores
     created_at   timestamptz NOT NULL DEFAULT now()
 );
+
+-- +goose StatementBegin
+-- Refuses a run of a tenant in a registry that was restored from a backup: it could make again what
+-- a later state of the registry has made.
+CREATE FUNCTION tenant_check_restored() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    evidence text := (SELECT restore_evidence FROM public.registry);
+BEGIN
+    IF evidence IS NOT NULL THEN
+        RAISE EXCEPTION 'the registry was restored from a backup, or events were deleted: %; find out which, and if it is the one to go on with, run tenant-api platform accept-restore --reason TEXT', evidence USING ERRCODE = 'HT002';
+    END IF;
+    RETURN NEW;
+END $$;
+-- +goose StatementEnd
+CREATE TRIGGER tenants_check_restored_new BEFORE INSERT ON tenants FOR EACH ROW EXECUTE FUNCTION tenant_check_restored();
+-- A claim begins a run.
+CREATE TRIGGER tenants_check_restored_claim BEFORE UPDATE OF run_owner ON tenants FOR EACH ROW
+    WHEN (NEW.run_owner IS DISTINCT FROM OLD.run_owner AND NEW.run_owner IS NOT NULL) EXECUTE FUNCTION tenant_check_restored();
 -- +goose StatementBegin
 DO $$
 DECLARE
@@ -602,5 +625,5 @@ END $$;
 -- The registry's own tables and functions. What else is in the schema is the platform's.
 SELECT revoke_defaults('public', '{registry%,tenant%,blueprint%,provisioning_%,stellar_%,audit_%,api_keys,idempotency_keys,purge_certificates,healthcare_%,revoke_defaults}');
 
-REVOKE EXECUTE ON FUNCTION tenant_fence(uuid, bigint, text, text, uuid, integer, integer), tenant_count(), tenant_not_archived(), tenant_contract_due(), tenant_update_admin(uuid, text), revoke_defaults(text, text[]),
+REVOKE EXECUTE ON FUNCTION tenant_fence(uuid, bigint, text, text, uuid, integer, integer), tenant_count(), tenant_not_archived(), tenant_check_restored(), tenant_contract_due(), tenant_update_admin(uuid, text), revoke_defaults(text, text[]),
     audit_append(uuid, text, text, jsonb, jsonb), audit_hash(bytea, uuid, bigint, timestamptz, text, text, uuid, jsonb, jsonb) FROM PUBLIC;

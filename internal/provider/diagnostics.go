@@ -22,6 +22,7 @@ var attributePaths = map[string]path.Path{
 	"adminPassword": passwordPath,
 	"externalId":    path.Root("external_id"), "metadata": path.Root("metadata"),
 	"blueprint": path.Root("blueprint"), "variables": path.Root("variables"), "locale": path.Root("locale"),
+	"allowConfusableName": path.Root("allow_confusable_name"),
 }
 
 // attributePath returns the attribute of a field, for "variables.region" the key of the map.

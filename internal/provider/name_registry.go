@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -18,11 +19,15 @@ import (
 // address to providers, so existing tenants are identified by their ids.
 type nameRegistry struct {
 	mu      sync.Mutex
-	names   map[string]*nameUsage // By name key.
-	inState map[string]struct{}   // Ids of the tenants in this state.
+	names   map[string]*nameUsage   // By name key.
+	looks   map[string][]*nameUsage // By skeleton, what was planned.
+	inState map[string]struct{}     // Ids of the tenants in this state.
 }
 
 type nameUsage struct {
+	name      string // One of its spellings.
+	look      tenant.NameLook
+	allowed   bool                // It may look like others.
 	existing  map[string]struct{} // Ids of tenants that exist already.
 	planned   int                 // Tenants to create.
 	toDestroy bool                // A tenant of that name will be archived.
@@ -32,7 +37,7 @@ type nameUsage struct {
 func (n *nameRegistry) reset() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.names, n.inState = nil, nil
+	n.names, n.looks, n.inState = nil, nil, nil
 }
 
 // addExisting records that a tenant is in this state.
@@ -67,6 +72,28 @@ func (n *nameRegistry) reserve(name, id string) (duplicate, recreated bool) {
 	return len(u.existing)+u.planned > 1, id == "" && u.toDestroy
 }
 
+// checkLook records how a reserved name looks. It returns a planned name that looks like it through
+// letters of another script, unless one of the two may.
+func (n *nameRegistry) checkLook(name string, allowed bool) (other string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	u := n.usage(name)
+	u.allowed = allowed
+	skeleton := string(u.look.Skeleton)
+	for _, o := range n.looks[skeleton] {
+		if o != u && u.look.ConfusableWith(o.look) && !o.allowed && !allowed {
+			other = o.name
+		}
+	}
+	if n.looks == nil {
+		n.looks = map[string][]*nameUsage{}
+	}
+	if !slices.Contains(n.looks[skeleton], u) {
+		n.looks[skeleton] = append(n.looks[skeleton], u)
+	}
+	return other
+}
+
 // release records that a tenant of that name will be archived. It reports whether a new
 // tenant takes the name.
 func (n *nameRegistry) release(name string) (recreated bool) {
@@ -81,9 +108,9 @@ func (n *nameRegistry) usage(name string) *nameUsage {
 	if n.names == nil {
 		n.names = map[string]*nameUsage{}
 	}
-	key := tenant.NameKey(tenant.NormalizeName(name))
+	key := tenant.NameKey(name)
 	if n.names[key] == nil {
-		n.names[key] = &nameUsage{existing: map[string]struct{}{}}
+		n.names[key] = &nameUsage{existing: map[string]struct{}{}, name: tenant.NormalizeName(name), look: tenant.LookOf(name)}
 	}
 	return n.names[key]
 }
@@ -111,11 +138,16 @@ func (r *tenantResource) checkNameAvailable(ctx context.Context, req resource.Mo
 	}
 	if duplicate {
 		diags.AddAttributeError(path.Root("name"), "Name is used twice", fmt.Sprintf("Tenant %q: another healthcare_tenant of this configuration has this name, too. "+
-			"Names of live tenants differ in more than case and white space.\n\nNothing was changed. Change one of the names. "+
+			"Names of live tenants differ in more than case and what cannot be seen.\n\nNothing was changed. Change one of the names. "+
 			"If both are meant to be the same tenant, one resource is enough; if its address changed, add a moved block.", name))
 		return
 	}
-	if state != nil && tenant.NameKey(state.Name.ValueString()) == tenant.NameKey(tenant.NormalizeName(name)) {
+	if other := r.names.checkLook(name, plan.AllowConfusableName.ValueBool()); other != "" && !plan.AllowConfusableName.IsUnknown() {
+		diags.AddAttributeError(path.Root("name"), "Name looks like another", fmt.Sprintf("Tenant %q: its name looks like %q, that of another healthcare_tenant of this configuration, through letters of another script.\n\n"+
+			"Nothing was changed. Change one of the names. If both are meant, set allow_confusable_name = true in one of them.", name, other))
+		return
+	}
+	if state != nil && tenant.NameKey(state.Name.ValueString()) == tenant.NameKey(name) {
 		return
 	}
 	r.checkNameNotInUse(ctx, plan, ownID, state == nil, diags)

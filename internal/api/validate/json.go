@@ -242,6 +242,24 @@ func Int(target *int64, lowest, highest float64, message string) FieldReader {
 	}
 }
 
+// OptionalBool reads true or false for a field of a patch.
+func OptionalBool(target **bool) FieldReader {
+	return func(field string, raw json.RawMessage) []problem.FieldError {
+		*target = new(bool)
+		return Bool(*target)(field, raw)
+	}
+}
+
+// Bool reads true or false.
+func Bool(target *bool) FieldReader {
+	return func(field string, raw json.RawMessage) []problem.FieldError {
+		if jsonType(raw) != "a boolean" || json.Unmarshal(raw, target) != nil {
+			return fieldError(field, "has to be true or false, not "+jsonType(raw))
+		}
+		return nil
+	}
+}
+
 // Nullable treats null like the empty value.
 func Nullable(onNull func(), read FieldReader) FieldReader {
 	return func(field string, raw json.RawMessage) []problem.FieldError {

@@ -33,9 +33,9 @@ func TestAccTenant_NameClashes(t *testing.T) {
 
 			// A name of a live tenant that is not in the state.
 			between(func() { w.forget("one") }),
-			w.refused(tenantConfig("new", "st. mary's clinic")+other, "Could not create tenant", "a tenant with this name exists already: St. Mary's Clinic", "terraform import ADDRESS"),
+			w.refusedAtApply(tenantConfig("new", "st. mary's clinic")+other, "Could not create tenant", "a tenant with this name exists already: St. Mary's Clinic", "import { to = ADDRESS id = "),
 			w.refusedAtApply(tenantConfig("new", "st. mary's clinic", `  external_id = "another"`)+other, "a tenant with this name exists already"),
-			w.refused(tenantConfig("two", "st. mary's clinic"), "Could not rename tenant", "a tenant with this name exists already: St. Mary's Clinic", "Choose another name"),
+			w.refusedAtApply(tenantConfig("two", "st. mary's clinic"), "Could not update tenant", "is the name of another live tenant", "Choose another name", "depends_on"),
 			// An archived tenant does not occupy its name.
 			after(func() {
 				w.registry.Archive(0, "St. Mary's Clinic")

@@ -19,10 +19,11 @@ import (
 // backend opens the tenant service that all resources share. It connects when the first
 // resource needs the service, and then once for all of them.
 type backend struct {
-	settings settings
-	version  string
-	names    *nameRegistry
-	secrets  []string // Of the settings; computed once, because parsing a URL for secrets is slow.
+	settings  settings
+	version   string
+	names     *nameRegistry
+	handovers handovers
+	secrets   []string // Of the settings; computed once, because parsing a URL for secrets is slow.
 
 	mu           sync.Mutex
 	service      tenantService

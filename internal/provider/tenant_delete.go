@@ -33,11 +33,17 @@ func (r *tenantResource) Delete(ctx context.Context, req resource.DeleteRequest,
 		d.add(ctx, &resp.Diagnostics, errs.Errorf(errs.KindInvalid, "archive tenant", "the id in the state is not a UUID"))
 		return
 	}
+	if r.handovers.wasAdopted(id.String()) {
+		resp.Diagnostics.AddWarning("Tenant is not archived", fmt.Sprintf("Tenant %q (%s): another resource of this apply has the same managed_by and inputs, and adopted it. "+
+			"It stays live, and in the state of that resource.\n\nIf a resource's address changes in the configuration, add a moved block.", state.Name.ValueString(), id))
+		return
+	}
 	service, err := r.open(ctx)
 	if err != nil {
 		d.add(ctx, &resp.Diagnostics, err)
 		return
 	}
+	defer r.handovers.begin(id.String())()
 	t, err := service.Archive(ctx, id)
 	switch {
 	case errs.KindOf(err) == errs.KindNotFound: // It does not exist any more.

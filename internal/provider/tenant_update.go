@@ -47,10 +47,18 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 	if active := state.Status.ValueString() == string(tenant.StatusActive); !active || !plan.AdminPasswordVersion.Equal(state.AdminPasswordVersion) {
 		inputs.AdminPassword = password
 	}
-	t, err := service.Update(ctx, id, inputs, 0)
+	defer r.handovers.begin(id.String())()
+	var t tenant.Tenant
+	wait := &nameWait{r: r, service: service, name: inputs.Name, ownID: id.String()}
+	for again := true; again; again = wait.again(ctx, err) {
+		t, err = service.Update(ctx, id, inputs, 0)
+	}
 	if err != nil {
-		if fields := errs.FieldsOf(err); errs.KindOf(err) == errs.KindConflict && len(fields) > 0 && fields[0].Field != "blueprint" {
-			d.remedy = "Choose another value. To swap the names of two tenants, give one of them a third name first, in a separate apply."
+		switch fields := errs.FieldsOf(err); {
+		case isNameConflict(err):
+			d.remedy = "Choose another name. " + handoverRemedy
+		case errs.KindOf(err) == errs.KindConflict && len(fields) > 0 && fields[0].Field != "blueprint":
+			d.remedy = "Choose another value."
 		}
 		d.add(ctx, &resp.Diagnostics, err)
 		return

@@ -95,7 +95,7 @@ func (b *backend) newLocalService(ctx context.Context) (tenantService, error) {
 	s := b.settings
 	s.soroban.AnchorInterval = 0                                    // Only workers write anchors: they run all the time.
 	local, err := app.Open(context.WithoutCancel(ctx), app.Options{ // The pool must outlive the call that opens it.
-		Name: "terraform-provider-healthcare/" + b.version, Database: s.database, ManualMigrate: !s.autoMigrate,
+		Name: "terraform-provider-healthcare/" + b.version, Database: s.database, ManualMigrate: !s.autoMigrate, KeepMissing: true,
 		Soroban: s.soroban, Mail: s.mail, Webhook: s.webhook, Observers: []provisioning.Observer{logEvent},
 	})
 	if err != nil {

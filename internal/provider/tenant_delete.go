@@ -30,7 +30,7 @@ func (r *tenantResource) Delete(ctx context.Context, req resource.DeleteRequest,
 		remedy: "Once the cause is gone, repeat the command. TF_LOG_PROVIDER=DEBUG shows the cause in detail."}
 	id, err := state.tenantID()
 	if err != nil {
-		d.add(ctx, &resp.Diagnostics, errs.Errorf(errs.KindInvalid, "archive tenant", "the id in the state is not a UUID"))
+		d.addInvalidID(ctx, &resp.Diagnostics, state)
 		return
 	}
 	if r.handovers.wasAdopted(id.String()) {

@@ -33,7 +33,7 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 	d := diagnostic{operation: "update", name: state.Name.ValueString(), state: "The tenant stays as the state shows it."}
 	id, err := state.tenantID()
 	if err != nil {
-		d.add(ctx, &resp.Diagnostics, errs.Errorf(errs.KindInvalid, "update tenant", "the id in the state is not a UUID"))
+		d.addInvalidID(ctx, &resp.Diagnostics, state)
 		return
 	}
 	service, err := r.open(ctx)

@@ -65,6 +65,7 @@ var_NAME for each variable. It can be interrupted and repeated: what is adopted 
 	flags.StringVar(&f.in.AdminLastName, "admin-last-name", "of the organisation", "the administrator's last name")
 	flags.StringVar(&f.in.ExternalID, "external-id", "", "the platform's own key")
 	flags.StringVar(&f.in.Locale, "locale", "", "the language of its mails, as de-AT; default the blueprint's")
+	flags.BoolVar(&f.in.AllowConfusableName, "allow-confusable-name", false, "let the name look like that of another tenant, through letters of another script")
 	flags.StringToStringVar(&f.variables, "var", nil, "a variable of the blueprint, as NAME=VALUE; repeat it for several")
 	flags.StringVar(&f.from, "from", "", "a CSV file with one schema in each row")
 	flags.BoolVar(&f.SendMail, "send-mail", false, "send the welcome mail to the administrator")

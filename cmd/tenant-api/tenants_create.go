@@ -23,6 +23,7 @@ func (f *inputFlags) bind(cmd *cobra.Command) {
 	flags.StringToStringVar(&f.in.Metadata, "metadata", nil, "additional data, as KEY=VALUE; repeat it for several")
 	flags.StringVar(&f.in.ManagedBy, "managed-by", "", "who manages the tenant")
 	flags.StringVar(&f.in.Locale, "locale", "", "the language of its mails, as de-AT; default the blueprint's")
+	flags.BoolVar(&f.in.AllowConfusableName, "allow-confusable-name", false, "let the name look like that of another tenant, through letters of another script")
 	flags.StringToStringVar(&f.in.Variables, "var", nil, "a variable of the blueprint, as NAME=VALUE; repeat it for several")
 	flags.BoolVar(&f.protection, "deletion-protection", false, "neither archive the tenant, once it is live, nor purge it")
 }
@@ -100,7 +101,8 @@ func (f *inputFlags) patch(cmd *cobra.Command) (p provisioning.Patch) {
 		"admin-first-name": func() { p.AdminFirstName = &f.in.AdminFirstName }, "admin-last-name": func() { p.AdminLastName = &f.in.AdminLastName },
 		"external-id": func() { p.ExternalID = &f.in.ExternalID }, "metadata": func() { p.Metadata = &f.in.Metadata },
 		"managed-by": func() { p.ManagedBy = &f.in.ManagedBy }, "locale": func() { p.Locale = &f.in.Locale },
-		"var": func() { p.Variables = &f.in.Variables }, "deletion-protection": func() { p.DeletionProtection = &f.protection },
+		"allow-confusable-name": func() { p.AllowConfusableName = &f.in.AllowConfusableName },
+		"var":                   func() { p.Variables = &f.in.Variables }, "deletion-protection": func() { p.DeletionProtection = &f.protection },
 	} {
 		if cmd.Flags().Changed(flag) {
 			set()

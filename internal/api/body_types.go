@@ -19,39 +19,40 @@ import (
 // Request bodies. The tags are for the OpenAPI document; package tenant enforces the rules.
 
 type createBody struct {
-	Name            string            `json:"name" doc:"The organisation's name, unique among tenants that are not FAILED or ARCHIVED, ignoring case; 3 to 255 characters after trimming, at least one letter or digit." example:"St. Mary's Clinic"`
-	AdminEmail      string            `json:"adminEmail" doc:"The address that receives the invitation." example:"ada@st-marys.example"`
-	AdminFirstName  string            `json:"adminFirstName" example:"Ada"`
-	AdminLastName   string            `json:"adminLastName" example:"Lovelace"`
-	AdminPassword   *string           `json:"adminPassword,omitempty" nullable:"true" writeOnly:"true" format:"password" doc:"The administrator's password; 12 to 256 characters, must not contain the administrator's address. Only an argon2id hash is stored. Without a password, the administrator sets one through the invitation in the welcome mail. A repeated request (same Idempotency-Key or external id) does not compare it."`
-	ExternalID      string            `json:"externalId,omitempty" nullable:"true" doc:"The caller's own key, unique over all tenants: a second request with the same external id and the same inputs returns the first tenant." example:"crm-4711"`
-	Metadata        map[string]string `json:"metadata,omitempty" nullable:"true" doc:"At most 64 entries; keys of up to 63 and values of up to 1024 characters."`
-	ManagedBy       string            `json:"managedBy,omitempty" nullable:"true" doc:"Who manages the tenant." example:"terraform/production"`
-	Locale          string            `json:"locale,omitempty" nullable:"true" doc:"Language of the mails to the administrator, a BCP 47 tag. Default: the blueprint's." example:"de-AT"`
-	Blueprint       string            `json:"blueprint,omitempty" nullable:"true" doc:"The blueprint that the tenant is made from; it never changes. Default: the server's DEFAULT_BLUEPRINT, which is standard unless set." example:"clinic"`
-	Variables       map[string]string `json:"variables,omitempty" nullable:"true" doc:"The blueprint's variables for this tenant. Those that are left out have the blueprint's defaults."`
-	Protection      *bool             `json:"deletionProtection,omitempty" doc:"Neither archive the tenant, once it is live, nor purge it. Default false."`
-	Unarchive       *bool             `json:"unarchiveExisting,omitempty" doc:"Bring back the archived tenant with this externalId, with its data and with the inputs of this request. Only in POST /admin/tenants/provision."`
-	validate.Errors `json:"-"`
+	Name                string            `json:"name" doc:"The organisation's name, unique among tenants that are not FAILED or ARCHIVED, ignoring case and what cannot be seen; 3 to 255 characters after trimming, at least one letter or digit." example:"St. Mary's Clinic"`
+	AdminEmail          string            `json:"adminEmail" doc:"The address that receives the invitation." example:"ada@st-marys.example"`
+	AdminFirstName      string            `json:"adminFirstName" example:"Ada"`
+	AdminLastName       string            `json:"adminLastName" example:"Lovelace"`
+	AdminPassword       *string           `json:"adminPassword,omitempty" nullable:"true" writeOnly:"true" format:"password" doc:"The administrator's password; 12 to 256 characters, must not contain the administrator's address. Only an argon2id hash is stored. Without a password, the administrator sets one through the invitation in the welcome mail. A repeated request (same Idempotency-Key or external id) does not compare it."`
+	ExternalID          string            `json:"externalId,omitempty" nullable:"true" doc:"The caller's own key, unique over all tenants: a second request with the same external id and the same inputs returns the first tenant." example:"crm-4711"`
+	Metadata            map[string]string `json:"metadata,omitempty" nullable:"true" doc:"At most 64 entries; keys of up to 63 and values of up to 1024 characters."`
+	ManagedBy           string            `json:"managedBy,omitempty" nullable:"true" doc:"Who manages the tenant." example:"terraform/production"`
+	AllowConfusableName bool              `json:"allowConfusableName,omitempty" nullable:"true" doc:"Let the name look like that of another tenant, through letters of another script, and that of another one like it. Otherwise such a name is refused. Default: false."`
+	Locale              string            `json:"locale,omitempty" nullable:"true" doc:"Language of the mails to the administrator, a BCP 47 tag. Default: the blueprint's." example:"de-AT"`
+	Blueprint           string            `json:"blueprint,omitempty" nullable:"true" doc:"The blueprint that the tenant is made from; it never changes. Default: the server's DEFAULT_BLUEPRINT, which is standard unless set." example:"clinic"`
+	Variables           map[string]string `json:"variables,omitempty" nullable:"true" doc:"The blueprint's variables for this tenant. Those that are left out have the blueprint's defaults."`
+	Protection          *bool             `json:"deletionProtection,omitempty" doc:"Neither archive the tenant, once it is live, nor purge it. Default false."`
+	Unarchive           *bool             `json:"unarchiveExisting,omitempty" doc:"Bring back the archived tenant with this externalId, with its data and with the inputs of this request. Only in POST /admin/tenants/provision."`
+	validate.Errors     `json:"-"`
 }
 
 // FieldReaders implements the interface of package validate.
 func (b *createBody) FieldReaders() map[string]validate.FieldReader {
 	return map[string]validate.FieldReader{
-		"name":           validate.String(&b.Name),
-		"adminEmail":     validate.String(&b.AdminEmail),
-		"adminFirstName": validate.String(&b.AdminFirstName),
-		"adminLastName":  validate.String(&b.AdminLastName),
-		"adminPassword":  validate.Nullable(func() {}, validate.OptionalString(&b.AdminPassword)),
-		"externalId":     validate.Nullable(func() {}, validate.String(&b.ExternalID)),
-		"metadata":       validate.Nullable(func() {}, validate.StringMap(&b.Metadata)),
-		"managedBy":      validate.Nullable(func() {}, validate.String(&b.ManagedBy)),
-		"locale":         validate.Nullable(func() {}, validate.String(&b.Locale)),
-		"blueprint":      validate.Nullable(func() {}, validate.String(&b.Blueprint)),
-		"variables":      validate.Nullable(func() {}, validate.StringMap(&b.Variables)),
-
-		"deletionProtection": validate.OptionalBool(&b.Protection),
-		"unarchiveExisting":  validate.OptionalBool(&b.Unarchive),
+		"name":                validate.String(&b.Name),
+		"adminEmail":          validate.String(&b.AdminEmail),
+		"adminFirstName":      validate.String(&b.AdminFirstName),
+		"adminLastName":       validate.String(&b.AdminLastName),
+		"adminPassword":       validate.Nullable(func() {}, validate.OptionalString(&b.AdminPassword)),
+		"externalId":          validate.Nullable(func() {}, validate.String(&b.ExternalID)),
+		"metadata":            validate.Nullable(func() {}, validate.StringMap(&b.Metadata)),
+		"managedBy":           validate.Nullable(func() {}, validate.String(&b.ManagedBy)),
+		"locale":              validate.Nullable(func() {}, validate.String(&b.Locale)),
+		"allowConfusableName": validate.Nullable(func() {}, validate.Bool(&b.AllowConfusableName)),
+		"blueprint":           validate.Nullable(func() {}, validate.String(&b.Blueprint)),
+		"variables":           validate.Nullable(func() {}, validate.StringMap(&b.Variables)),
+		"deletionProtection":  validate.OptionalBool(&b.Protection),
+		"unarchiveExisting":   validate.OptionalBool(&b.Unarchive),
 	}
 }
 
@@ -60,8 +61,8 @@ func (b *createBody) inputs() (tenant.Inputs, error) {
 	in, err := tenant.Inputs{
 		Name: b.Name, AdminEmail: b.AdminEmail, AdminFirstName: b.AdminFirstName, AdminLastName: b.AdminLastName,
 		ExternalID: b.ExternalID, Metadata: b.Metadata, ManagedBy: b.ManagedBy, AdminPassword: passwordFrom(b.AdminPassword),
-		Locale: b.Locale, Blueprint: b.Blueprint, Variables: b.Variables, DeletionProtection: b.Protection,
-		UnarchiveExisting: b.Unarchive != nil && *b.Unarchive,
+		Locale: b.Locale, Blueprint: b.Blueprint, Variables: b.Variables, AllowConfusableName: b.AllowConfusableName,
+		DeletionProtection: b.Protection, UnarchiveExisting: b.Unarchive != nil && *b.Unarchive,
 	}.Normalize()
 	in.Blueprint = b.Blueprint // Normalize does not know the service's default.
 	fieldErrs := b.Errors
@@ -83,19 +84,20 @@ func passwordFrom(password *string) tenant.Password {
 }
 
 type patchBody struct {
-	Name            *string            `json:"name,omitempty" example:"St. Mary's Hospital"`
-	AdminEmail      *string            `json:"adminEmail,omitempty" example:"grace@st-marys.example"`
-	AdminFirstName  *string            `json:"adminFirstName,omitempty" example:"Grace"`
-	AdminLastName   *string            `json:"adminLastName,omitempty" example:"Hopper"`
-	AdminPassword   *string            `json:"adminPassword,omitempty" writeOnly:"true" format:"password" doc:"Replaces the administrator's password and invalidates open invitations; 12 to 256 characters, must not contain the administrator's address."`
-	ExternalID      *string            `json:"externalId,omitempty" nullable:"true" doc:"Null or an empty string removes it."`
-	Metadata        *map[string]string `json:"metadata,omitempty" nullable:"true" doc:"Replaces the whole map; null empties it."`
-	ManagedBy       *string            `json:"managedBy,omitempty" nullable:"true" doc:"Null or an empty string removes it."`
-	Locale          *string            `json:"locale,omitempty" nullable:"true" doc:"Null or an empty string removes it: the blueprint's is used."`
-	Blueprint       *string            `json:"blueprint,omitempty" doc:"Can only be the tenant's: it never changes."`
-	Variables       *map[string]string `json:"variables,omitempty" nullable:"true" doc:"Replaces the whole map; null empties it. Migrations that run from then on read the new values."`
-	Protection      *bool              `json:"deletionProtection,omitempty" doc:"Neither archive the tenant, while it is live, nor purge it."`
-	validate.Errors `json:"-"`
+	Name                *string            `json:"name,omitempty" example:"St. Mary's Hospital"`
+	AdminEmail          *string            `json:"adminEmail,omitempty" example:"grace@st-marys.example"`
+	AdminFirstName      *string            `json:"adminFirstName,omitempty" example:"Grace"`
+	AdminLastName       *string            `json:"adminLastName,omitempty" example:"Hopper"`
+	AdminPassword       *string            `json:"adminPassword,omitempty" writeOnly:"true" format:"password" doc:"Replaces the administrator's password and invalidates open invitations; 12 to 256 characters, must not contain the administrator's address."`
+	ExternalID          *string            `json:"externalId,omitempty" nullable:"true" doc:"Null or an empty string removes it."`
+	Metadata            *map[string]string `json:"metadata,omitempty" nullable:"true" doc:"Replaces the whole map; null empties it."`
+	ManagedBy           *string            `json:"managedBy,omitempty" nullable:"true" doc:"Null or an empty string removes it."`
+	AllowConfusableName *bool              `json:"allowConfusableName,omitempty" nullable:"true" doc:"Null is false."`
+	Locale              *string            `json:"locale,omitempty" nullable:"true" doc:"Null or an empty string removes it: the blueprint's is used."`
+	Blueprint           *string            `json:"blueprint,omitempty" doc:"Can only be the tenant's: it never changes."`
+	Variables           *map[string]string `json:"variables,omitempty" nullable:"true" doc:"Replaces the whole map; null empties it. Migrations that run from then on read the new values."`
+	Protection          *bool              `json:"deletionProtection,omitempty" doc:"Neither archive the tenant, while it is live, nor purge it."`
+	validate.Errors     `json:"-"`
 }
 
 // FieldReaders implements the interface of package validate.
@@ -112,9 +114,10 @@ func (b *patchBody) FieldReaders() map[string]validate.FieldReader {
 			b.Metadata = &metadata
 			return validate.StringMap(&metadata)(field, raw)
 		}),
-		"managedBy": validate.Nullable(func() { b.ManagedBy = new(string) }, validate.OptionalString(&b.ManagedBy)),
-		"locale":    validate.Nullable(func() { b.Locale = new(string) }, validate.OptionalString(&b.Locale)),
-		"blueprint": validate.OptionalString(&b.Blueprint),
+		"managedBy":           validate.Nullable(func() { b.ManagedBy = new(string) }, validate.OptionalString(&b.ManagedBy)),
+		"locale":              validate.Nullable(func() { b.Locale = new(string) }, validate.OptionalString(&b.Locale)),
+		"allowConfusableName": validate.Nullable(func() { b.AllowConfusableName = new(bool) }, validate.OptionalBool(&b.AllowConfusableName)),
+		"blueprint":           validate.OptionalString(&b.Blueprint),
 		"variables": validate.Nullable(func() { b.Variables = new(map[string]string) }, func(field string, raw json.RawMessage) []problem.FieldError {
 			b.Variables = &variables
 			return validate.StringMap(&variables)(field, raw)
@@ -151,7 +154,8 @@ func (b *patchBody) patch() (provisioning.Patch, error) {
 	return provisioning.Patch{
 		Name: b.Name, AdminEmail: b.AdminEmail, AdminFirstName: b.AdminFirstName, AdminLastName: b.AdminLastName,
 		ExternalID: b.ExternalID, Metadata: b.Metadata, ManagedBy: b.ManagedBy, AdminPassword: passwordFrom(b.AdminPassword),
-		Locale: b.Locale, Blueprint: b.Blueprint, Variables: b.Variables, DeletionProtection: b.Protection,
+		Locale: b.Locale, Blueprint: b.Blueprint, Variables: b.Variables, AllowConfusableName: b.AllowConfusableName,
+		DeletionProtection: b.Protection,
 	}, fieldErrs.Problem()
 }
 

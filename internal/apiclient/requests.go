@@ -8,50 +8,54 @@ import (
 
 // createRequest has the inputs of a tenant in the form of the API.
 type createRequest struct {
-	Name           string            `json:"name"`
-	AdminEmail     string            `json:"adminEmail"`
-	AdminFirstName string            `json:"adminFirstName"`
-	AdminLastName  string            `json:"adminLastName"`
-	AdminPassword  string            `json:"adminPassword,omitempty"`
-	ExternalID     string            `json:"externalId,omitempty"`
-	ManagedBy      string            `json:"managedBy,omitempty"`
-	Metadata       map[string]string `json:"metadata,omitempty"`
-	Locale         string            `json:"locale,omitempty"`
-	Blueprint      string            `json:"blueprint,omitempty"`
-	Variables      map[string]string `json:"variables,omitempty"`
-	Protection     *bool             `json:"deletionProtection,omitempty"`
-	Unarchive      bool              `json:"unarchiveExisting,omitempty"`
+	Name                string            `json:"name"`
+	AdminEmail          string            `json:"adminEmail"`
+	AdminFirstName      string            `json:"adminFirstName"`
+	AdminLastName       string            `json:"adminLastName"`
+	AdminPassword       string            `json:"adminPassword,omitempty"`
+	ExternalID          string            `json:"externalId,omitempty"`
+	ManagedBy           string            `json:"managedBy,omitempty"`
+	Metadata            map[string]string `json:"metadata,omitempty"`
+	Locale              string            `json:"locale,omitempty"`
+	Blueprint           string            `json:"blueprint,omitempty"`
+	Variables           map[string]string `json:"variables,omitempty"`
+	AllowConfusableName bool              `json:"allowConfusableName,omitempty"`
+	Protection          *bool             `json:"deletionProtection,omitempty"`
+	Unarchive           bool              `json:"unarchiveExisting,omitempty"`
 }
 
 func newCreateRequest(in tenant.Inputs) createRequest {
 	return createRequest{
 		Name: in.Name, AdminEmail: in.AdminEmail, AdminFirstName: in.AdminFirstName, AdminLastName: in.AdminLastName,
 		AdminPassword: in.AdminPassword.Reveal(), ExternalID: in.ExternalID, ManagedBy: in.ManagedBy, Metadata: in.Metadata,
-		Locale: in.Locale, Blueprint: in.Blueprint, Variables: in.Variables, Protection: in.DeletionProtection, Unarchive: in.UnarchiveExisting,
+		Locale: in.Locale, Blueprint: in.Blueprint, Variables: in.Variables, AllowConfusableName: in.AllowConfusableName,
+		Protection: in.DeletionProtection, Unarchive: in.UnarchiveExisting,
 	}
 }
 
 // updateRequest updates all fields that can change.
 type updateRequest struct {
-	Name           string            `json:"name"`
-	AdminEmail     string            `json:"adminEmail"`
-	AdminFirstName string            `json:"adminFirstName"`
-	AdminLastName  string            `json:"adminLastName"`
-	AdminPassword  string            `json:"adminPassword,omitempty"`
-	ExternalID     string            `json:"externalId"` // An empty string removes it.
-	ManagedBy      string            `json:"managedBy"`
-	Metadata       map[string]string `json:"metadata"` // Never null: an empty map empties it.
-	Locale         string            `json:"locale"`
-	Blueprint      string            `json:"blueprint,omitempty"`
-	Variables      map[string]string `json:"variables"` // As metadata.
-	Protection     *bool             `json:"deletionProtection,omitempty"`
+	Name                string            `json:"name"`
+	AdminEmail          string            `json:"adminEmail"`
+	AdminFirstName      string            `json:"adminFirstName"`
+	AdminLastName       string            `json:"adminLastName"`
+	AdminPassword       string            `json:"adminPassword,omitempty"`
+	ExternalID          string            `json:"externalId"` // An empty string removes it.
+	ManagedBy           string            `json:"managedBy"`
+	Metadata            map[string]string `json:"metadata"` // Never null: an empty map empties it.
+	Locale              string            `json:"locale"`
+	Blueprint           string            `json:"blueprint,omitempty"`
+	Variables           map[string]string `json:"variables"` // As metadata.
+	AllowConfusableName bool              `json:"allowConfusableName"`
+	Protection          *bool             `json:"deletionProtection,omitempty"`
 }
 
 func newUpdateRequest(in tenant.Inputs) updateRequest {
 	c := updateRequest{
 		Name: in.Name, AdminEmail: in.AdminEmail, AdminFirstName: in.AdminFirstName, AdminLastName: in.AdminLastName,
 		AdminPassword: in.AdminPassword.Reveal(), ExternalID: in.ExternalID, ManagedBy: in.ManagedBy, Metadata: in.Metadata,
-		Locale: in.Locale, Blueprint: in.Blueprint, Variables: in.Variables, Protection: in.DeletionProtection,
+		Locale: in.Locale, Blueprint: in.Blueprint, Variables: in.Variables, AllowConfusableName: in.AllowConfusableName,
+		Protection: in.DeletionProtection,
 	}
 	if c.Metadata == nil {
 		c.Metadata = map[string]string{}

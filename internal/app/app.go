@@ -18,6 +18,7 @@ type Options struct {
 	Name          string // Of the program; PostgreSQL shows it in pg_stat_activity.
 	Database      config.Database
 	ManualMigrate bool // Do not migrate the registry; an older one is an error.
+	KeepMissing   bool // Do not make a missing registry, unless the context is of MakeRegistry.
 	Soroban       config.Soroban
 	Mail          config.Mail
 	Webhook       config.Webhook          // Of blueprints' own steps.
@@ -37,7 +38,9 @@ type App struct {
 // Open makes an App from settings. It connects to nothing; the parts connect when they
 // are used. ctx bounds the lifetime of the database pool's connects, not the call.
 func Open(ctx context.Context, o Options) (*App, error) {
-	db, err := OpenRegistry(ctx, o.Name, o.Database, o.ManualMigrate)
+	options := registryOptions(o.Name, o.Database, o.ManualMigrate)
+	options.KeepMissing = o.KeepMissing
+	db, err := postgres.Open(ctx, options)
 	if err != nil {
 		return nil, err
 	}
@@ -90,10 +93,18 @@ func notifyAll(observers []provisioning.Observer) provisioning.Observer {
 // OpenRegistry opens the registry alone, for commands that need no more. It does not
 // connect yet.
 func OpenRegistry(ctx context.Context, name string, d config.Database, manualMigrate bool) (*postgres.DB, error) {
-	return postgres.Open(ctx, pgdb.Options{
-		URL: d.SessionURL().Reveal(), Role: d.Role, MaxConnections: d.MaxConnections, ManualMigrate: manualMigrate, ApplicationName: name,
-	})
+	return postgres.Open(ctx, registryOptions(name, d, manualMigrate))
 }
+
+func registryOptions(name string, d config.Database, manualMigrate bool) pgdb.Options {
+	return pgdb.Options{
+		URL: d.SessionURL().Reveal(), Role: d.Role, MaxConnections: d.MaxConnections, ManualMigrate: manualMigrate, ApplicationName: name,
+	}
+}
+
+// MakeRegistry returns a context in which a missing registry is made, in spite of
+// Options.KeepMissing.
+func MakeRegistry(ctx context.Context) context.Context { return pgdb.MakeRegistry(ctx) }
 
 // NewDeployer makes the deployer of tenant contracts.
 func NewDeployer(s config.Soroban) (*soroban.Deployer, error) {

@@ -13,17 +13,18 @@ const module = "github.com/healthcare-platform/terraform-provider-healthcare"
 // domain are the packages without SQL, HTTP, XDR and Terraform, and what each of them
 // may import of this module.
 var domain = map[string][]string{
-	"errs":       {},
-	"clock":      {},
-	"processid":  {},
-	"batch":      {},
-	"invitation": {},
-	"txlog":      {},
-	"tenant":     {"errs", "invitation"},
-	"retry":      {"errs", "clock"},
-	"breaker":    {"clock"},
-	"audit":      {"processid"},
-	"events":     {"tenant"},
+	"errs":        {},
+	"confusables": {},
+	"clock":       {},
+	"processid":   {},
+	"batch":       {},
+	"invitation":  {},
+	"txlog":       {},
+	"tenant":      {"confusables", "errs", "invitation"},
+	"retry":       {"errs", "clock"},
+	"breaker":     {"clock"},
+	"audit":       {"processid"},
+	"events":      {"tenant"},
 
 	"blueprint":         {"blueprint/pglexer", "errs", "tenant"},
 	"blueprint/pglexer": {},
@@ -53,7 +54,7 @@ var apiParts = map[string][]string{
 
 // libraries are all that the domain imports of others, beside the standard library.
 var libraries = []string{
-	"github.com/google/uuid", "golang.org/x/text/language", "golang.org/x/text/unicode/norm",
+	"github.com/google/uuid", "golang.org/x/text/cases", "golang.org/x/text/language", "golang.org/x/text/unicode/norm",
 	"golang.org/x/sync/errgroup", "golang.org/x/sync/semaphore", "github.com/cenkalti/backoff/v5", "github.com/sony/gobreaker/v2",
 }
 

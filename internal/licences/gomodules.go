@@ -15,13 +15,19 @@ import (
 // programs are the packages of the programs in a release.
 var programs = []string{".", "./cmd/tenant-api", "./cmd/devstack"}
 
-const goHeading = `Licences of the Go modules in the programs of a release
+const goHeading = `Licences of the Go modules and of the data of others in the programs of a release
 (terraform-provider-healthcare, tenant-api and devstack, on all their platforms).
 Written by "make generate"; do not edit.
 
 The source of a module is at https://proxy.golang.org/MODULE/@v/VERSION.zip, and in the
-repository that the module's path names; this project changes none of them.
+repository that the module's path names; this project changes none of them. The form in which
+it has the data is in its own repository, in the folder that is named.
 `
+
+// dataFolders are the folders of this project with data of others, each with its licence beside it.
+var dataFolders = []struct{ component, folder string }{
+	{"Unicode's confusables.txt v17.0.0", "internal/confusables"},
+}
 
 // target is a platform in .goreleaser.yml.
 var target = regexp.MustCompile(`(?m)^ +- ([a-z]+)_([a-z0-9]+)_[a-z0-9.]+$`)
@@ -61,6 +67,16 @@ func Go(ctx context.Context, root string) (string, error) {
 	slices.Sort(names)
 	for _, name := range names {
 		own, err := modules[name].texts()
+		if err != nil {
+			return "", err
+		}
+		texts = append(texts, own...)
+	}
+	for _, d := range dataFolders {
+		own, err := readTexts(d.component, filepath.Join(root, d.folder), d.folder)
+		if err == nil {
+			err = checkKnown(d.component, own)
+		}
 		if err != nil {
 			return "", err
 		}

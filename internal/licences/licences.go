@@ -1,6 +1,6 @@
 // Package licences collects the licence texts of everything that is in the programs of a
-// release: Go modules, Go's standard library, and the Rust crates of the two WebAssembly
-// files. The archives of a release contain the result. A module or crate without a text that
+// release: Go modules, Go's standard library, data such as Unicode's, and the Rust crates of the two
+// WebAssembly files. The archives of a release contain the result. A module or crate without a text that
 // the package knows is an error, so a dependency with another licence cannot be added
 // unseen.
 package licences
@@ -29,12 +29,13 @@ var phrases = []struct {
 	{"Apache-2.0", []string{"apache license version 2.0, january 2004", "terms and conditions for use, reproduction, and distribution"}, nil},
 	{"Apache-2.0", []string{"licensed under the apache license, version 2.0"}, []string{"terms and conditions for use, reproduction, and distribution"}},
 	{"MPL-2.0", []string{"mozilla public license", "version 2.0", "covered software"}, nil},
-	{"MIT", []string{"permission is hereby granted, free of charge, to any person obtaining a copy"}, nil},
+	{"MIT", []string{"permission is hereby granted, free of charge, to any person obtaining a copy"}, []string{"unicode license v3"}},
 	{"BSD-3-Clause", []string{"redistribution and use in source and binary forms", "may be used to endorse or promote products"}, nil},
 	{"BSD-2-Clause", []string{"redistribution and use in source and binary forms"}, []string{"may be used to endorse or promote products"}},
 	{"ISC", []string{"permission to use, copy, modify, and", "for any purpose with or without fee is hereby granted"}, nil},
 	{"Unlicense", []string{"free and unencumbered software released into the public domain"}, nil},
 	{"CC0-1.0", []string{"cc0 1.0 universal"}, nil},
+	{"Unicode-3.0", []string{"unicode license v3", "copyright and permission notice"}, nil},
 	{"Zlib", []string{"this software is provided 'as-is', without any express or implied warranty"}, nil},
 }
 

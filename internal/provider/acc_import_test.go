@@ -31,7 +31,7 @@ func TestAccTenant_Import(t *testing.T) {
 				w.forget("clinic")
 			}),
 			// A live tenant is never adopted by accident.
-			w.refused(clinic, "a tenant with this name exists already", "terraform import ADDRESS ", "was not touched"),
+			w.refusedAtApply(clinic, "a tenant with this name exists already", "import { to = ADDRESS id = ", "was not touched"),
 			after(func() {
 				if n := w.registry.Count(); n != 1 {
 					t.Errorf("%d tenants", n)

@@ -21,19 +21,21 @@ func TestAccTenant_NameClashes(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		w := framework(t, m)
 		const twice = "Name is used twice"
-		one, other := tenantConfig("one", "St. Mary's Clinic"), tenantConfig("two", " ST. MARY'S  clinic")
+		one, other := tenantConfig("one", "St. Mary's Clinic"), tenantConfig("two", "ST. MARY'S clinics")
 		w.test(
 			w.refused(one+tenantConfig("two", " ST. MARY'S clinic "), twice, "another healthcare_tenant of this configuration has this name, too", "name = "),
-			applied(one+other), // Two blanks in the middle are another name.
+			w.refused(one+tenantConfig("two", "St.\u00a0Mary's  Cli\u034fnic"), twice),
+			w.refused(one+tenantConfig("two", "Ｓｔ． Ｍａｒｙ'ｓ Ｃｌｉｎｉｃ"), twice),
+			applied(one+other),
 			w.refused(one+tenantConfig("two", "St. Mary's Clinic"), twice),
 			w.refused(one+other+tenantConfig("three", "st. mary's clinic"), twice),
 			w.refused(tenantConfig("one", "Another")+tenantConfig("two", "another"), twice),
 
 			// A name of a live tenant that is not in the state.
 			between(func() { w.forget("one") }),
-			w.refused(tenantConfig("new", "st. mary's clinic")+other, "Could not create tenant", "a tenant with this name exists already: St. Mary's Clinic", "terraform import ADDRESS"),
+			w.refusedAtApply(tenantConfig("new", "st. mary's clinic")+other, "Could not create tenant", "a tenant with this name exists already: St. Mary's Clinic", "import { to = ADDRESS id = "),
 			w.refusedAtApply(tenantConfig("new", "st. mary's clinic", `  external_id = "another"`)+other, "a tenant with this name exists already"),
-			w.refused(tenantConfig("two", "st. mary's clinic"), "Could not rename tenant", "a tenant with this name exists already: St. Mary's Clinic", "Choose another name"),
+			w.refusedAtApply(tenantConfig("two", "st. mary's clinic"), "Could not update tenant", "is the name of another live tenant", "Choose another name", "depends_on"),
 			// An archived tenant does not occupy its name.
 			after(func() {
 				w.registry.Archive(0, "St. Mary's Clinic")
@@ -87,4 +89,28 @@ func TestAccTenant_NamesThatDoNotClash(t *testing.T) {
 			strings.Replace(tenantConfig("four", "NAME"), `"NAME"`, "terraform_data.name.output", 1)+
 			strings.Replace(tenantConfig("five", "NAME"), `"NAME"`, `"${terraform_data.name.output} 2"`, 1))),
 	)
+}
+
+// TestAccTenant_ConfusableNames: a name that looks like another one is refused, at plan if both are
+// in the configuration, and possible if one of the two resources says so.
+func TestAccTenant_ConfusableNames(t *testing.T) {
+	inBothModes(t, func(t *testing.T, m mode) {
+		w := framework(t, m)
+		const latin, cyrillic, allowed = "Clinic A", "Сlinic A", "  allow_confusable_name = true"
+		one, other := tenantConfig("one", latin), tenantConfig("two", cyrillic)
+		wards := tenantConfig("one", "Ward 1") + tenantConfig("two", "Ward I")
+		w.test(
+			w.refused(one+other, "Name looks like another", latin, cyrillic, "allow_confusable_name = true in one of them"),
+			applied(one),
+			between(func() { w.forget("one") }),
+			w.refusedAtApply(other, "Could not create tenant", `looks like "Clinic A", the name of the tenant`, "allow_confusable_name"),
+			applied(tenantConfig("two", "Another")),
+			w.refusedAtApply(other, `looks like "Clinic A"`, "allow_confusable_name"),
+			applied(tenantConfig("two", cyrillic, allowed)),
+			planned(tenantConfig("two", cyrillic, allowed), plancheck.ExpectResourceAction("healthcare_tenant.two", plancheck.ResourceActionNoop)),
+			w.refusedAtApply(tenantConfig("two", cyrillic, "  allow_confusable_name = false"), `looks like "Clinic A"`),
+			between(func() { w.registry.Archive(0, latin) }),
+			applied(wards),
+		)
+	})
 }

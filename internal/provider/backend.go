@@ -19,10 +19,11 @@ import (
 // backend opens the tenant service that all resources share. It connects when the first
 // resource needs the service, and then once for all of them.
 type backend struct {
-	settings settings
-	version  string
-	names    *nameRegistry
-	secrets  []string // Of the settings; computed once, because parsing a URL for secrets is slow.
+	settings  settings
+	version   string
+	names     *nameRegistry
+	handovers handovers
+	secrets   []string // Of the settings; computed once, because parsing a URL for secrets is slow.
 
 	mu           sync.Mutex
 	service      tenantService
@@ -97,7 +98,7 @@ func (b *backend) newLocalService(ctx context.Context) (tenantService, error) {
 	s := b.settings
 	s.soroban.AnchorInterval = 0                                    // Only workers write anchors: they run all the time.
 	local, err := app.Open(context.WithoutCancel(ctx), app.Options{ // The pool must outlive the call that opens it.
-		Name: "terraform-provider-healthcare/" + b.version, Database: s.database, ManualMigrate: !s.autoMigrate,
+		Name: "terraform-provider-healthcare/" + b.version, Database: s.database, ManualMigrate: !s.autoMigrate, KeepMissing: true,
 		Soroban: s.soroban, Mail: s.mail, Webhook: s.webhook, Observers: []provisioning.Observer{logEvent},
 	})
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/blueprint"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
@@ -63,7 +64,7 @@ func (r *blueprintResource) publish(ctx context.Context, plan blueprintModel, be
 		return
 	}
 	tflog.Info(ctx, "publishing the blueprint", map[string]any{"blueprint": b.Name, "sha256": b.SHA256})
-	revision, err := blueprints.Publish(ctx, files, plan.Activate.ValueBool())
+	revision, err := blueprints.Publish(app.MakeRegistry(ctx), files, plan.Activate.ValueBool())
 	switch {
 	case err != nil && plan.addProblems(diags, err):
 		return

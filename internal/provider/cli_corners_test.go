@@ -184,3 +184,24 @@ func TestCLITenant_StateWithoutIdentity(t *testing.T) {
 		t.Errorf("%v", after)
 	}
 }
+
+// TestCLITenant_InvalidIDInState: a state whose id is no UUID, as after an edit by hand, names the
+// commands that mend it.
+func TestCLITenant_InvalidIDInState(t *testing.T) {
+	w := setup(t, databaseMode, clinic)
+	w.mustApply()
+	id := fmt.Sprint(w.state(clinicAddress)["id"])
+	w.write("terraform.tfstate", strings.ReplaceAll(w.read("terraform.tfstate"), id, "what"))
+	for _, args := range [][]string{{"plan"}, {"destroy", "-auto-approve", "-refresh=false"}} {
+		r := w.run(append(args, "-no-color")...)
+		r.wantText(t, `the id in the state, "what", is not a UUID`, "terraform state rm ADDRESS", `terraform import ADDRESS 'name:St. Mary'\''s Clinic'`)
+		if r.code != 1 {
+			t.Errorf("%v ends with %d: %s", args, r.code, r.out)
+		}
+	}
+	w.run("state", "rm", clinicAddress)
+	if r := w.run("import", "-no-color", clinicAddress, "name:St. Mary's Clinic"); r.code != 0 {
+		t.Fatal(r.out)
+	}
+	w.assertNoChanges()
+}

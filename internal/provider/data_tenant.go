@@ -23,33 +23,34 @@ func newTenantDataSource() datasource.DataSource { return &tenantDataSource{} }
 
 // tenantDataModel is healthcare_tenant as a data source.
 type tenantDataModel struct {
-	ID                 types.String `tfsdk:"id"`
-	Name               types.String `tfsdk:"name"`
-	ExternalID         types.String `tfsdk:"external_id"`
-	AdminEmail         types.String `tfsdk:"admin_email"`
-	AdminFirstName     types.String `tfsdk:"admin_first_name"`
-	AdminLastName      types.String `tfsdk:"admin_last_name"`
-	Metadata           types.Map    `tfsdk:"metadata"`
-	Blueprint          types.String `tfsdk:"blueprint"`
-	Variables          types.Map    `tfsdk:"variables"`
-	Locale             types.String `tfsdk:"locale"`
-	BlueprintVersion   types.Int64  `tfsdk:"blueprint_schema_version"`
-	Outputs            types.Map    `tfsdk:"outputs"`
-	ManagedBy          types.String `tfsdk:"managed_by"`
-	SchemaName         types.String `tfsdk:"schema_name"`
-	DatabaseRole       types.String `tfsdk:"database_role"`
-	Status             types.String `tfsdk:"status"`
-	ProvisioningError  types.String `tfsdk:"provisioning_error"`
-	SorobanContractID  types.String `tfsdk:"soroban_contract_id"`
-	WelcomeEmailStatus types.String `tfsdk:"welcome_email_status"`
-	Invitation         types.Object `tfsdk:"invitation"`
-	CreatedAt          types.String `tfsdk:"created_at"`
-	UpdatedAt          types.String `tfsdk:"updated_at"`
-	ActivatedAt        types.String `tfsdk:"activated_at"`
-	SuspendedAt        types.String `tfsdk:"suspended_at"`
-	ArchivedAt         types.String `tfsdk:"archived_at"`
-	DeletionProtection types.Bool   `tfsdk:"deletion_protection"`
-	LegalHold          types.Object `tfsdk:"legal_hold"`
+	ID                  types.String `tfsdk:"id"`
+	Name                types.String `tfsdk:"name"`
+	ExternalID          types.String `tfsdk:"external_id"`
+	AdminEmail          types.String `tfsdk:"admin_email"`
+	AdminFirstName      types.String `tfsdk:"admin_first_name"`
+	AdminLastName       types.String `tfsdk:"admin_last_name"`
+	Metadata            types.Map    `tfsdk:"metadata"`
+	Blueprint           types.String `tfsdk:"blueprint"`
+	Variables           types.Map    `tfsdk:"variables"`
+	Locale              types.String `tfsdk:"locale"`
+	AllowConfusableName types.Bool   `tfsdk:"allow_confusable_name"`
+	BlueprintVersion    types.Int64  `tfsdk:"blueprint_schema_version"`
+	Outputs             types.Map    `tfsdk:"outputs"`
+	ManagedBy           types.String `tfsdk:"managed_by"`
+	SchemaName          types.String `tfsdk:"schema_name"`
+	DatabaseRole        types.String `tfsdk:"database_role"`
+	Status              types.String `tfsdk:"status"`
+	ProvisioningError   types.String `tfsdk:"provisioning_error"`
+	SorobanContractID   types.String `tfsdk:"soroban_contract_id"`
+	WelcomeEmailStatus  types.String `tfsdk:"welcome_email_status"`
+	Invitation          types.Object `tfsdk:"invitation"`
+	CreatedAt           types.String `tfsdk:"created_at"`
+	UpdatedAt           types.String `tfsdk:"updated_at"`
+	ActivatedAt         types.String `tfsdk:"activated_at"`
+	SuspendedAt         types.String `tfsdk:"suspended_at"`
+	ArchivedAt          types.String `tfsdk:"archived_at"`
+	DeletionProtection  types.Bool   `tfsdk:"deletion_protection"`
+	LegalHold           types.Object `tfsdk:"legal_hold"`
 }
 
 func (d *tenantDataSource) Metadata(_ context.Context, req datasource.MetadataRequest, resp *datasource.MetadataResponse) {
@@ -76,6 +77,7 @@ func (d *tenantDataSource) Schema(_ context.Context, _ datasource.SchemaRequest,
 			"metadata":                 schema.MapAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: "Additional data about the tenant."},
 			"blueprint":                computed("Name of the blueprint that the tenant is made from."),
 			"locale":                   schema.StringAttribute{Computed: true, MarkdownDescription: "Language of the mails to the administrator; null: the blueprint's."},
+			"allow_confusable_name":    schema.BoolAttribute{Computed: true, MarkdownDescription: "Whether its name may look like that of another tenant, through letters of another script."},
 			"variables":                schema.MapAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: "The blueprint's variables as they were given for this tenant."},
 			"blueprint_schema_version": schema.Int64Attribute{Computed: true, MarkdownDescription: "Number of the blueprint's last migration in the tenant's schema; null until the tenant has one."},
 			"outputs":                  schema.MapAttribute{Computed: true, Sensitive: true, ElementType: types.StringType, MarkdownDescription: "What the blueprint's own steps answered, by name; null until the tenant was live. In `api` mode empty if the key lacks the scope `tenants:write`."},
@@ -165,7 +167,7 @@ func notFoundRemedy(err error) string {
 
 func tenantDataModelOf(ctx context.Context, t tenant.Tenant) (m tenantDataModel, diags diagnostics) {
 	m = tenantDataModel{
-		ID: types.StringValue(t.ID.String()), Name: types.StringValue(t.Name), ExternalID: nullableString(t.ExternalID), Locale: nullableString(t.Locale),
+		ID: types.StringValue(t.ID.String()), Name: types.StringValue(t.Name), ExternalID: nullableString(t.ExternalID), Locale: nullableString(t.Locale), AllowConfusableName: types.BoolValue(t.AllowConfusableName),
 		AdminEmail: types.StringValue(t.AdminEmail), AdminFirstName: types.StringValue(t.AdminFirstName), AdminLastName: types.StringValue(t.AdminLastName),
 		ManagedBy: nullableString(t.ManagedBy), SchemaName: types.StringValue(t.SchemaName), DatabaseRole: types.StringValue(t.DatabaseRole),
 		Status: types.StringValue(string(t.Status)), ProvisioningError: nullableString(t.ProvisioningError), SorobanContractID: nullableString(t.ContractID),

@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
@@ -115,6 +116,9 @@ func (d *tenantsDataSource) Read(ctx context.Context, req datasource.ReadRequest
 	model.Tenants = []tenantSummary{}
 	query := tenant.ListQuery{Status: tenant.Status(model.Status.ValueString()), Text: model.Search.ValueString(), Blueprint: model.Blueprint.ValueString(), Invitation: invitation.Status(model.Invitation.ValueString())}
 	for t, err := range service.All(ctx, query) {
+		if errs.KindOf(err) == errs.KindNotFound { // There is no registry yet.
+			break
+		}
 		if err != nil {
 			diagnostic{operation: "list"}.add(ctx, &resp.Diagnostics, err)
 			return

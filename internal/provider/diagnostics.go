@@ -22,6 +22,7 @@ var attributePaths = map[string]path.Path{
 	"adminPassword": passwordPath,
 	"externalId":    path.Root("external_id"), "metadata": path.Root("metadata"),
 	"blueprint": path.Root("blueprint"), "variables": path.Root("variables"), "locale": path.Root("locale"),
+	"allowConfusableName": path.Root("allow_confusable_name"),
 }
 
 // attributePath returns the attribute of a field, for "variables.region" the key of the map.
@@ -79,6 +80,18 @@ func (d diagnostic) add(ctx context.Context, diags *diag.Diagnostics, err error)
 	}
 	diags.AddError(summary, detail)
 }
+
+// addInvalidID reports a state whose id is no UUID, as after an edit by hand: only the name is left
+// to find the tenant by.
+func (d diagnostic) addInvalidID(ctx context.Context, diags *diag.Diagnostics, state tenantModel) {
+	d.remedy = fmt.Sprintf("Remove the resource from the state and import the tenant by its name; ADDRESS is the resource's, such as healthcare_tenant.example:\n\n"+
+		"  terraform state rm ADDRESS\n  terraform import ADDRESS %s\n\n"+
+		"To destroy it afterwards, repeat the command.", shellQuote("name:"+state.Name.ValueString()))
+	d.add(ctx, diags, errs.Errorf(errs.KindInvalid, d.operation+" tenant", "the id in the state, %s, is not a UUID", fmt.Sprintf("%.80q", state.ID.ValueString())))
+}
+
+// shellQuote quotes an argument for a POSIX shell.
+func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
 // remedyFor returns what the user can do about an error of a kind.
 func remedyFor(kind errs.Kind) string {

@@ -43,5 +43,12 @@ func (r *tenantResource) checkExternalIDAvailable(ctx context.Context, plan tena
 		d.remedy += " If this plan is to replace it (-replace, or a tainted resource): an external_id stays with the archived tenant, " +
 			"so choose another one, or keep the tenant with terraform untaint ADDRESS."
 	}
-	d.add(ctx, diags, provisioning.ErrTenantExists(t, tenant.Inputs{ExternalID: plan.ExternalID.ValueString()}))
+	var found diag.Diagnostics
+	d.add(ctx, &found, provisioning.ErrTenantExists(t, tenant.Inputs{ExternalID: plan.ExternalID.ValueString()}))
+	// A live tenant outside this state holds up this resource alone, as checkNameNotInUse says. That of
+	// a replacement is in this state.
+	if ownID == "" && t.Status != tenant.StatusArchived && !r.names.comesFromState(ctx, t.ID.String()) {
+		found = asWarnings(found)
+	}
+	diags.Append(found...)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/blueprint"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
 // blueprintListResource lists the blueprints that can be imported.
@@ -66,7 +67,11 @@ func (l *blueprintListResource) read(ctx context.Context) ([]blueprint.Status, e
 	if err != nil {
 		return nil, err
 	}
-	return blueprints.List(ctx)
+	all, err := blueprints.List(ctx)
+	if errs.KindOf(err) == errs.KindNotFound { // There is no registry yet.
+		return nil, nil
+	}
+	return all, err
 }
 
 // result converts a blueprint; its resource equals that of a refresh after an import.

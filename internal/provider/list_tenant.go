@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -119,6 +120,9 @@ func (l *tenantListResource) read(ctx context.Context, query tenant.ListQuery, l
 		return tenant.Page{}, nil, err
 	}
 	page, err := service.List(ctx, query)
+	if errs.KindOf(err) == errs.KindNotFound { // There is no registry yet.
+		return tenant.Page{}, nil, nil
+	}
 	if err != nil {
 		return page, nil, err
 	}

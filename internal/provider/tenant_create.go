@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -31,7 +32,7 @@ func (r *tenantResource) Create(ctx context.Context, req resource.CreateRequest,
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	createCtx, cancel := withTimeout(ctx, "create", timeout)
+	createCtx, cancel := withTimeout(app.MakeRegistry(ctx), "create", timeout)
 	defer cancel()
 
 	service, err := r.open(createCtx)
@@ -43,7 +44,12 @@ func (r *tenantResource) Create(ctx context.Context, req resource.CreateRequest,
 	inputs.AdminPassword, inputs.DeletionProtection = password, life.deletionProtection()
 	started := time.Now()
 	tflog.Info(ctx, "creating the tenant", map[string]any{"tenant_name": plan.Name.ValueString()})
-	out, err := service.Provision(createCtx, inputs)
+	defer r.handovers.begin("")()
+	var out provisioning.Outcome
+	wait := &nameWait{r: r, service: service, name: inputs.Name}
+	for again := true; again; again = wait.again(createCtx, err) {
+		out, err = service.Provision(createCtx, inputs)
+	}
 	if out.Tenant.ID == uuid.Nil { // No tenant was created, so there is no state to save.
 		r.conflictDiagnostic(plan, out).add(createCtx, &resp.Diagnostics, err)
 		return
@@ -58,6 +64,7 @@ func (r *tenantResource) Create(ctx context.Context, req resource.CreateRequest,
 	saveState(ctx, &resp.Diagnostics, &resp.State, resp.Identity, plan, out.Tenant)
 	switch {
 	case out.Adopted:
+		r.handovers.adopt(out.Tenant.ID.String())
 		tflog.Info(ctx, "adopted the live tenant, which has the same managed_by and inputs", map[string]any{"tenant_id": out.Tenant.ID.String()})
 	case err == nil:
 		tflog.Info(ctx, "the tenant is live", map[string]any{"tenant_id": out.Tenant.ID.String(), "tenant_name": out.Tenant.Name,
@@ -81,15 +88,20 @@ func (r *tenantResource) conflictDiagnostic(plan tenantModel, out provisioning.O
 	if t := out.ConflictingTenant; t != nil {
 		d.state = fmt.Sprintf("That tenant is %s since %s and was not touched: a tenant that was live is never adopted by accident.",
 			t.Status, t.UpdatedAt.UTC().Format("2006-01-02 15:04 MST"))
-		d.remedy = fmt.Sprintf("If it is the intended tenant, import it: terraform import ADDRESS %s, where ADDRESS is the resource's, "+
-			"such as healthcare_tenant.example. If only its resource was renamed in the configuration, add a moved block. "+
-			"If this apply was to replace it, remove create_before_destroy: the two cannot share a name. "+
-			"Otherwise choose another name or external_id.", t.ID)
+		d.remedy = "If it is the intended tenant, import it with this block, in which ADDRESS is the resource's, such as healthcare_tenant.example:\n\n" +
+			importBlock(*t) + "\n\nIf only its resource was renamed in the configuration, add a moved block. " +
+			"If this apply was to replace it, remove create_before_destroy: the two cannot share a name. " +
+			"Otherwise choose another name or external_id."
 		if t.Status == tenant.StatusArchived {
 			d.remedy = "To bring that tenant back with its data, set unarchive_existing = true. Otherwise choose another external_id: it stays with an archived tenant until that is purged."
 		}
 	}
 	return d
+}
+
+// importBlock returns the block that imports a tenant.
+func importBlock(t tenant.Tenant) string {
+	return fmt.Sprintf("import {\n  to = ADDRESS\n  id = %q\n}", t.ID)
 }
 
 // supersededDiagnostic returns the diagnostic for a tenant that another run claimed. The

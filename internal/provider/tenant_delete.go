@@ -30,7 +30,12 @@ func (r *tenantResource) Delete(ctx context.Context, req resource.DeleteRequest,
 		remedy: "Once the cause is gone, repeat the command. TF_LOG_PROVIDER=DEBUG shows the cause in detail."}
 	id, err := state.tenantID()
 	if err != nil {
-		d.add(ctx, &resp.Diagnostics, errs.Errorf(errs.KindInvalid, "archive tenant", "the id in the state is not a UUID"))
+		d.addInvalidID(ctx, &resp.Diagnostics, state)
+		return
+	}
+	if r.handovers.wasAdopted(id.String()) {
+		resp.Diagnostics.AddWarning("Tenant is not archived", fmt.Sprintf("Tenant %q (%s): another resource of this apply has the same managed_by and inputs, and adopted it. "+
+			"It stays live, and in the state of that resource.\n\nIf a resource's address changes in the configuration, add a moved block.", state.Name.ValueString(), id))
 		return
 	}
 	service, err := r.open(ctx)
@@ -38,6 +43,7 @@ func (r *tenantResource) Delete(ctx context.Context, req resource.DeleteRequest,
 		d.add(ctx, &resp.Diagnostics, err)
 		return
 	}
+	defer r.handovers.begin(id.String())()
 	if _, _, err := r.checkRegistry(ctx, req.Private); err != nil {
 		d.remedy = registryRemedy
 		d.add(ctx, &resp.Diagnostics, err)

@@ -26,6 +26,7 @@ type tenantModel struct {
 	Blueprint            types.String   `tfsdk:"blueprint"`
 	Variables            types.Map      `tfsdk:"variables"`
 	Locale               types.String   `tfsdk:"locale"`
+	AllowConfusableName  types.Bool     `tfsdk:"allow_confusable_name"`
 	BlueprintVersion     types.Int64    `tfsdk:"blueprint_schema_version"`
 	Outputs              types.Map      `tfsdk:"outputs"`
 	DeletionProtection   types.Bool     `tfsdk:"deletion_protection"`
@@ -58,7 +59,7 @@ func (m tenantModel) inputs(managedBy string) tenant.Inputs {
 		Name: m.Name.ValueString(), AdminEmail: m.AdminEmail.ValueString(),
 		AdminFirstName: m.AdminFirstName.ValueString(), AdminLastName: m.AdminLastName.ValueString(),
 		ExternalID: m.ExternalID.ValueString(), Metadata: metadata, ManagedBy: managedBy,
-		Blueprint: m.Blueprint.ValueString(), Variables: variables, Locale: m.Locale.ValueString(),
+		Blueprint: m.Blueprint.ValueString(), Variables: variables, Locale: m.Locale.ValueString(), AllowConfusableName: m.AllowConfusableName.ValueBool(),
 		UnarchiveExisting: m.UnarchiveExisting.ValueBool(),
 	}
 }
@@ -74,6 +75,9 @@ func (m *tenantModel) fill(ctx context.Context, t tenant.Tenant) diag.Diagnostic
 	m.AdminFirstName, m.AdminLastName = newNameValue(t.AdminFirstName), newNameValue(t.AdminLastName)
 	m.AdminPassword = types.StringNull() // Terraform rejects a state with a write-only value.
 	m.ExternalID, m.Locale = nullableString(t.ExternalID), nullableString(t.Locale)
+	if t.AllowConfusableName || !m.AllowConfusableName.IsNull() { // Null and false mean the same.
+		m.AllowConfusableName = types.BoolValue(t.AllowConfusableName)
+	}
 	m.SchemaName, m.DatabaseRole = types.StringValue(t.SchemaName), types.StringValue(t.DatabaseRole)
 	m.Status, m.WelcomeEmailStatus = types.StringValue(string(t.Status)), types.StringValue(string(t.WelcomeEmail))
 	m.SorobanContractID = nullableString(t.ContractID)

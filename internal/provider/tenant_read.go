@@ -36,7 +36,7 @@ func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, res
 	d := diagnostic{operation: "read", name: state.Name.ValueString()}
 	id, err := state.tenantID()
 	if err != nil {
-		d.add(ctx, &resp.Diagnostics, errs.Errorf(errs.KindInvalid, "read tenant", "the id in the state is not a UUID"))
+		d.addInvalidID(ctx, &resp.Diagnostics, state)
 		return
 	}
 	known, identity, err := r.checkRegistry(ctx, req.Private)

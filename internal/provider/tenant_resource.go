@@ -72,7 +72,7 @@ func (r *tenantResource) Schema(ctx context.Context, _ resource.SchemaRequest, r
 			"Delete archives the tenant; **its schema and data stay**, and its name becomes free (see `deletion_policy`).",
 		Attributes: map[string]schema.Attribute{
 			"name": schema.StringAttribute{Required: true, CustomType: nameType{}, Validators: []validator.String{fieldValidator{"name", tenant.CheckName}},
-				MarkdownDescription: "Name of the organisation, 3 to 255 characters, unique among live tenants without regard to case. Can be changed in place."},
+				MarkdownDescription: "Name of the organisation, 3 to 255 characters, unique among live tenants without regard to case and to what cannot be seen. Can be changed in place."},
 			"admin_email": schema.StringAttribute{Required: true, Validators: []validator.String{fieldValidator{"admin_email", tenant.CheckEmail}},
 				MarkdownDescription: "Address of the first administrator, who receives an invitation by mail to choose a password. Can be changed in place."},
 			"admin_first_name": schema.StringAttribute{Required: true, CustomType: nameType{}, Validators: []validator.String{fieldValidator{"admin_first_name", tenant.CheckPersonName}},
@@ -88,6 +88,8 @@ func (r *tenantResource) Schema(ctx context.Context, _ resource.SchemaRequest, r
 			"variables": variablesAttribute(),
 			"locale": schema.StringAttribute{Optional: true, Validators: []validator.String{fieldValidator{"locale", tenant.CheckLocale}},
 				MarkdownDescription: "Language of the mails to the administrator, a BCP 47 tag such as `de-AT`. Default: the blueprint's."},
+			"allow_confusable_name": schema.BoolAttribute{Optional: true,
+				MarkdownDescription: "Let the name look like that of another tenant, through letters of another script, and that of another one like it. Otherwise such a name is refused. Default `false`."},
 			"outputs":                  outputsAttribute(),
 			"blueprint_schema_version": blueprintVersionAttribute(),
 			"deletion_protection":      protectionAttribute(),

@@ -34,7 +34,7 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 	d := diagnostic{operation: "update", name: state.Name.ValueString(), state: "The tenant stays as the state shows it."}
 	id, err := state.tenantID()
 	if err != nil {
-		d.add(ctx, &resp.Diagnostics, errs.Errorf(errs.KindInvalid, "update tenant", "the id in the state is not a UUID"))
+		d.addInvalidID(ctx, &resp.Diagnostics, state)
 		return
 	}
 	service, err := r.open(ctx)
@@ -59,10 +59,18 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 	if live := tenant.Status(state.Status.ValueString()).Live(); !live || !plan.AdminPasswordVersion.Equal(state.AdminPasswordVersion) {
 		inputs.AdminPassword = password
 	}
-	t, err := service.Update(ctx, id, inputs, 0)
+	defer r.handovers.begin(id.String())()
+	var t tenant.Tenant
+	wait := &nameWait{r: r, service: service, name: inputs.Name, ownID: id.String()}
+	for again := true; again; again = wait.again(ctx, err) {
+		t, err = service.Update(ctx, id, inputs, 0)
+	}
 	if err != nil {
-		if fields := errs.FieldsOf(err); errs.KindOf(err) == errs.KindConflict && len(fields) > 0 && fields[0].Field != "blueprint" {
-			d.remedy = "Choose another value. To swap the names of two tenants, give one of them a third name first, in a separate apply."
+		switch fields := errs.FieldsOf(err); {
+		case isNameConflict(err):
+			d.remedy = "Choose another name. " + handoverRemedy
+		case errs.KindOf(err) == errs.KindConflict && len(fields) > 0 && fields[0].Field != "blueprint":
+			d.remedy = "Choose another value."
 		}
 		d.add(ctx, &resp.Diagnostics, err)
 		return

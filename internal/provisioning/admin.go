@@ -69,17 +69,18 @@ func (s *Service) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, er
 
 // Patch changes some of a tenant's inputs; nil keeps a field.
 type Patch struct {
-	Name           *string
-	AdminEmail     *string
-	AdminFirstName *string
-	AdminLastName  *string
-	ExternalID     *string
-	Metadata       *map[string]string // Replaces the whole map.
-	ManagedBy      *string
-	Locale         *string
-	Blueprint      *string            // Must be the tenant's: it never changes.
-	Variables      *map[string]string // Replaces the whole map.
-	AdminPassword  tenant.Password    // Empty keeps the password.
+	Name                *string
+	AdminEmail          *string
+	AdminFirstName      *string
+	AdminLastName       *string
+	ExternalID          *string
+	Metadata            *map[string]string // Replaces the whole map.
+	ManagedBy           *string
+	Locale              *string
+	AllowConfusableName *bool
+	Blueprint           *string            // Must be the tenant's: it never changes.
+	Variables           *map[string]string // Replaces the whole map.
+	AdminPassword       tenant.Password    // Empty keeps the password.
 	// DeletionProtection is Inputs.DeletionProtection.
 	DeletionProtection *bool
 }
@@ -98,6 +99,9 @@ func (p Patch) apply(in tenant.Inputs) tenant.Inputs {
 	set(&in.ManagedBy, p.ManagedBy)
 	set(&in.Locale, p.Locale)
 	set(&in.Blueprint, p.Blueprint)
+	if p.AllowConfusableName != nil {
+		in.AllowConfusableName = *p.AllowConfusableName
+	}
 	if p.Variables != nil {
 		in.Variables = *p.Variables
 	}

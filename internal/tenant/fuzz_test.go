@@ -11,7 +11,8 @@ import (
 // FuzzCheckName: an accepted name is stored as it is compared, and two spellings that
 // compare as equal stay equal.
 func FuzzCheckName(f *testing.F) {
-	for _, seed := range []string{"PG Clinic", " St. Mary's ", "协和医院", "e\u0301cole", "ﬁ clinic", "İstanbul", "ß", "\u200b\u200b\u200b", "a\u0301\u0301\u0301"} {
+	for _, seed := range []string{"PG Clinic", " St. Mary's ", "协和医院", "e\u0301cole", "ﬁ clinic", "İstanbul", "ß", "\u200b\u200b\u200b", "a\u0301\u0301\u0301",
+		"Ünï\u00a0\u2003Clinic", "Сlinic А", "\u1100\u115f\u1161", "a\u034f\u0301b", "\u03b1\u0345\u0301x", "ﷺ ward"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
@@ -27,6 +28,9 @@ func FuzzCheckName(f *testing.F) {
 		}
 		if key := tenant.NameKey(name); key == "" || key != tenant.NameKey(stored) || key != tenant.NameKey(key) {
 			t.Errorf("%q has the key %q, its stored form %q, and the key itself %q", name, key, tenant.NameKey(stored), tenant.NameKey(key))
+		}
+		if a, b := tenant.LookOf(name), tenant.LookOf(stored); string(a.Skeleton) != string(b.Skeleton) || a.Scripts != b.Scripts {
+			t.Errorf("%q and its stored form %q look different", name, stored)
 		}
 	})
 }

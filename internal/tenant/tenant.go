@@ -1,6 +1,6 @@
 // Package tenant has the plain values of the product: tenants, their statuses and steps,
 // the inputs of callers and the rules for them. It does no input or output and imports
-// nothing of this module but errs and invitation.
+// nothing of this module but confusables, errs and invitation.
 package tenant
 
 import (
@@ -26,6 +26,9 @@ type Tenant struct {
 	Metadata       map[string]string
 	ManagedBy      string // The manager, as in the provider's managed_by.
 	Locale         string // A BCP 47 tag, of the mails to its administrator. Empty: the blueprint's.
+	// AllowConfusableName permits that its name looks like that of another tenant, through letters of
+	// another script.
+	AllowConfusableName bool
 
 	Blueprint         string            // What it is made from; never changes.
 	BlueprintRevision int               // That its schema was last brought to; 0: standard, or no schema yet.
@@ -97,7 +100,7 @@ func (t Tenant) Inputs() Inputs {
 	return Inputs{
 		Name: t.Name, AdminEmail: t.AdminEmail, AdminFirstName: t.AdminFirstName,
 		AdminLastName: t.AdminLastName, ExternalID: t.ExternalID, Metadata: t.Metadata, ManagedBy: t.ManagedBy, Locale: t.Locale,
-		Blueprint: t.Blueprint, Variables: t.Variables,
+		Blueprint: t.Blueprint, Variables: t.Variables, AllowConfusableName: t.AllowConfusableName,
 	}
 }
 
@@ -115,6 +118,8 @@ type Inputs struct {
 	Metadata       map[string]string
 	ManagedBy      string // Optional: see Tenant.ManagedBy.
 	Locale         string // Optional: see Tenant.Locale.
+	// AllowConfusableName is optional too: see Tenant.AllowConfusableName.
+	AllowConfusableName bool
 	// Blueprint is what the tenant is made from. It never changes. Empty: StandardBlueprint.
 	Blueprint string
 	// Variables are the blueprint's, as they were given: without its defaults.
@@ -135,7 +140,7 @@ type Inputs struct {
 func (in Inputs) Equal(other Inputs) bool {
 	return in.Name == other.Name && in.AdminEmail == other.AdminEmail &&
 		in.AdminFirstName == other.AdminFirstName && in.AdminLastName == other.AdminLastName &&
-		in.ExternalID == other.ExternalID && in.ManagedBy == other.ManagedBy && in.Locale == other.Locale &&
+		in.ExternalID == other.ExternalID && in.ManagedBy == other.ManagedBy && in.Locale == other.Locale && in.AllowConfusableName == other.AllowConfusableName &&
 		maps.Equal(in.Metadata, other.Metadata) && cmp.Or(in.Blueprint, StandardBlueprint) == cmp.Or(other.Blueprint, StandardBlueprint) && maps.Equal(in.Variables, other.Variables)
 }
 

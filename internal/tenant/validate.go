@@ -10,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/language"
-	"golang.org/x/text/unicode/norm"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
@@ -78,28 +77,7 @@ func (in Inputs) Normalize() (Inputs, error) {
 	return in, nil
 }
 
-// NormalizeName is the form in which names are stored and compared: trimmed, NFC.
-func NormalizeName(s string) string { return norm.NFC.String(strings.TrimSpace(s)) }
-
-// NameKey is the key by which names are compared, ignoring case. It is computed here and
-// not by the database, where case depends on the collation.
-func NameKey(name string) string {
-	return norm.NFC.String(strings.ToLower(strings.ToUpper(NormalizeName(name))))
-}
-
-// CheckName returns an error that says what is wrong with a tenant's (normalized) name.
-func CheckName(name string) error {
-	name = NormalizeName(name)
-	if err := checkText(name, MinNameLength, MaxNameLength); err != nil {
-		return err
-	}
-	if !strings.ContainsFunc(name, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) {
-		return fmt.Errorf("has no letter or digit; give the organisation's name")
-	}
-	return nil
-}
-
-// CheckPersonName does the same for a first or last name.
+// CheckPersonName returns an error that says what is wrong with a first or last name.
 func CheckPersonName(name string) error { return checkText(NormalizeName(name), 1, MaxPersonName) }
 
 // CheckExternalID does the same for an external id.

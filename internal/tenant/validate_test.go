@@ -127,21 +127,6 @@ func TestInputs_NormalizeComposes(t *testing.T) {
 	}
 }
 
-func TestNameKey(t *testing.T) {
-	t.Parallel()
-	for _, pair := range [][2]string{{"Clinic", "CLINIC"}, {"Søn", "SØN"}, {"Cafe\u0301", "CAFÉ"}, {" Clinic", "clinic"}, {"Στάσις", "ΣΤΆΣΙΣ"}} {
-		if tenant.NameKey(pair[0]) != tenant.NameKey(pair[1]) {
-			t.Errorf("%q and %q differ", pair[0], pair[1])
-		}
-	}
-	if tenant.NameKey("Clinic A") == tenant.NameKey("Clinic B") {
-		t.Error("different names have one key")
-	}
-	if n := len(tenant.NameKey(strings.Repeat("ŉ", 255))); n > 1020 {
-		t.Errorf("a key of %d bytes does not fit its column", n)
-	}
-}
-
 func wantFault(t *testing.T, value string, err error, fault string) {
 	t.Helper()
 	switch {

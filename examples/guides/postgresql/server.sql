@@ -14,9 +14,9 @@ GRANT SELECT ON registry, healthcare_migrations, tenant_migrations, tenant_crede
 GRANT SELECT ON blueprints, blueprint_revisions TO platform_server;
 -- Tenants. Their schemas, users and the times of their moves are the workers'.
 GRANT SELECT ON tenants TO platform_server;
-GRANT INSERT (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name, admin_password_hash, external_id,
+GRANT INSERT (id, name, name_key, name_skeleton, name_scripts, allow_confusable_name, schema_name, status, admin_email, admin_first_name, admin_last_name, admin_password_hash, external_id,
     metadata, managed_by, locale, blueprint, variables, deletion_protection, without_contract, without_users, run_owner, run_epoch, run_expires_at, run_lease, audit_seq, audit_head) ON tenants TO platform_server;
-GRANT UPDATE (name, name_key, status, admin_email, admin_first_name, admin_last_name, admin_password_hash, soroban_contract_id,
+GRANT UPDATE (name, name_key, name_skeleton, name_scripts, allow_confusable_name, status, admin_email, admin_first_name, admin_last_name, admin_password_hash, soroban_contract_id,
     provisioning_error, external_id, metadata, managed_by, locale, variables, deletion_protection, hold_reason, hold_by, hold_since, welcome_email, welcome_email_serial, welcome_email_due_at, welcome_email_failures,
     welcome_email_unanswered, welcome_email_claim, invitation_expires_at, invitation_sent_at, invitation_accepted_at, invitation_revoked_at, invitation_reminder_at, invitation_reminder_tries, failure_email_due_at, version, updated_at, attempt, checkpoint, run_owner, run_epoch, run_expires_at, run_lease,
     job_id, last_job_id, move_job_id, audit_seq, audit_head) ON tenants TO platform_server;
@@ -24,7 +24,7 @@ GRANT SELECT, INSERT, UPDATE ON provisioning_logs, tenant_contracts, idempotency
 GRANT USAGE ON SEQUENCE provisioning_log_seq TO platform_server;
 -- Own steps: they are in the log, and an undo can be skipped. Workers send them.
 GRANT SELECT, UPDATE (state, due_at) ON tenant_steps TO platform_server;
-GRANT SELECT, UPDATE ON tenant_counts TO platform_server;
+GRANT SELECT, UPDATE ON tenant_counts, tenant_name_locks TO platform_server;
 GRANT SELECT, INSERT, UPDATE (used_at, revoked_at) ON tenant_invitations TO platform_server;
 GRANT EXECUTE ON FUNCTION tenant_update_admin(uuid, text) TO platform_server;
 -- The audit log: events are added, and never changed.

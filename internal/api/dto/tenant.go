@@ -25,38 +25,39 @@ func NewTenantSummary(t tenant.Tenant) TenantSummary {
 
 // Tenant is a tenant.
 type Tenant struct {
-	ID                 uuid.UUID         `json:"id" format:"uuid" doc:"Identifies the tenant permanently."`
-	Name               string            `json:"name" example:"St. Mary's Clinic"`
-	SchemaName         string            `json:"schemaName" doc:"The PostgreSQL schema with the tenant's data." example:"st_mary_s_clinic_1767225600000"`
-	DatabaseRole       string            `json:"databaseRole" doc:"The PostgreSQL role that can access only this schema."`
-	Status             string            `json:"status" enum:"PENDING,PROVISIONING,ACTIVE,SUSPENDED,FAILED,ARCHIVED"`
-	AdminEmail         string            `json:"adminEmail" example:"ada@st-marys.example"`
-	AdminFirstName     string            `json:"adminFirstName" example:"Ada"`
-	AdminLastName      string            `json:"adminLastName" example:"Lovelace"`
-	SorobanContractID  *string           `json:"sorobanContractId" doc:"The tenant's contract on the Stellar network; null until it is deployed and verified."`
-	ProvisioningError  *string           `json:"provisioningError" doc:"Why the last attempt failed; for display."`
-	ExternalID         *string           `json:"externalId" doc:"The caller's own key."`
-	ManagedBy          *string           `json:"managedBy" doc:"Who manages the tenant."`
-	Metadata           map[string]string `json:"metadata" nullable:"false"`
-	Locale             *string           `json:"locale" doc:"Language of the mails to the administrator, a BCP 47 tag. Null: the blueprint's."`
-	Blueprint          string            `json:"blueprint" doc:"What the tenant is made from." example:"standard"`
-	BlueprintRevision  *int              `json:"blueprintRevision" doc:"The revision that the tenant's schema was last brought to. Null: the blueprint standard, or no schema yet."`
-	SchemaVersion      *int              `json:"schemaVersion" doc:"The number of the blueprint's last migration in the tenant's schema. Null: no schema yet."`
-	Variables          map[string]string `json:"variables" nullable:"false" doc:"The blueprint's variables as they were given."`
-	Outputs            map[string]string `json:"outputs,omitempty" doc:"What the blueprint's own steps answered; can be secrets. Only for callers with the scope tenants:write, and not in lists. Absent without outputs."`
-	WelcomeEmailStatus string            `json:"welcomeEmailStatus" enum:"PENDING,SENT,FAILED,SKIPPED"`
-	Invitation         Invitation        `json:"invitation" doc:"The newest invitation of the administrator."`
-	Attempt            int               `json:"attempt" minimum:"1" doc:"Provisioning attempts so far."`
-	Version            int64             `json:"version" minimum:"1" doc:"Increases with each change; the ETag."`
-	CreatedAt          time.Time         `json:"createdAt"`
-	UpdatedAt          time.Time         `json:"updatedAt"`
-	ActivatedAt        *time.Time        `json:"activatedAt" doc:"When the tenant first became ACTIVE."`
-	SuspendedAt        *time.Time        `json:"suspendedAt" doc:"Since when the tenant is suspended. An archived tenant keeps it, and is SUSPENDED again when it is unarchived."`
-	ArchivedAt         *time.Time        `json:"archivedAt"`
-	PurgedAt           *time.Time        `json:"purgedAt" doc:"When the tenant's schema and role were dropped."`
-	DeletionProtection bool              `json:"deletionProtection" doc:"The tenant is neither archived, while it is live, nor purged."`
-	LegalHold          *LegalHold        `json:"legalHold" doc:"Nothing deletes the tenant's data while there is one. Null: none."`
-	Queued             bool              `json:"queued" doc:"A job for the tenant is queued or running."`
+	ID                  uuid.UUID         `json:"id" format:"uuid" doc:"Identifies the tenant permanently."`
+	Name                string            `json:"name" example:"St. Mary's Clinic"`
+	SchemaName          string            `json:"schemaName" doc:"The PostgreSQL schema with the tenant's data." example:"st_mary_s_clinic_1767225600000"`
+	DatabaseRole        string            `json:"databaseRole" doc:"The PostgreSQL role that can access only this schema."`
+	Status              string            `json:"status" enum:"PENDING,PROVISIONING,ACTIVE,SUSPENDED,FAILED,ARCHIVED"`
+	AdminEmail          string            `json:"adminEmail" example:"ada@st-marys.example"`
+	AdminFirstName      string            `json:"adminFirstName" example:"Ada"`
+	AdminLastName       string            `json:"adminLastName" example:"Lovelace"`
+	SorobanContractID   *string           `json:"sorobanContractId" doc:"The tenant's contract on the Stellar network; null until it is deployed and verified."`
+	ProvisioningError   *string           `json:"provisioningError" doc:"Why the last attempt failed; for display."`
+	ExternalID          *string           `json:"externalId" doc:"The caller's own key."`
+	ManagedBy           *string           `json:"managedBy" doc:"Who manages the tenant."`
+	Metadata            map[string]string `json:"metadata" nullable:"false"`
+	AllowConfusableName bool              `json:"allowConfusableName" doc:"Its name may look like that of another tenant, through letters of another script."`
+	Locale              *string           `json:"locale" doc:"Language of the mails to the administrator, a BCP 47 tag. Null: the blueprint's."`
+	Blueprint           string            `json:"blueprint" doc:"What the tenant is made from." example:"standard"`
+	BlueprintRevision   *int              `json:"blueprintRevision" doc:"The revision that the tenant's schema was last brought to. Null: the blueprint standard, or no schema yet."`
+	SchemaVersion       *int              `json:"schemaVersion" doc:"The number of the blueprint's last migration in the tenant's schema. Null: no schema yet."`
+	Variables           map[string]string `json:"variables" nullable:"false" doc:"The blueprint's variables as they were given."`
+	Outputs             map[string]string `json:"outputs,omitempty" doc:"What the blueprint's own steps answered; can be secrets. Only for callers with the scope tenants:write, and not in lists. Absent without outputs."`
+	WelcomeEmailStatus  string            `json:"welcomeEmailStatus" enum:"PENDING,SENT,FAILED,SKIPPED"`
+	Invitation          Invitation        `json:"invitation" doc:"The newest invitation of the administrator."`
+	Attempt             int               `json:"attempt" minimum:"1" doc:"Provisioning attempts so far."`
+	Version             int64             `json:"version" minimum:"1" doc:"Increases with each change; the ETag."`
+	CreatedAt           time.Time         `json:"createdAt"`
+	UpdatedAt           time.Time         `json:"updatedAt"`
+	ActivatedAt         *time.Time        `json:"activatedAt" doc:"When the tenant first became ACTIVE."`
+	SuspendedAt         *time.Time        `json:"suspendedAt" doc:"Since when the tenant is suspended. An archived tenant keeps it, and is SUSPENDED again when it is unarchived."`
+	ArchivedAt          *time.Time        `json:"archivedAt"`
+	PurgedAt            *time.Time        `json:"purgedAt" doc:"When the tenant's schema and role were dropped."`
+	DeletionProtection  bool              `json:"deletionProtection" doc:"The tenant is neither archived, while it is live, nor purged."`
+	LegalHold           *LegalHold        `json:"legalHold" doc:"Nothing deletes the tenant's data while there is one. Null: none."`
+	Queued              bool              `json:"queued" doc:"A job for the tenant is queued or running."`
 }
 
 // SuspendedTenant is the answer of a suspension.
@@ -109,7 +110,7 @@ func NewTenant(t tenant.Tenant) Tenant {
 		CreatedAt: t.CreatedAt.UTC(), UpdatedAt: t.UpdatedAt.UTC(),
 		SuspendedAt: Time(t.SuspendedAt), DeletionProtection: t.DeletionProtection, LegalHold: newLegalHold(t.Hold),
 		ActivatedAt: Time(t.ActivatedAt), ArchivedAt: Time(t.ArchivedAt), PurgedAt: Time(t.PurgedAt),
-		Queued: t.Queued, Locale: Text(t.Locale), Blueprint: t.Blueprint, BlueprintRevision: number(t.BlueprintRevision), SchemaVersion: number(t.SchemaVersion), Variables: t.Variables, Outputs: t.Outputs,
+		Queued: t.Queued, Locale: Text(t.Locale), AllowConfusableName: t.AllowConfusableName, Blueprint: t.Blueprint, BlueprintRevision: number(t.BlueprintRevision), SchemaVersion: number(t.SchemaVersion), Variables: t.Variables, Outputs: t.Outputs,
 	}
 	if v.Metadata == nil {
 		v.Metadata = map[string]string{}
@@ -139,7 +140,7 @@ func (v Tenant) Tenant() tenant.Tenant {
 		CreatedAt: v.CreatedAt, UpdatedAt: v.UpdatedAt,
 		SuspendedAt: utc(v.SuspendedAt), DeletionProtection: v.DeletionProtection, Hold: v.LegalHold.hold(),
 		ActivatedAt: utc(v.ActivatedAt), ArchivedAt: utc(v.ArchivedAt), PurgedAt: utc(v.PurgedAt),
-		Queued: v.Queued, Locale: value(v.Locale), Blueprint: v.Blueprint, BlueprintRevision: value(v.BlueprintRevision), SchemaVersion: value(v.SchemaVersion),
+		Queued: v.Queued, Locale: value(v.Locale), AllowConfusableName: v.AllowConfusableName, Blueprint: v.Blueprint, BlueprintRevision: value(v.BlueprintRevision), SchemaVersion: value(v.SchemaVersion),
 	}
 	if len(v.Metadata) > 0 {
 		t.Metadata = v.Metadata

@@ -192,18 +192,6 @@ func OptionalString(target **string) FieldReader {
 	}
 }
 
-// OptionalBool reads true or false for an optional field.
-func OptionalBool(target **bool) FieldReader {
-	return func(field string, raw json.RawMessage) []problem.FieldError {
-		var value bool
-		if err := json.Unmarshal(raw, &value); err != nil || string(raw) == "null" {
-			return fieldError(field, "has to be true or false, not "+jsonType(raw))
-		}
-		*target = &value
-		return nil
-	}
-}
-
 // Strings reads an array of minItems to maxItems strings.
 func Strings(target *[]string, minItems, maxItems int) FieldReader {
 	return func(field string, raw json.RawMessage) []problem.FieldError {
@@ -250,6 +238,24 @@ func Int(target *int64, lowest, highest float64, message string) FieldReader {
 			return fieldError(field, message)
 		}
 		*target = int64(n)
+		return nil
+	}
+}
+
+// OptionalBool reads true or false for a field of a patch.
+func OptionalBool(target **bool) FieldReader {
+	return func(field string, raw json.RawMessage) []problem.FieldError {
+		*target = new(bool)
+		return Bool(*target)(field, raw)
+	}
+}
+
+// Bool reads true or false.
+func Bool(target *bool) FieldReader {
+	return func(field string, raw json.RawMessage) []problem.FieldError {
+		if jsonType(raw) != "a boolean" || json.Unmarshal(raw, target) != nil {
+			return fieldError(field, "has to be true or false, not "+jsonType(raw))
+		}
 		return nil
 	}
 }

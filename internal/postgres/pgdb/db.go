@@ -36,6 +36,9 @@ type Options struct {
 	// ManualMigrate disables the migration on first use. By default the registry is
 	// migrated to the newest version.
 	ManualMigrate bool
+	// KeepMissing makes a missing registry an error, KindNotFound, unless the context is of
+	// MakeRegistry. By default the first use makes it.
+	KeepMissing bool
 	// ApplicationName is what pg_stat_activity shows.
 	ApplicationName string
 	// Tracer is called for each statement. Default: none.
@@ -163,10 +166,36 @@ func (db *DB) ReadyPool(ctx context.Context) (*pgxpool.Pool, error) {
 	if db.options.ManualMigrate {
 		key, attempt = "check", db.checkRegistryVersion
 	}
+	if db.options.KeepMissing && ctx.Value(makeRegistryKey{}) == nil {
+		key, attempt = key+" existing", existing(db, attempt)
+	}
 	if err := db.shared(ctx, key, attempt); err != nil {
 		return nil, err
 	}
 	return db.pool, nil
+}
+
+type makeRegistryKey struct{}
+
+// MakeRegistry returns a context whose statements may make a missing registry, in spite of
+// Options.KeepMissing.
+func MakeRegistry(ctx context.Context) context.Context {
+	return context.WithValue(ctx, makeRegistryKey{}, true)
+}
+
+// existing makes an attempt only if the registry exists.
+func existing(db *DB, attempt func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		limited, cancel := context.WithTimeout(ctx, 3*db.options.AnswerTimeout)
+		defer cancel()
+		switch current, err := db.existingVersion(limited); {
+		case err != nil:
+			return Classify(err, "read registry version")
+		case current == 0:
+			return errs.Errorf(errs.KindNotFound, "read registry version", "the database has no registry yet; the first tenant that is created makes it")
+		}
+		return attempt(ctx)
+	}
 }
 
 // shared starts an attempt to prepare the registry, or waits for the current one: with

@@ -25,6 +25,10 @@ const setupSQLState = "HT002"
 // can do. The message says what.
 const workerSQLState = "HT003"
 
+// confusableSQLState is what tenant_name_confusable raises. The message is the name of the other
+// tenant, the detail its id.
+const confusableSQLState = "HT004"
+
 // insufficientPrivilege is the SQLSTATE of a statement that the user may not run.
 const insufficientPrivilege = "42501"
 
@@ -81,6 +85,8 @@ func classifyServerError(err error, pgErr *pgconn.PgError, op string) error {
 		return wrap(errs.KindPermanent, pgErr.Message)
 	case code == workerSQLState:
 		return wrap(errs.KindNoWorker, pgErr.Message)
+	case code == confusableSQLState:
+		return confusableName(err, pgErr, op)
 	case code == "23505":
 		return uniqueViolation(err, pgErr, op)
 	case code == "08P01":
@@ -198,6 +204,16 @@ func uniqueViolation(err error, pgErr *pgconn.PgError, op string) error {
 	return &errs.Error{
 		Kind: errs.KindConflict, Op: op, Message: field + " " + message, Err: err,
 		Fields: []errs.FieldError{{Field: field, Message: message}},
+	}
+}
+
+// confusableName returns the conflict of a name that looks like that of another tenant.
+func confusableName(err error, pgErr *pgconn.PgError, op string) error {
+	message := "looks like " + strconv.Quote(pgErr.Message) + ", the name of the tenant " + pgErr.Detail +
+		", in letters of another script; choose another name, or set allowConfusableName (Terraform: allow_confusable_name) if both are meant"
+	return &errs.Error{
+		Kind: errs.KindConflict, Op: op, Message: "name " + message, Err: err,
+		Fields: []errs.FieldError{{Field: "name", Message: message}},
 	}
 }
 

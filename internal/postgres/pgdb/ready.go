@@ -19,16 +19,10 @@ import (
 // creating the registry.
 func (db *DB) CheckReady(ctx context.Context) error {
 	const op = "check registry"
-	var current int64
-	err := db.pool.QueryRow(ctx, `SELECT coalesce(max(version_id), 0) FROM `+migrationsTable+` WHERE is_applied`).Scan(&current)
+	current, err := db.existingVersion(ctx)
 	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) {
-		switch pgErr.Code {
-		case "42P01": // Nothing was migrated yet.
-			err = nil
-		case "3D000":
-			return errs.Wrap(err, errs.KindTransient, op, "the database does not exist yet")
-		}
+	if errors.As(err, &pgErr) && pgErr.Code == "3D000" {
+		return errs.Wrap(err, errs.KindTransient, op, "the database does not exist yet")
 	}
 	if err != nil {
 		return Classify(err, op)
@@ -40,6 +34,16 @@ func (db *DB) CheckReady(ctx context.Context) error {
 		return registryTooOld(current, newest)
 	}
 	return nil
+}
+
+// existingVersion reads the version of the registry and makes nothing; 0: it does not exist.
+func (db *DB) existingVersion(ctx context.Context) (current int64, err error) {
+	err = db.pool.QueryRow(ctx, `SELECT coalesce(max(version_id), 0) FROM `+migrationsTable+` WHERE is_applied`).Scan(&current)
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && pgErr.Code == "42P01" { // Nothing was migrated yet.
+		err = nil
+	}
+	return current, err
 }
 
 // newestVersionOf returns the highest version in the names of migration files.

@@ -34,6 +34,8 @@ func OneFieldChanged(t *testing.T, from tenant.Inputs) map[string]tenant.Inputs 
 			in.Locale = "de-AT"
 		case field.Type.Kind() == reflect.String:
 			value.SetString("Changed " + field.Name)
+		case field.Type.Kind() == reflect.Bool:
+			value.SetBool(!value.Bool())
 		case field.Type == reflect.TypeFor[map[string]string]():
 			value.Set(reflect.ValueOf(map[string]string{"changed": "yes"}))
 		case field.Type == reflect.TypeFor[*bool]():

@@ -113,8 +113,9 @@ func insertTenant(ctx context.Context, q querier, d tenant.Draft, hash string, l
 	if hash != "" {
 		detail["adminPassword"] = "set"
 	}
+	look := tenant.LookOf(d.Name)
 	args := pgx.StrictNamedArgs{
-		"id": d.ID, "name": d.Name, "name_key": tenant.NameKey(d.Name), "schema_name": d.SchemaName, "status": status,
+		"id": d.ID, "name": d.Name, "name_key": tenant.NameKey(d.Name), "name_skeleton": look.Skeleton, "name_scripts": look.Scripts, "allow_confusable_name": d.AllowConfusableName, "schema_name": d.SchemaName, "status": status,
 		"admin_email": d.AdminEmail, "admin_first_name": d.AdminFirstName, "admin_last_name": d.AdminLastName,
 		"external_id": d.ExternalID, "metadata": notNil(d.Metadata), "managed_by": d.ManagedBy, "locale": d.Locale, "blueprint": d.Blueprint, "variables": notNil(d.Variables),
 		"deletion_protection": d.DeletionProtection, "without_contract": d.WithoutContract, "without_users": d.WithoutUsers,
@@ -122,10 +123,10 @@ func insertTenant(ctx context.Context, q querier, d tenant.Draft, hash string, l
 	}
 	auditlog.AddArgs(ctx, args, audit.ActionCreate, detail)
 	rows, err := q.Query(ctx, `WITH fresh AS (
-			INSERT INTO tenants (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name,
+			INSERT INTO tenants (id, name, name_key, name_skeleton, name_scripts, allow_confusable_name, schema_name, status, admin_email, admin_first_name, admin_last_name,
 			                     external_id, metadata, managed_by, locale, blueprint, variables, deletion_protection, without_contract, without_users, run_owner, run_epoch, run_expires_at, run_lease,
 			                     admin_password_hash, audit_seq, audit_head)
-			SELECT @id::uuid, @name::text, @name_key::text, @schema_name::text, @status::text, @admin_email::text,
+			SELECT @id::uuid, @name::text, @name_key::text, @name_skeleton::bytea, @name_scripts::text, @allow_confusable_name::boolean, @schema_name::text, @status::text, @admin_email::text,
 			       @admin_first_name::text, @admin_last_name::text, nullif(@external_id::text, ''), @metadata::jsonb,
 			       nullif(@managed_by::text, ''), nullif(@locale::text, ''), @blueprint::text, @variables::jsonb, coalesce(@deletion_protection::boolean, false), @without_contract::boolean, @without_users::boolean, nullif(@owner::text, ''), @epoch::bigint,
 			       clock_timestamp() + @ttl::interval, @ttl::interval, nullif(@password_hash::text, ''), 1,
@@ -229,14 +230,35 @@ func claimExisting(ctx context.Context, tx pgx.Tx, d tenant.Draft, hash string, 
 	case d.Blueprint != existing.Tenant.Blueprint:
 		return creation, true, provisioning.ErrOtherBlueprint(existing.Tenant, d.Blueprint)
 	}
+	if err := replaceName(ctx, tx, existing.Tenant, d.Inputs); err != nil {
+		return creation, true, err
+	}
 	run, err := runs.ClaimLocked(ctx, tx, existing, provisioning.ClaimRetry, lease)
 	if err != nil {
 		return creation, true, err
 	}
+	keepName(&run.Tenant, existing.Tenant)
 	if run.Tenant, err = replaceInputs(ctx, tx, run, d.Inputs, hash); err != nil {
 		return creation, true, err
 	}
 	return provisioning.Creation{Tenant: run.Tenant, Run: &run, Continued: true}, true, nil
+}
+
+// replaceName gives a tenant that is continued its new name before it holds one again: the old name
+// may be another tenant's by now, or look like it.
+func replaceName(ctx context.Context, tx pgx.Tx, t tenant.Tenant, in tenant.Inputs) error {
+	if t.Name == in.Name && t.AllowConfusableName == in.AllowConfusableName {
+		return nil
+	}
+	look := tenant.LookOf(in.Name)
+	_, err := tx.Exec(ctx, `UPDATE tenants SET name = $2, name_key = $3, name_skeleton = $4, name_scripts = $5, allow_confusable_name = $6 WHERE id = $1`,
+		t.ID, in.Name, tenant.NameKey(in.Name), look.Skeleton, look.Scripts, in.AllowConfusableName)
+	return err
+}
+
+// keepName undoes replaceName in a tenant that was read after it, so that replaceInputs records the change.
+func keepName(t *tenant.Tenant, before tenant.Tenant) {
+	t.Name, t.AllowConfusableName = before.Name, before.AllowConfusableName
 }
 
 // replaceInputs replaces the inputs of a continued tenant by those of the draft.

@@ -142,6 +142,11 @@ func (s *Creations) submitExisting(ctx context.Context, tx pgx.Tx, d tenant.Draf
 // requeueAttempt queues a locked tenant that ended without being live. Without inputs it
 // keeps its inputs and password.
 func (s *Creations) requeueAttempt(ctx context.Context, tx pgx.Tx, locked tenantrow.Row, in *tenant.Inputs, hash string) (provisioning.Submission, error) {
+	if in != nil {
+		if err := replaceName(ctx, tx, locked.Tenant, *in); err != nil {
+			return provisioning.Submission{}, err
+		}
+	}
 	rows, _ := tx.Query(ctx, `WITH again AS (
 			UPDATE tenants SET `+runs.NewAttemptSetItems+` status = 'PROVISIONING', provisioning_error = NULL, updated_at = now(), version = version + 1
 			WHERE id = $1 RETURNING *
@@ -153,6 +158,7 @@ func (s *Creations) requeueAttempt(ctx context.Context, tx pgx.Tx, locked tenant
 	}
 	err = auditlog.Append(ctx, tx, requeued.Tenant.ID, audit.ActionRetry, map[string]any{"attempt": requeued.Tenant.Attempt})
 	if err == nil && in != nil {
+		keepName(&requeued.Tenant, locked.Tenant)
 		requeued.Tenant, err = replaceInputs(ctx, tx, requeued.Run, *in, hash)
 	}
 	submission := provisioning.Submission{Tenant: requeued.Tenant, Continued: true}

@@ -83,7 +83,9 @@ func writeInputs(ctx context.Context, tx pgx.Tx, run provisioning.Run, in tenant
 	if wanted := cmp.Or(in.Blueprint, tenant.StandardBlueprint); wanted != run.Tenant.Blueprint {
 		return run.Tenant, provisioning.ErrOtherBlueprint(run.Tenant, wanted)
 	}
-	rows, _ := tx.Query(ctx, `UPDATE tenants SET name = @name, name_key = @name_key, admin_email = @admin_email,
+	look := tenant.LookOf(in.Name)
+	rows, _ := tx.Query(ctx, `UPDATE tenants SET name = @name, name_key = @name_key, name_skeleton = @name_skeleton, name_scripts = @name_scripts,
+			allow_confusable_name = @allow_confusable_name, admin_email = @admin_email,
 			admin_first_name = @admin_first_name, admin_last_name = @admin_last_name,
 			external_id = nullif(@external_id::text, ''), metadata = @metadata, managed_by = nullif(@managed_by::text, ''),
 			locale = nullif(@locale::text, ''), variables = @variables,
@@ -93,7 +95,8 @@ func writeInputs(ctx context.Context, tx pgx.Tx, run provisioning.Run, in tenant
 			updated_at = now(), version = version + 1
 		WHERE id = @id RETURNING `+tenantrow.Columns,
 		pgx.StrictNamedArgs{
-			"id": run.Tenant.ID, "name": in.Name, "name_key": tenant.NameKey(in.Name), "admin_email": in.AdminEmail,
+			"id": run.Tenant.ID, "name": in.Name, "name_key": tenant.NameKey(in.Name), "name_skeleton": look.Skeleton, "name_scripts": look.Scripts,
+			"allow_confusable_name": in.AllowConfusableName, "admin_email": in.AdminEmail,
 			"admin_first_name": in.AdminFirstName, "admin_last_name": in.AdminLastName, "external_id": in.ExternalID,
 			"metadata": notNil(in.Metadata), "managed_by": in.ManagedBy, "locale": in.Locale, "variables": notNil(in.Variables), "password": password,
 			"deletion_protection": in.DeletionProtection,
@@ -193,6 +196,9 @@ func auditedChanges(before tenant.Tenant, to tenant.Inputs, password *string) ma
 		if field.from != field.to {
 			changed[field.name] = map[string]string{"from": field.from, "to": field.to}
 		}
+	}
+	if from.AllowConfusableName != to.AllowConfusableName {
+		changed["allowConfusableName"] = map[string]bool{"from": from.AllowConfusableName, "to": to.AllowConfusableName}
 	}
 	if !maps.Equal(from.Metadata, to.Metadata) {
 		changed["metadata"] = map[string]any{"from": from.Metadata, "to": to.Metadata}

@@ -84,6 +84,16 @@ func (r *Registry) Count(statuses ...tenant.Status) int {
 	return len(r.All(statuses...))
 }
 
+// Live are the names of the ACTIVE tenants, by id.
+func (r *Registry) Live() map[string]string {
+	r.t.Helper()
+	names := map[string]string{}
+	for _, t := range r.All(tenant.StatusActive) {
+		names[t.ID] = t.Name
+	}
+	return names
+}
+
 // Unarchived is the number of tenants that are not archived.
 func (r *Registry) Unarchived() int {
 	r.t.Helper()

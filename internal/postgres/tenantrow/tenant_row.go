@@ -18,7 +18,7 @@ import (
 
 // Columns are read by Scan, in this order.
 const Columns = `id, name, admin_email, admin_first_name, admin_last_name, coalesce(external_id, ''),
-	metadata, coalesce(managed_by, ''), coalesce(locale, ''), blueprint, coalesce(blueprint_revision, 0), variables, outputs, coalesce(schema_version, 0), without_contract, without_users, adopted, status, schema_name, coalesce(soroban_contract_id, ''),
+	metadata, coalesce(managed_by, ''), coalesce(locale, ''), allow_confusable_name, blueprint, coalesce(blueprint_revision, 0), variables, outputs, coalesce(schema_version, 0), without_contract, without_users, adopted, status, schema_name, coalesce(soroban_contract_id, ''),
 	coalesce(provisioning_error, ''), welcome_email, ` + InvitationStatus + `, invitation_sent_at, invitation_expires_at, invitation_accepted_at, attempt, version,
 	created_at, updated_at, activated_at, suspended_at, archived_at, purged_at, deletion_protection, coalesce(hold_reason, ''), coalesce(hold_by, ''), hold_since, job_id IS NOT NULL`
 
@@ -71,7 +71,7 @@ type nullableTimes struct{ activated, suspended, archived, purged, sent, expires
 func scanTargets(t *tenant.Tenant, optional *nullableTimes) []any {
 	return []any{
 		&t.ID, &t.Name, &t.AdminEmail, &t.AdminFirstName, &t.AdminLastName, &t.ExternalID,
-		&t.Metadata, &t.ManagedBy, &t.Locale, &t.Blueprint, &t.BlueprintRevision, &t.Variables, &t.Outputs, &t.SchemaVersion, &t.WithoutContract, &t.WithoutUsers, &t.Adopted, &t.Status, &t.SchemaName, &t.ContractID,
+		&t.Metadata, &t.ManagedBy, &t.Locale, &t.AllowConfusableName, &t.Blueprint, &t.BlueprintRevision, &t.Variables, &t.Outputs, &t.SchemaVersion, &t.WithoutContract, &t.WithoutUsers, &t.Adopted, &t.Status, &t.SchemaName, &t.ContractID,
 		&t.ProvisioningError, &t.WelcomeEmail, &t.Invitation.Status, &optional.sent, &optional.expires, &optional.accepted, &t.Attempt, &t.Version,
 		&t.CreatedAt, &t.UpdatedAt, &optional.activated, &optional.suspended, &optional.archived, &optional.purged,
 		&t.DeletionProtection, &t.Hold.Reason, &t.Hold.By, &optional.held, &t.Queued,

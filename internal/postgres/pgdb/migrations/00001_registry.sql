@@ -8,7 +8,10 @@
 CREATE TABLE tenants (
     id                     uuid PRIMARY KEY,
     name                   varchar(255) NOT NULL,
-    name_key               varchar(1020) NOT NULL, -- the name for comparison, without regard to case; computed by the program
+    name_key               varchar(1020) NOT NULL, -- the name for comparison, without regard to case and to what cannot be seen; computed by the program
+    name_skeleton          bytea, -- names that look alike have the same (UTS 39); computed by the program, as is the next; null: it is not compared
+    name_scripts           text, -- that the name is written in, with spaces in between
+    allow_confusable_name  boolean NOT NULL DEFAULT false, -- the name may look like that of another tenant, and that of another one like it
     schema_name            varchar(63) NOT NULL CONSTRAINT tenants_schema_name UNIQUE
                            CHECK (schema_name <> '' AND NOT starts_with(schema_name, 'pg_')), -- that of an adopted tenant has the name that it had
     status                 text NOT NULL DEFAULT 'PENDING'
@@ -92,6 +95,7 @@ CREATE UNIQUE INDEX tenants_name_unique ON tenants (name_key) WHERE status IN ('
 CREATE UNIQUE INDEX tenants_external_id ON tenants (external_id) WHERE purged_at IS NULL;
 CREATE INDEX tenants_purged_external_id ON tenants (external_id, purged_at) WHERE purged_at IS NOT NULL AND external_id IS NOT NULL;
 CREATE INDEX tenants_name_key ON tenants (name_key);
+CREATE INDEX tenants_name_skeleton ON tenants (name_skeleton) WHERE status IN ('PENDING', 'PROVISIONING', 'ACTIVE', 'SUSPENDED');
 CREATE INDEX tenants_page ON tenants (created_at DESC, id DESC);
 -- Pages of one status. PROVISIONING and ACTIVE are left out, so that a provisioning
 -- writes no entry here: few tenants are PROVISIONING, and nearly all are ACTIVE.
@@ -172,6 +176,36 @@ END $$;
 -- +goose StatementEnd
 CREATE TRIGGER tenants_not_archived BEFORE UPDATE OF status ON tenants FOR EACH ROW
     WHEN (OLD.status = 'ARCHIVED' AND NEW.status <> 'ARCHIVED') EXECUTE FUNCTION tenant_not_archived();
+
+-- Transactions that give tenants names of one skeleton wait for each other at one of these rows: each
+-- would miss the other's tenant. Rows, because every login of the database can take advisory locks.
+CREATE TABLE tenant_name_locks (slot smallint PRIMARY KEY);
+INSERT INTO tenant_name_locks SELECT generate_series(0, 255);
+
+-- +goose StatementBegin
+-- Refuses a name that looks like that of another tenant, through letters of other scripts.
+CREATE FUNCTION tenant_name_confusable() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    other record;
+BEGIN
+    PERFORM FROM tenant_name_locks WHERE slot = get_byte(NEW.name_skeleton, 0) FOR UPDATE;
+    SELECT id, name INTO other FROM tenants
+     WHERE name_skeleton = NEW.name_skeleton AND status IN ('PENDING', 'PROVISIONING', 'ACTIVE', 'SUSPENDED')
+       AND (name_scripts <> NEW.name_scripts OR position(' ' IN name_scripts) > 0) AND NOT allow_confusable_name AND id <> NEW.id LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'HT004', MESSAGE = other.name, DETAIL = other.id::text;
+    END IF;
+    RETURN NULL;
+END $$;
+-- +goose StatementEnd
+CREATE TRIGGER tenants_confusable_rows AFTER INSERT ON tenants FOR EACH ROW
+    WHEN (NEW.name_skeleton IS NOT NULL AND NOT NEW.allow_confusable_name AND NEW.status IN ('PENDING', 'PROVISIONING', 'ACTIVE', 'SUSPENDED'))
+    EXECUTE FUNCTION tenant_name_confusable();
+CREATE TRIGGER tenants_confusable_updates AFTER UPDATE OF status, name_skeleton, name_scripts, allow_confusable_name ON tenants FOR EACH ROW
+    WHEN (NEW.name_skeleton IS NOT NULL AND NOT NEW.allow_confusable_name AND NEW.status IN ('PENDING', 'PROVISIONING', 'ACTIVE', 'SUSPENDED')
+        AND (OLD.status NOT IN ('PENDING', 'PROVISIONING', 'ACTIVE', 'SUSPENDED') OR OLD.allow_confusable_name
+            OR (OLD.name_skeleton, OLD.name_scripts) IS DISTINCT FROM (NEW.name_skeleton, NEW.name_scripts)))
+    EXECUTE FUNCTION tenant_name_confusable();
 
 -- What tenants are made from, beside the blueprint standard, which is part of the program.
 CREATE TABLE blueprints (
@@ -625,5 +659,5 @@ END $$;
 -- The registry's own tables and functions. What else is in the schema is the platform's.
 SELECT revoke_defaults('public', '{registry%,tenant%,blueprint%,provisioning_%,stellar_%,audit_%,api_keys,idempotency_keys,purge_certificates,healthcare_%,revoke_defaults}');
 
-REVOKE EXECUTE ON FUNCTION tenant_fence(uuid, bigint, text, text, uuid, integer, integer), tenant_count(), tenant_not_archived(), tenant_check_restored(), tenant_contract_due(), tenant_update_admin(uuid, text), revoke_defaults(text, text[]),
+REVOKE EXECUTE ON FUNCTION tenant_fence(uuid, bigint, text, text, uuid, integer, integer), tenant_count(), tenant_not_archived(), tenant_check_restored(), tenant_name_confusable(), tenant_contract_due(), tenant_update_admin(uuid, text), revoke_defaults(text, text[]),
     audit_append(uuid, text, text, jsonb, jsonb), audit_hash(bytea, uuid, bigint, timestamptz, text, text, uuid, jsonb, jsonb) FROM PUBLIC;

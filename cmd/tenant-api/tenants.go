@@ -15,6 +15,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
@@ -119,12 +120,12 @@ func listTenants(cmd *cobra.Command, s *app.Services, q tenant.ListQuery, limit 
 
 // openTenant opens the services, which the caller closes, and reads a tenant with find, which is
 // tenantArg.find or findArchived.
-func (a *cli) openTenant(cmd *cobra.Command, arg string, find func(tenantArg, context.Context, *app.Services) (tenant.Tenant, error)) (*registryServices, tenant.Tenant, error) {
+func (a *cli) openTenant(cmd *cobra.Command, arg string, find func(tenantArg, context.Context, *app.Services) (tenant.Tenant, error), further ...groupReader) (*registryServices, tenant.Tenant, error) {
 	named, err := parseTenants(cmd, []string{arg})
 	if err != nil {
 		return nil, tenant.Tenant{}, err
 	}
-	s, err := a.services(cmd.Context())
+	s, err := a.services(cmd.Context(), further...)
 	if err != nil {
 		return nil, tenant.Tenant{}, err
 	}
@@ -195,14 +196,12 @@ due welcome mails are sent, expired logins are dropped, expired rows are deleted
 due contracts are reconciled.`,
 		Example: "  tenant-api tenants reconcile",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := a.readSettings()
+			var l config.Log
+			s, err := a.readSettings(into(&l, config.ReadLog))
 			if err != nil {
 				return err
 			}
-			log, err := a.logger()
-			if err != nil {
-				return err
-			}
+			log := newLogger(l)
 			p, err := newComponents(cmd.Context(), s, componentOptions{log: log})
 			if err != nil {
 				return err

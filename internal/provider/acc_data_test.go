@@ -149,6 +149,7 @@ output "x" {
 	w.test(
 		call(`slug("ab")`, "name has 2 characters; at least 3 are needed"),
 		call(`contract_id("", "G", "x")`, "network is empty"),
+		call(`contract_id("testnt", "G", "x")`, `network is "testnt", which is no network (did you mean "testnet"?)`),
 		call(`contract_id("testnet", "GABC", "01a2032d-a32c-7643-bc92-bd01bfc32875")`, "is not an account address"),
 		call(`contract_id("testnet", "`+w.deployer()+`", "x")`, "tenant_id is not a UUID"),
 		secret,

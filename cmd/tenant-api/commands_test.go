@@ -100,10 +100,17 @@ func TestCommands_Keys(t *testing.T) {
 	p.call(http.MethodGet, "/admin/tenants", nil).want(t, http.StatusUnauthorized) // Immediately.
 	w.mustRun("apikey", "list").want(t, 0, "revoked")
 	w.run("apikey", "create", "--name", "x", "--scope", "admin", "--expires", "0s").want(t, 2, "--expires is 0s")
+	w.run("apikey", "create", "--name", "x", "--scope", "admin", "--rate-limit", "0").want(t, 2, "--rate-limit is 0; give 1 to 1000000 requests per minute")
+	w.mustRun("apikey", "create", "--name", "slow", "--scope", "admin", "--rate-limit", "7")
+	w.mustRun("apikey", "list").want(t, 0, "PER MINUTE", "admin                       7 ")
+	w.mustRun("apikey", "list", "--json").want(t, 0, `"rateLimit": 7`, `"rateLimit": null`)
 
 	w.mustRun("tenants", "verify", "--offline").want(t, 0, "0 findings")
+	w.registry.SetRateLimit("slow", 70)
+	w.run("tenants", "verify", "--offline").want(t, 3, "1 findings", "has other scopes or another rate limit than it was created with")
+	w.registry.SetRateLimit("slow", 7)
 	w.registry.SetScopes(access.ScopeAdmin)
-	w.run("tenants", "verify", "--offline").want(t, 3, "registry: API key: the API key", "has other scopes than it was created with")
+	w.run("tenants", "verify", "--offline").want(t, 3, "registry: API key: the API key", "has other scopes or another rate limit than it was created with")
 }
 
 func TestServe_RefusesPublicAddressWithoutKeys(t *testing.T) {

@@ -86,7 +86,7 @@ var settings = describe([]description{
 	{WorkerCount, groupServer, "tenants provisioned at once", "8, or the number of channels if that is larger"},
 	{TrustedProxies, groupServer, "addresses and networks of proxies whose X-Forwarded-For is used, as 10.0.0.7,10.1.0.0/24; without it clients are known by the address of their connection", ""},
 	{CORSOrigins, groupServer, "origins whose pages may call the operations for invitations from a browser, as https://app.platform.example; no operation that needs a key", ""},
-	{RateLimit, groupServer, "requests per minute and key", "100"},
+	{RateLimit, groupServer, "requests per minute and key; a key can have its own, see tenant-api apikey create", "100"},
 	{PurgeRetention, groupServer, "minimum time between archiving and purging a tenant", "720h"},
 	{OIDCIssuer, groupServer, "issuer whose tokens are accepted besides API keys; needs AUTH_OIDC_AUDIENCE", ""},
 	{OIDCAudience, groupServer, "audience that these tokens must have; needs AUTH_OIDC_ISSUER", ""},

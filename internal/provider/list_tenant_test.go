@@ -234,7 +234,7 @@ func serveTenants(t *testing.T, database string) (url, token string, requests *a
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { handler.Close(context.Background()) })
-	key, secret, err := access.NewKey("list", []access.Scope{access.ScopeRead}, 0, time.Now())
+	key, secret, err := access.NewKey(access.KeyRequest{Name: "list", Scopes: []access.Scope{access.ScopeRead}}, time.Now())
 	if err == nil {
 		err = db.APIKeys.Create(ctx, key)
 	}

@@ -27,8 +27,9 @@ type KeyStore interface {
 
 // Identity is an authenticated caller.
 type Identity struct {
-	Caller audit.Caller
-	Scopes []access.Scope
+	Caller    audit.Caller
+	Scopes    []access.Scope
+	RateLimit int // Requests per minute; 0: the server's.
 
 	key       access.Key // Zero for a token of the issuer.
 	expiresAt time.Time  // Zero: never.
@@ -88,7 +89,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, token string) (Identit
 	}
 	return Identity{
 		Caller: audit.Caller{Kind: audit.CallerAPIKey, ID: key.Prefix, Name: key.Name},
-		Scopes: key.Scopes, key: key, expiresAt: key.ExpiresAt,
+		Scopes: key.Scopes, RateLimit: key.RateLimit, key: key, expiresAt: key.ExpiresAt,
 	}, nil
 }
 

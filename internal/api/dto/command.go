@@ -26,6 +26,7 @@ type Key struct {
 	Name       string     `json:"name"`
 	State      string     `json:"state"` // active, revoked or expired.
 	Scopes     []string   `json:"scopes"`
+	RateLimit  *int       `json:"rateLimit"` // Requests per minute; null: the server's.
 	CreatedAt  time.Time  `json:"createdAt"`
 	ExpiresAt  *time.Time `json:"expiresAt"` // Null: never.
 	RevokedAt  *time.Time `json:"revokedAt"`
@@ -40,6 +41,9 @@ func NewKey(k access.Key, now time.Time) Key {
 	}
 	for i, s := range k.Scopes {
 		v.Scopes[i] = string(s)
+	}
+	if k.RateLimit != 0 {
+		v.RateLimit = &k.RateLimit
 	}
 	switch {
 	case !k.RevokedAt.IsZero():

@@ -436,6 +436,7 @@ CREATE TABLE api_keys (
     prefix       varchar(16) NOT NULL CONSTRAINT api_keys_prefix UNIQUE,
     secret_hash  bytea NOT NULL CHECK (octet_length(secret_hash) = 32),
     scopes       text[] NOT NULL,
+    rate_limit   integer CHECK (rate_limit > 0), -- requests per minute; null: the server's
     created_at   timestamptz NOT NULL DEFAULT now(),
     expires_at   timestamptz,
     revoked_at   timestamptz,

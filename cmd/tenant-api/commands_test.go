@@ -106,11 +106,23 @@ func TestCommands_Keys(t *testing.T) {
 	w.mustRun("apikey", "list", "--json").want(t, 0, `"rateLimit": 7`, `"rateLimit": null`)
 
 	w.mustRun("tenants", "verify", "--offline").want(t, 0, "0 findings")
+	for _, bad := range [][]string{{"region"}, {"=eu"}, {"region=eu", "region=us"}} {
+		args := []string{"apikey", "create", "--name", "x", "--scope", "admin"}
+		for _, pair := range bad {
+			args = append(args, "--only-metadata", pair)
+		}
+		w.run(args...).want(t, 2, "--only-metadata is ", "give each key once, as region=eu")
+	}
+	narrowed := w.start(strings.TrimSpace(w.mustRun("apikey", "create", "--name", "eu", "--scope", "admin", "--only-metadata", "region=eu", "--only-metadata", "note=a=b,c").out), "serve", "--worker=false")
+	narrowed.call(http.MethodGet, "/admin/tenants", nil).want(t, http.StatusOK)
+	narrowed.call(http.MethodGet, "/admin/blueprints", nil).want(t, http.StatusForbidden)
+	w.mustRun("apikey", "list").want(t, 0, "ONLY METADATA", "note=a=b,c region=eu")
+	w.mustRun("apikey", "list", "--json").want(t, 0, `"note": "a=b,c"`, `"onlyMetadata": {}`)
 	w.registry.SetRateLimit("slow", 70)
-	w.run("tenants", "verify", "--offline").want(t, 3, "1 findings", "has other scopes or another rate limit than it was created with")
+	w.run("tenants", "verify", "--offline").want(t, 3, "1 findings", "has other scopes, tenants or another rate limit than it was created with")
 	w.registry.SetRateLimit("slow", 7)
 	w.registry.SetScopes(access.ScopeAdmin)
-	w.run("tenants", "verify", "--offline").want(t, 3, "registry: API key: the API key", "has other scopes or another rate limit than it was created with")
+	w.run("tenants", "verify", "--offline").want(t, 3, "registry: API key: the API key", "has other scopes, tenants or another rate limit than it was created with")
 }
 
 func TestServe_RefusesPublicAddressWithoutKeys(t *testing.T) {

@@ -24,12 +24,17 @@ const MaxKeyName = 100
 // Key is an API key as the registry stores it. A zero time means that the event has not
 // happened, or that the key does not expire.
 type Key struct {
-	ID         uuid.UUID
-	Name       string
-	Prefix     string // Finds the key; not secret.
-	Hash       [sha256.Size]byte
-	Scopes     []Scope
-	RateLimit  int // Requests per minute; 0: the server's.
+	ID        uuid.UUID
+	Name      string
+	Prefix    string // Finds the key; not secret.
+	Hash      [sha256.Size]byte
+	Scopes    []Scope
+	RateLimit int // Requests per minute; 0: the server's.
+
+	// OnlyMetadata narrows the key: it is only for tenants whose metadata has all of these pairs.
+	// Empty: for all tenants.
+	OnlyMetadata tenant.MetadataFilter
+
 	CreatedAt  time.Time
 	ExpiresAt  time.Time
 	RevokedAt  time.Time
@@ -42,6 +47,8 @@ type KeyRequest struct {
 	Scopes    []Scope
 	TTL       time.Duration // How long it is valid; 0: until it is revoked.
 	RateLimit int           // Requests per minute; 0: the server's.
+
+	OnlyMetadata tenant.MetadataFilter // The only tenants that it is for; empty: all.
 }
 
 // MaxRateLimit is the most requests per minute that a key can have.
@@ -65,6 +72,9 @@ func NewKey(r KeyRequest, now time.Time) (Key, config.Secret, error) {
 	case r.RateLimit < 0 || r.RateLimit > MaxRateLimit:
 		return invalid("rateLimit", fmt.Sprintf("is out of range; give 1 to %d requests per minute, or none for the server's RATE_LIMIT", MaxRateLimit))
 	}
+	if err := tenant.CheckMetadata(r.OnlyMetadata); err != nil {
+		return invalid("onlyMetadata", err.Error())
+	}
 	if err := validateScopes(r.Scopes); err != nil {
 		return Key{}, "", err
 	}
@@ -73,7 +83,7 @@ func NewKey(r KeyRequest, now time.Time) (Key, config.Secret, error) {
 		return Key{}, "", errs.Wrap(err, errs.KindPermanent, "create API key", "the system returned no random numbers")
 	}
 	token := newToken()
-	key := Key{ID: id, Name: name, Prefix: token.prefix, Hash: token.hash(), Scopes: r.Scopes, RateLimit: r.RateLimit, CreatedAt: now}
+	key := Key{ID: id, Name: name, Prefix: token.prefix, Hash: token.hash(), Scopes: r.Scopes, RateLimit: r.RateLimit, OnlyMetadata: r.OnlyMetadata, CreatedAt: now}
 	if r.TTL > 0 {
 		key.ExpiresAt = now.Add(r.TTL)
 	}

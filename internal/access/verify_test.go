@@ -10,6 +10,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 func TestVerify(t *testing.T) {
@@ -158,6 +159,8 @@ func TestNewKey(t *testing.T) {
 			_, _, err = access.NewKey(access.KeyRequest{Name: "ci", Scopes: access.Scopes(), RateLimit: limit}, now)
 			wantField(t, err, "rateLimit")
 		}
+		_, _, err = access.NewKey(access.KeyRequest{Name: "ci", Scopes: access.Scopes(), OnlyMetadata: tenant.MetadataFilter{strings.Repeat("k", 64): ""}}, now)
+		wantField(t, err, "onlyMetadata")
 	})
 }
 

@@ -55,7 +55,7 @@ func (listedTenant) Schema(r huma.Registry) *huma.Schema {
 }
 
 func (s *Server) listTenants(ctx context.Context, in *listTenantsInput) (*bodyOutput[tenantPage], error) {
-	q := tenant.ListQuery{Status: tenant.Status(in.Status), Text: in.Q, Blueprint: in.Blueprint, Invitation: invitation.Status(in.Invitation), Limit: in.Limit}
+	q := tenant.ListQuery{Status: tenant.Status(in.Status), Text: in.Q, Blueprint: in.Blueprint, Invitation: invitation.Status(in.Invitation), Limit: in.Limit, Visible: tenant.Visible(ctx)}
 	key := dto.TenantList(q, in.Name, in.ExternalID)
 	if in.Cursor != "" {
 		after, ok := dto.OpenTenantCursor(key, in.Cursor)
@@ -99,6 +99,8 @@ func (s *Server) findTenant(ctx context.Context, in *listTenantsInput) (*bodyOut
 		return empty, nil
 	case err != nil:
 		return nil, err
+	case !tenant.Visible(ctx).Matches(t.Metadata):
+		return empty, nil
 	case in.Status != "" && in.Status != string(t.Status), in.Q != "" && !matchesText(t, in.Q), in.Blueprint != "" && in.Blueprint != t.Blueprint,
 		in.Invitation != "" && in.Invitation != string(t.Invitation.Status),
 		in.Name != "" && tenant.NameKey(in.Name) != tenant.NameKey(t.Name):

@@ -49,6 +49,8 @@ func TestDB_List(t *testing.T) {
 	special.AdminEmail = "Grace@Other.example"
 	b.ActiveTenant(special)
 	b.Exec(`UPDATE tenants SET blueprint = 'clinic' WHERE name IN ('Clinic 1', 'Clinic 2')`)
+	b.Exec(`UPDATE tenants SET metadata = '{"zone": "a", "x": "y"}' WHERE name = 'Clinic 1'`)
+	b.Exec(`UPDATE tenants SET metadata = '{"zone": "a", "tier": "1"}' WHERE name = 'Clinic 3'`)
 	b.Exec(`UPDATE tenants SET created_at = '2026-01-01'`) // Then the ID decides the order, and no tenant appears twice.
 
 	for _, limit := range []int{1, 2, 3, 100} {
@@ -57,31 +59,38 @@ func TestDB_List(t *testing.T) {
 			t.Errorf("limit %d: %v of %d", limit, names, total)
 		}
 	}
-	for q, want := range map[tenant.ListQuery]string{
-		{Status: tenant.StatusFailed}:                       "Clinic 3,Clinic 1",
-		{Status: tenant.StatusProvisioning}:                 "Clinic 4,Clinic 2,Clinic 0",
-		{Status: tenant.StatusArchived}:                     "",
-		{Text: "SØN"}:                                       `100%_Søn\Clinic`,
-		{Text: "%_s"}:                                       `100%_Søn\Clinic`,
-		{Text: `n\c`}:                                       `100%_Søn\Clinic`,
-		{Text: "%"}:                                         `100%_Søn\Clinic`,
-		{Text: "grace@other"}:                               `100%_Søn\Clinic`,
-		{Text: "clinic 1", Status: tenant.StatusFailed}:     "Clinic 1",
-		{Text: "clinic 1", Status: tenant.StatusActive}:     "",
-		{Text: "clinic _"}:                                  "",
-		{Text: "'; DROP TABLE tenants; --"}:                 "",
-		{Text: "clinic", Status: tenant.StatusProvisioning}: "Clinic 4,Clinic 2,Clinic 0",
-		{Blueprint: "clinic"}:                               "Clinic 2,Clinic 1",
-		{Blueprint: "standard"}:                             `100%_Søn\Clinic,Clinic 4,Clinic 3,Clinic 0`,
-		{Blueprint: "other"}:                                "",
-		{Blueprint: "clinic", Status: tenant.StatusFailed}:  "Clinic 1",
-		{Blueprint: "clinic", Text: "clinic 2"}:             "Clinic 2",
-		{Blueprint: "clinic", Text: "søn"}:                  "",
+	for _, c := range []struct {
+		q    tenant.ListQuery
+		want string
+	}{
+		{tenant.ListQuery{Status: tenant.StatusFailed}, "Clinic 3,Clinic 1"},
+		{tenant.ListQuery{Status: tenant.StatusProvisioning}, "Clinic 4,Clinic 2,Clinic 0"},
+		{tenant.ListQuery{Status: tenant.StatusArchived}, ""},
+		{tenant.ListQuery{Text: "SØN"}, `100%_Søn\Clinic`},
+		{tenant.ListQuery{Text: "%_s"}, `100%_Søn\Clinic`},
+		{tenant.ListQuery{Text: `n\c`}, `100%_Søn\Clinic`},
+		{tenant.ListQuery{Text: "%"}, `100%_Søn\Clinic`},
+		{tenant.ListQuery{Text: "grace@other"}, `100%_Søn\Clinic`},
+		{tenant.ListQuery{Text: "clinic 1", Status: tenant.StatusFailed}, "Clinic 1"},
+		{tenant.ListQuery{Text: "clinic 1", Status: tenant.StatusActive}, ""},
+		{tenant.ListQuery{Text: "clinic _"}, ""},
+		{tenant.ListQuery{Text: "'; DROP TABLE tenants; --"}, ""},
+		{tenant.ListQuery{Text: "clinic", Status: tenant.StatusProvisioning}, "Clinic 4,Clinic 2,Clinic 0"},
+		{tenant.ListQuery{Blueprint: "clinic"}, "Clinic 2,Clinic 1"},
+		{tenant.ListQuery{Blueprint: "standard"}, `100%_Søn\Clinic,Clinic 4,Clinic 3,Clinic 0`},
+		{tenant.ListQuery{Blueprint: "other"}, ""},
+		{tenant.ListQuery{Blueprint: "clinic", Status: tenant.StatusFailed}, "Clinic 1"},
+		{tenant.ListQuery{Blueprint: "clinic", Text: "clinic 2"}, "Clinic 2"},
+		{tenant.ListQuery{Blueprint: "clinic", Text: "søn"}, ""},
+		{tenant.ListQuery{Visible: tenant.MetadataFilter{"zone": "a"}}, "Clinic 3,Clinic 1"},
+		{tenant.ListQuery{Visible: tenant.MetadataFilter{"zone": "a", "tier": "1"}}, "Clinic 3"},
+		{tenant.ListQuery{Visible: tenant.MetadataFilter{"zone": "a"}, Text: "1"}, "Clinic 1"},
+		{tenant.ListQuery{Visible: tenant.MetadataFilter{"zone": ""}}, ""},
 	} {
-		q.Limit = 2
-		names, total := b.listNames(q)
-		if strings.Join(names, ",") != want || int(total) != len(names) {
-			t.Errorf("%+v: %v of %d", q, names, total)
+		c.q.Limit = 2
+		names, total := b.listNames(c.q)
+		if strings.Join(names, ",") != c.want || int(total) != len(names) {
+			t.Errorf("%+v: %v of %d", c.q, names, total)
 		}
 	}
 }

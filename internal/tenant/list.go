@@ -21,8 +21,9 @@ type ListQuery struct {
 	Blueprint string // That the tenant was made from.
 	// Invitation is the status of the administrator's newest invitation.
 	Invitation invitation.Status
-	Limit      int       // 1 to MaxPage; 0: DefaultPage.
-	After      *Position // The last tenant of the page before.
+	Visible    MetadataFilter // The tenants that the caller sees.
+	Limit      int            // 1 to MaxPage; 0: DefaultPage.
+	After      *Position      // The last tenant of the page before.
 }
 
 // Position is a position in the order of tenants.

@@ -111,7 +111,11 @@ func listFilters(q tenant.ListQuery) (where []string, countSQL string, args []an
 		where = append(where, fmt.Sprintf(`(name_key LIKE $%d::text OR lower(admin_email) LIKE $%d::text)`, len(args)+1, len(args)+2))
 		args = append(args, "%"+escapeLike(tenant.NameKey(q.Text))+"%", "%"+escapeLike(strings.ToLower(strings.TrimSpace(q.Text)))+"%")
 	}
-	if q.Blueprint != "" || q.Invitation != "" || q.Text != "" {
+	if len(q.Visible) > 0 {
+		args = append(args, q.Visible)
+		where = append(where, fmt.Sprintf(`metadata @> $%d::jsonb`, len(args)))
+	}
+	if q.Blueprint != "" || q.Invitation != "" || q.Text != "" || len(q.Visible) > 0 {
 		countSQL = `SELECT count(*) FROM tenants WHERE ` + strings.Join(where, " AND ")
 	}
 	return where, countSQL, args

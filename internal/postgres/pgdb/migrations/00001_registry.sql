@@ -437,6 +437,7 @@ CREATE TABLE api_keys (
     secret_hash  bytea NOT NULL CHECK (octet_length(secret_hash) = 32),
     scopes       text[] NOT NULL,
     rate_limit   integer CHECK (rate_limit > 0), -- requests per minute; null: the server's
+    only_metadata jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(only_metadata) = 'object'), -- of its tenants; {}: all
     created_at   timestamptz NOT NULL DEFAULT now(),
     expires_at   timestamptz,
     revoked_at   timestamptz,

@@ -38,6 +38,7 @@ type endpoint struct {
 	status               int                                           // Success status. Default 200.
 	errorStatuses        []int                                         // In addition to the common ones.
 	responses            func(huma.Registry) map[string]*huma.Response // In addition to those from the types.
+	parameters           []*huma.Param                                 // In addition to those from the types.
 	body                 func(huma.Registry) *huma.Schema
 	example              any
 }

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/openapi"
@@ -48,6 +50,7 @@ func (s *Server) registerTenantRoutes() {
 		id: "list-tenants", method: http.MethodGet, path: "/admin/tenants", tag: "tenants", filtered: true,
 		summary:     "List tenants",
 		description: "Newest first, in pages that cost the same at any depth. name and externalId select one tenant by its exact value; the other filters apply as well.",
+		parameters:  []*huma.Param{metadataParam()},
 		scope:       access.ScopeRead,
 	}, s.listTenants)
 	registerEndpoint(s, &endpoint{

@@ -112,7 +112,7 @@ func ProblemResponse(api huma.API, status int) *huma.Response {
 var statusDescriptions = map[int]string{
 	http.StatusBadRequest:            "The request breaks a rule; errors has one entry per invalid field.",
 	http.StatusUnauthorized:          "No key, or one that is unknown, expired or revoked.",
-	http.StatusForbidden:             "The key does not have the required scope.",
+	http.StatusForbidden:             "The key does not have the required scope, or is narrowed to some tenants.",
 	http.StatusNotFound:              "The tenant, job, login, blueprint or invitation does not exist, or the id is not a UUID.",
 	http.StatusRequestTimeout:        "The body did not arrive in time.",
 	http.StatusConflict:              "The status of the tenant or invitation, or another tenant, conflicts with the request; the detail lists the allowed operations.",

@@ -9,5 +9,6 @@ trap 'rm -rf "$tmp"' EXIT
 go run ./cmd/providerschema >"$tmp/schema.json"
 docs() { "$BIN/tfplugindocs" "$@" --provider-name healthcare --providers-schema "$tmp/schema.json"; }
 docs generate --rendered-provider-name Healthcare
+go run ./cmd/settingsdoc >docs/guides/configuration.md
 docs validate >"$tmp/validate" 2>&1 || { cat "$tmp/validate" >&2; exit 1; }
 "$HEALTHCARE_CLI" fmt -recursive examples >/dev/null

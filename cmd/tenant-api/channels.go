@@ -14,7 +14,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
 )
 
-var channelFlag = settingFlag{name: "channels", variable: config.SorobanChannels}
+var channelFlag = settingFlag{variable: config.SorobanChannels}
 
 func (a *cli) channels() *cobra.Command {
 	var jsonOutput bool

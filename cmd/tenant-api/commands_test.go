@@ -100,10 +100,29 @@ func TestCommands_Keys(t *testing.T) {
 	p.call(http.MethodGet, "/admin/tenants", nil).want(t, http.StatusUnauthorized) // Immediately.
 	w.mustRun("apikey", "list").want(t, 0, "revoked")
 	w.run("apikey", "create", "--name", "x", "--scope", "admin", "--expires", "0s").want(t, 2, "--expires is 0s")
+	w.run("apikey", "create", "--name", "x", "--scope", "admin", "--rate-limit", "0").want(t, 2, "--rate-limit is 0; give 1 to 1000000 requests per minute")
+	w.mustRun("apikey", "create", "--name", "slow", "--scope", "admin", "--rate-limit", "7")
+	w.mustRun("apikey", "list").want(t, 0, "PER MINUTE", "admin                       7 ")
+	w.mustRun("apikey", "list", "--json").want(t, 0, `"rateLimit": 7`, `"rateLimit": null`)
 
 	w.mustRun("tenants", "verify", "--offline").want(t, 0, "0 findings")
+	for _, bad := range [][]string{{"region"}, {"=eu"}, {"region=eu", "region=us"}} {
+		args := []string{"apikey", "create", "--name", "x", "--scope", "admin"}
+		for _, pair := range bad {
+			args = append(args, "--only-metadata", pair)
+		}
+		w.run(args...).want(t, 2, "--only-metadata is ", "give each key once, as region=eu")
+	}
+	narrowed := w.start(strings.TrimSpace(w.mustRun("apikey", "create", "--name", "eu", "--scope", "admin", "--only-metadata", "region=eu", "--only-metadata", "note=a=b,c").out), "serve", "--worker=false")
+	narrowed.call(http.MethodGet, "/admin/tenants", nil).want(t, http.StatusOK)
+	narrowed.call(http.MethodGet, "/admin/blueprints", nil).want(t, http.StatusForbidden)
+	w.mustRun("apikey", "list").want(t, 0, "ONLY METADATA", "note=a=b,c region=eu")
+	w.mustRun("apikey", "list", "--json").want(t, 0, `"note": "a=b,c"`, `"onlyMetadata": {}`)
+	w.registry.SetRateLimit("slow", 70)
+	w.run("tenants", "verify", "--offline").want(t, 3, "1 findings", "has other scopes, tenants or another rate limit than it was created with")
+	w.registry.SetRateLimit("slow", 7)
 	w.registry.SetScopes(access.ScopeAdmin)
-	w.run("tenants", "verify", "--offline").want(t, 3, "registry: API key: the API key", "has other scopes than it was created with")
+	w.run("tenants", "verify", "--offline").want(t, 3, "registry: API key: the API key", "has other scopes, tenants or another rate limit than it was created with")
 }
 
 func TestServe_RefusesPublicAddressWithoutKeys(t *testing.T) {
@@ -146,7 +165,9 @@ func TestServe_Lifecycle(t *testing.T) {
 	w.env["METRICS_ADDR"] = "127.0.0.1:0"
 	w.env["PURGE_RETENTION"] = "0s"
 	p := w.start(w.createKey("admin"), "serve")
-	created := p.call(http.MethodPost, "/admin/tenants", clinic("St. Mary's Clinic")).want(t, http.StatusAccepted)
+	body := clinic("St. Mary's Clinic")
+	body["metadata"] = map[string]string{"region": "eu"}
+	created := p.call(http.MethodPost, "/admin/tenants", body).want(t, http.StatusAccepted)
 	id := created.str("tenantId")
 	if created.str("status") != "queued" || created.str("message") != "Tenant provisioning for St. Mary's Clinic has been queued" ||
 		created.str("jobId") == "" || created.header.Get("Location") != "/admin/tenants/"+id {
@@ -161,6 +182,14 @@ func TestServe_Lifecycle(t *testing.T) {
 	w.mustRun("tenants", "list", "--invitation", "pending").want(t, 0, id, "1 of 1 tenants")
 	w.mustRun("tenants", "list", "--invitation", "EXPIRED").want(t, 0, "0 of 0 tenants")
 	w.run("tenants", "list", "--invitation", "lost").want(t, 2, `--invitation is "lost"; give NONE, PENDING, ACCEPTED, EXPIRED or REVOKED`)
+	for flags, want := range map[string]string{
+		"--metadata region=eu": "1 of 1", "--metadata region=eu --metadata x=y": "0 of 0", "--managed-by nobody": "0 of 0",
+		"--created-after 2020-01-31 --created-before 2999-01-31T12:00:00+02:00": "1 of 1", "--created-before 2020-01-31": "0 of 0",
+	} {
+		w.mustRun(append([]string{"tenants", "list"}, strings.Fields(flags)...)...).want(t, 0, want+" tenants")
+	}
+	w.run("tenants", "list", "--metadata", "region").want(t, 2, `--metadata is "region"; give each key once, as region=eu`)
+	w.run("tenants", "list", "--created-after", "yesterday").want(t, 2, `--created-after is "yesterday"; give a day such as 2026-01-31`)
 	w.mustRun("tenants", "list", "--blueprint", "standard").want(t, 0, "1 of 1 tenants")
 	w.mustRun("tenants", "list", "--blueprint", "clinic").want(t, 0, "0 of 0 tenants")
 	w.run("tenants", "list", "--blueprint", "").want(t, 2, `--blueprint is ""; write lower-case letters`)

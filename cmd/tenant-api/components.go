@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
@@ -18,13 +16,10 @@ import (
 )
 
 // services opens the services of the registry, for commands that need neither ledger nor
-// mail. The caller closes them.
-func (a *cli) services(ctx context.Context) (*registryServices, error) {
-	w, err := config.ReadWebhook(a.source)
-	if err != nil {
-		return nil, err
-	}
-	db, err := a.registry(ctx)
+// mail, and reads further settings. The caller closes them.
+func (a *cli) services(ctx context.Context, further ...groupReader) (*registryServices, error) {
+	var w config.Webhook
+	db, err := a.registry(ctx, append([]groupReader{into(&w, config.ReadWebhook)}, further...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -44,10 +39,10 @@ type registryServices struct {
 
 func (s *registryServices) close() { s.db.Close() }
 
-// registry opens only the registry, for commands that need no service.
-func (a *cli) registry(ctx context.Context) (*postgres.DB, error) {
-	database, err := config.ReadDatabase(a.source)
-	if err != nil {
+// registry opens only the registry, for commands that need no service, and reads further settings.
+func (a *cli) registry(ctx context.Context, further ...groupReader) (*postgres.DB, error) {
+	var database config.Database
+	if err := a.read(append([]groupReader{into(&database, config.ReadDatabase)}, further...)...); err != nil {
 		return nil, err
 	}
 	return app.OpenRegistry(ctx, programName, database, false)
@@ -63,25 +58,6 @@ type components struct {
 	settings settings
 	notifier *notify.Notifier
 	log      *slog.Logger
-}
-
-type settings struct {
-	database config.Database
-	soroban  config.Soroban
-	mail     config.Mail
-	webhook  config.Webhook
-}
-
-func (a *cli) readSettings() (settings, error) {
-	var (
-		s    settings
-		errs [4]error
-	)
-	s.database, errs[0] = config.ReadDatabase(a.source)
-	s.soroban, errs[1] = config.ReadSoroban(a.source)
-	s.mail, errs[2] = config.ReadMail(a.source)
-	s.webhook, errs[3] = config.ReadWebhook(a.source)
-	return s, errors.Join(errs[:]...)
 }
 
 // componentOptions are the options that differ between commands.
@@ -154,19 +130,6 @@ func (p *components) buildQueue(ctx context.Context, o componentOptions) error {
 	}
 	p.db.UseQueue(p.queue)
 	return nil
-}
-
-// logger logs to standard error: standard output is for results.
-func (a *cli) logger() (*slog.Logger, error) {
-	l, err := config.ReadLog(a.source)
-	if err != nil {
-		return nil, err
-	}
-	options := &slog.HandlerOptions{Level: l.Level}
-	if l.Format == config.LogJSON {
-		return slog.New(slog.NewJSONHandler(os.Stderr, options)), nil
-	}
-	return slog.New(slog.NewTextHandler(os.Stderr, options)), nil
 }
 
 // logObserver logs the events of a run.

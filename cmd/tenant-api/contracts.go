@@ -267,6 +267,6 @@ interrupted, the workers continue.`,
 		},
 	}
 	cmd.Flags().IntVar(&canary, "canary", 1, "how many contracts are upgraded first, one by one; -1 for none")
-	a.bindSettings(cmd, channelFlag, settingFlag{name: "max-fee", variable: config.SorobanMaxFee})
+	a.bindSettings(cmd, channelFlag, settingFlag{variable: config.SorobanMaxFee})
 	return cmd
 }

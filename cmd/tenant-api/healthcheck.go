@@ -36,8 +36,8 @@ func (a *cli) healthcheck() *cobra.Command {
 The exit code is 0 when it is.`,
 		Example: "  tenant-api healthcheck --port 3001\n  until tenant-api healthcheck; do sleep 1; done",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			settings, err := config.ReadAPI(a.source)
-			if err != nil {
+			var settings config.API
+			if err := a.read(into(&settings, config.ReadAPI)); err != nil {
 				return err
 			}
 			if settings.Port == 0 {
@@ -72,7 +72,7 @@ The exit code is 0 when it is.`,
 		},
 	}
 	a.bindSettings(cmd,
-		settingFlag{"host", config.AppHost, "address of the server; 0.0.0.0 and :: mean this machine"},
-		settingFlag{"port", config.AppPort, "port of the server"})
+		settingFlag{config.AppHost, "address of the server; 0.0.0.0 and :: mean this machine"},
+		settingFlag{config.AppPort, "port of the server"})
 	return cmd
 }

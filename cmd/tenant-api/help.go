@@ -54,19 +54,29 @@ func settingsText() string {
 			group = s.Group
 			text.WriteString("\n" + group + ":\n")
 		}
-		usage := s.Usage
-		if s.Default != "" {
-			usage += " (default " + s.Default + ")"
-		}
-		fmt.Fprintf(&text, "  %-34s%s\n", s.Variable, usage)
+		fmt.Fprintf(&text, "  %-34s%s%s\n", s.Variable, s.Usage, settingNotes(s))
 	}
 	return strings.TrimSuffix(text.String(), "\n")
 }
 
+// settingNotes are default, flag, attribute and file of a setting.
+func settingNotes(s config.Setting) string {
+	var notes []string
+	for _, note := range [][2]string{{"default ", s.Default}, {"flag --", s.Flag}, {"provider: ", s.Attribute}, {"or ", s.File()}} {
+		if note[1] != "" {
+			notes = append(notes, note[0]+note[1])
+		}
+	}
+	if len(notes) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(notes, "; ") + ")"
+}
+
 // settingsOrder says where settings come from.
-const settingsOrder = `Settings come from flags, then environment variables, then defaults. Secrets
-(DATABASE_URL, DB_PASSWORD, SOROBAN_CONTRACT_DEPLOYER_SECRET, MAIL_PASSWORD,
-MAIL_OAUTH_CLIENT_SECRET) have no flag, so that no process list shows them.`
+const settingsOrder = `Settings come from flags, then environment variables, then defaults. Secrets, such
+as DATABASE_URL, have no flag, so that no process list shows them. Each can be in a
+file: DATABASE_URL_FILE=/run/secrets/database-url. A misspelt variable is a warning.`
 
 // setUsageTemplate corrects two lines of cobra's template: a group has no usage without a
 // command, and a help topic is shown as the command line that prints it.

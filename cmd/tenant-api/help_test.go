@@ -2,10 +2,13 @@ package main
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 )
 
 var exampleWord = regexp.MustCompile(`"[^"]*"|\S+`)
@@ -54,5 +57,31 @@ func TestExamples(t *testing.T) {
 	check(root())
 	if examples < 25 {
 		t.Errorf("only %d examples", examples)
+	}
+}
+
+// TestSettings_Flags: the flags in the list of settings are those of commands.
+func TestSettings_Flags(t *testing.T) {
+	t.Parallel()
+	var found []string
+	var walk func(cmd *cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		for _, s := range config.Settings() {
+			if f := cmd.Flags().Lookup(s.Flag); s.Flag != "" && f != nil && strings.Contains(f.Usage, "("+s.Variable) && !slices.Contains(found, s.Variable) {
+				found = append(found, s.Variable)
+			}
+		}
+		for _, child := range cmd.Commands() {
+			walk(child)
+		}
+	}
+	walk((&cli{source: func(string) string { return "" }}).root())
+	for _, s := range config.Settings() {
+		if s.Flag != "" != slices.Contains(found, s.Variable) {
+			t.Errorf("%s: no command has --%s", s.Variable, s.Flag)
+		}
+	}
+	if len(found) < 10 {
+		t.Errorf("only %v", found)
 	}
 }

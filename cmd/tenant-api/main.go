@@ -49,7 +49,7 @@ func run(args []string) int {
 		host = "unknown"
 	}
 	ctx = audit.WithCaller(ctx, audit.Caller{Kind: audit.CallerCommand, Name: fmt.Sprintf("%.60s/uid %d", host, os.Getuid())})
-	a := &cli{source: config.Environment}
+	a := &cli{source: config.Environment, misspellings: config.EnvironmentMisspellings()}
 	root := a.root()
 	root.SetArgs(args)
 	return a.exitStatus(root.ExecuteContext(ctx))

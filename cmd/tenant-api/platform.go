@@ -22,8 +22,8 @@ func (a *cli) platform() *cobra.Command {
 // openPlatform opens the registry without a migration: the check is for databases where that
 // does not work.
 func (a *cli) openPlatform(cmd *cobra.Command) (*postgres.DB, error) {
-	database, err := config.ReadDatabase(a.source)
-	if err != nil {
+	var database config.Database
+	if err := a.read(into(&database, config.ReadDatabase)); err != nil {
 		return nil, err
 	}
 	return app.OpenRegistry(cmd.Context(), programName, database, true)

@@ -10,15 +10,17 @@ import (
 type cli struct {
 	source config.Source
 	flags  map[string]string // The flags that the user gave, by the variables that they override.
+
+	misspellings []config.Misspelling // Of the environment; those that were not warned of yet.
 }
 
 // settingFlag is a flag that overrides the environment variable of a setting.
 type settingFlag struct {
-	name, variable string
-	usage          string // Default: that of the setting.
+	variable string
+	usage    string // Default: that of the setting.
 }
 
-var logFlags = []settingFlag{{name: "log-level", variable: config.LogLevel}, {name: "log-format", variable: config.LogFormat}}
+var logFlags = []settingFlag{{variable: config.LogLevel}, {variable: config.LogFormat}}
 
 func (a *cli) root() *cobra.Command {
 	root := &cobra.Command{
@@ -71,15 +73,16 @@ func (a *cli) bindSettings(cmd *cobra.Command, flags ...settingFlag) {
 		if s.Default != "" {
 			usage += "; default " + s.Default
 		}
-		cmd.Flags().String(f.name, "", usage+")")
+		cmd.Flags().String(s.Flag, "", usage+")")
 	}
 	environment := a.source
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
 		values := map[string]string{}
 		a.flags = map[string]string{}
 		for _, f := range flags {
-			if value := cmd.Flags().Lookup(f.name).Value.String(); value != "" { // As WithOverrides: an empty one is not set.
-				values[f.variable], a.flags[f.variable] = value, "--"+f.name
+			name := config.SettingOf(f.variable).Flag
+			if value := cmd.Flags().Lookup(name).Value.String(); value != "" { // As WithOverrides: an empty one is not set.
+				values[f.variable], a.flags[f.variable] = value, "--"+name
 			}
 		}
 		a.source = environment.WithOverrides(values)

@@ -18,8 +18,8 @@ type publicSchema struct {
 
 // openSchema opens both parts without a migration, for commands about versions.
 func (a *cli) openSchema(ctx context.Context) (t publicSchema, err error) {
-	database, err := config.ReadDatabase(a.source)
-	if err != nil {
+	var database config.Database
+	if err := a.read(into(&database, config.ReadDatabase)); err != nil {
 		return t, err
 	}
 	if t.db, err = app.OpenRegistry(ctx, programName, database, true); err != nil {

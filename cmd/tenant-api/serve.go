@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"slices"
 	"time"
@@ -19,16 +18,16 @@ import (
 )
 
 var serveFlags = []settingFlag{
-	{name: "host", variable: config.AppHost},
-	{name: "port", variable: config.AppPort},
-	{name: "metrics-addr", variable: config.MetricsAddr},
-	{name: "workers", variable: config.WorkerCount},
+	{variable: config.AppHost},
+	{variable: config.AppPort},
+	{variable: config.MetricsAddr},
+	{variable: config.WorkerCount},
 	channelFlag,
-	{name: "rate-limit", variable: config.RateLimit},
+	{variable: config.RateLimit},
 	retentionFlag,
 }
 
-var retentionFlag = settingFlag{name: "retention", variable: config.PurgeRetention}
+var retentionFlag = settingFlag{variable: config.PurgeRetention}
 
 // shutdownTimeout is the maximum duration of a shutdown: the grace period of running steps,
 // and then their cleanup.
@@ -91,23 +90,18 @@ longer retention, that of the server or the worker's own.`,
 
 // runServer runs a server until ctx ends.
 func (a *cli) runServer(ctx context.Context, s *server) error {
-	log, err := a.logger()
+	var log config.Log
+	settings, err := a.readSettings(into(&s.api, config.ReadAPI), into(&log, config.ReadLog))
 	if err != nil {
 		return err
 	}
-	s.log = log
-	settings, err := a.readSettings()
-	var apiErr error
-	s.api, apiErr = config.ReadAPI(a.source)
-	if err := errors.Join(err, apiErr); err != nil {
-		return err
-	}
+	s.log = newLogger(log)
 	// Actions of the server are audited with the server as caller.
 	ctx = audit.WithCaller(ctx, audit.CallerOf(context.Background()))
 	s.metrics = prometheus.NewRegistry()
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	steps := telemetry.NewSteps(s.metrics)
-	options := componentOptions{log: log, manualMigrate: !s.migrateFirst, observers: []provisioning.Observer{steps.Observe, stream.Observe}}
+	options := componentOptions{log: s.log, manualMigrate: !s.migrateFirst, observers: []provisioning.Observer{steps.Observe, stream.Observe}}
 	if s.worker {
 		options.workers, options.retention, options.earlyPurge = s.api.WorkersFor(settings.soroban.Channels), s.api.Retention, s.api.EarlyPurge
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
@@ -22,13 +21,13 @@ type stellarDeps struct {
 }
 
 func (a *cli) openStellar(ctx context.Context) (*stellarDeps, error) {
-	database, databaseErr := config.ReadDatabase(a.source)
-	settings, err := config.ReadSoroban(a.source)
-	if err := errors.Join(databaseErr, err); err != nil {
+	c := &stellarDeps{cli: a}
+	var database config.Database
+	err := a.read(into(&database, config.ReadDatabase), into(&c.settings, config.ReadSoroban))
+	if err != nil {
 		return nil, err
 	}
-	c := &stellarDeps{cli: a, settings: settings}
-	if c.deployer, err = app.NewDeployer(settings); err != nil {
+	if c.deployer, err = app.NewDeployer(c.settings); err != nil {
 		return nil, err
 	}
 	if c.db, err = app.OpenRegistry(ctx, programName, database, false); err != nil {
@@ -39,7 +38,7 @@ func (a *cli) openStellar(ctx context.Context) (*stellarDeps, error) {
 		c.db.Close()
 		return nil, err
 	}
-	if c.reconciler, err = app.NewContractReconciler(c.db, c.deployer, settings); err != nil {
+	if c.reconciler, err = app.NewContractReconciler(c.db, c.deployer, c.settings); err != nil {
 		c.db.Close()
 		return nil, err
 	}

@@ -15,9 +15,9 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
@@ -30,18 +30,16 @@ func (a *cli) tenants() *cobra.Command {
 
 func (a *cli) tenantsList() *cobra.Command {
 	var (
-		q          tenant.ListQuery
-		status     string
-		invited    string
+		f          tenantFilterFlags
 		limit      int
 		jsonOutput bool
 	)
 	cmd := &cobra.Command{
-		Use: "list [--status STATUS] [--search TEXT] [--blueprint NAME] [--invitation STATUS]", Short: "List tenants, newest first", Args: noArgs,
-		Example: "  tenant-api tenants list --status failed\n  tenant-api tenants list --search clinic --limit 0 --json\n  tenant-api tenants list --blueprint standard\n  tenant-api tenants list --invitation expired",
+		Use: "list [--status STATUS] [--search TEXT] [--blueprint NAME] [--invitation STATUS] [--metadata KEY=VALUE] [--managed-by TEXT] [--created-after TIME] [--created-before TIME]", Short: "List tenants, newest first", Args: noArgs,
+		Example: "  tenant-api tenants list --status failed\n  tenant-api tenants list --search clinic --limit 0 --json\n  tenant-api tenants list --blueprint standard\n  tenant-api tenants list --invitation expired\n  tenant-api tenants list --metadata region=eu --created-after 2026-01-31",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			q.Status, q.Invitation = tenant.Status(strings.ToUpper(status)), invitation.Status(strings.ToUpper(invited))
-			if err := checkTenantQuery(cmd, q); err != nil {
+			q, err := f.query(cmd)
+			if err != nil {
 				return err
 			}
 			if limit < 0 {
@@ -74,29 +72,10 @@ func (a *cli) tenantsList() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&status, "status", "", "only tenants with this status")
-	cmd.Flags().StringVar(&q.Text, "search", "", "only tenants with this text in the name or the admin's address")
-	cmd.Flags().StringVar(&q.Blueprint, "blueprint", "", "only tenants that were made from this blueprint")
-	cmd.Flags().StringVar(&invited, "invitation", "", "only tenants whose administrator's newest invitation has this status")
+	f.bind(cmd)
 	cmd.Flags().IntVar(&limit, "limit", 100, "maximum number to list; 0 for all")
 	cmd.Flags().BoolVar(&jsonOutput, "json", false, "print JSON")
 	return cmd
-}
-
-// checkTenantQuery checks the flags of a list of tenants.
-func checkTenantQuery(cmd *cobra.Command, q tenant.ListQuery) error {
-	if q.Status != "" && !q.Status.Known() {
-		return usageErrorf(cmd, "--status is %q; give PENDING, PROVISIONING, ACTIVE, SUSPENDED, FAILED or ARCHIVED", cmd.Flag("status").Value)
-	}
-	if q.Invitation != "" && !q.Invitation.Known() {
-		return usageErrorf(cmd, "--invitation is %q; give NONE, PENDING, ACCEPTED, EXPIRED or REVOKED", cmd.Flag("invitation").Value)
-	}
-	if cmd.Flags().Changed("blueprint") {
-		if err := tenant.CheckBlueprint(q.Blueprint); err != nil {
-			return usageErrorf(cmd, "--blueprint %s", err)
-		}
-	}
-	return nil
 }
 
 // listTenants reads all pages, or as many as the limit needs.
@@ -120,12 +99,12 @@ func listTenants(cmd *cobra.Command, s *app.Services, q tenant.ListQuery, limit 
 
 // openTenant opens the services, which the caller closes, and reads a tenant with find, which is
 // tenantArg.find or findArchived.
-func (a *cli) openTenant(cmd *cobra.Command, arg string, find func(tenantArg, context.Context, *app.Services) (tenant.Tenant, error)) (*registryServices, tenant.Tenant, error) {
+func (a *cli) openTenant(cmd *cobra.Command, arg string, find func(tenantArg, context.Context, *app.Services) (tenant.Tenant, error), further ...groupReader) (*registryServices, tenant.Tenant, error) {
 	named, err := parseTenants(cmd, []string{arg})
 	if err != nil {
 		return nil, tenant.Tenant{}, err
 	}
-	s, err := a.services(cmd.Context())
+	s, err := a.services(cmd.Context(), further...)
 	if err != nil {
 		return nil, tenant.Tenant{}, err
 	}
@@ -196,14 +175,12 @@ due welcome mails are sent, expired logins are dropped, expired rows are deleted
 due contracts are reconciled.`,
 		Example: "  tenant-api tenants reconcile",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := a.readSettings()
+			var l config.Log
+			s, err := a.readSettings(into(&l, config.ReadLog))
 			if err != nil {
 				return err
 			}
-			log, err := a.logger()
-			if err != nil {
-				return err
-			}
+			log := newLogger(l)
 			p, err := newComponents(cmd.Context(), s, componentOptions{log: log})
 			if err != nil {
 				return err

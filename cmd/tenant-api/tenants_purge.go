@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"github.com/spf13/cobra"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
@@ -30,11 +32,8 @@ that fails nothing is purged, unless --skip-undo names the step.
 			if err := skip.check(cmd); err != nil {
 				return err
 			}
-			api, err := config.ReadAPI(a.source)
-			if err != nil {
-				return err
-			}
-			s, t, err := a.openTenant(cmd, args[0], tenantArg.findArchived)
+			var retention time.Duration
+			s, t, err := a.openTenant(cmd, args[0], tenantArg.findArchived, into(&retention, config.ReadRetention))
 			if err != nil {
 				return err
 			}
@@ -42,7 +41,7 @@ that fails nothing is purged, unless --skip-undo names the step.
 			if err := skip.apply(cmd, s.Services, t.ID); err != nil {
 				return err
 			}
-			certificate, err := s.Purge(cmd.Context(), t.ID, confirm, api.Retention)
+			certificate, err := s.Purge(cmd.Context(), t.ID, confirm, retention)
 			if err != nil {
 				return nameFlags(cmd, err)
 			}
@@ -51,6 +50,6 @@ that fails nothing is purged, unless --skip-undo names the step.
 	}
 	cmd.Flags().StringVar(&confirm, "confirm", "", "the tenant's name")
 	skip.bind(cmd)
-	a.bindSettings(cmd, settingFlag{name: "retention", variable: config.PurgeRetention})
+	a.bindSettings(cmd, settingFlag{variable: config.PurgeRetention})
 	return cmd
 }

@@ -39,7 +39,7 @@ func setup(t *testing.T) *countingStore {
 // createKey stores a key and returns its token.
 func (c *countingStore) createKey(t *testing.T, name string, ttl time.Duration) (access.Key, string) {
 	t.Helper()
-	key, token, err := access.NewKey(name, []access.Scope{access.ScopeRead}, ttl, time.Now())
+	key, token, err := access.NewKey(access.KeyRequest{Name: name, Scopes: []access.Scope{access.ScopeRead}, TTL: ttl}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"fmt"
 	"strings"
 	"time"
 	"unicode"
@@ -23,22 +24,40 @@ const MaxKeyName = 100
 // Key is an API key as the registry stores it. A zero time means that the event has not
 // happened, or that the key does not expire.
 type Key struct {
-	ID         uuid.UUID
-	Name       string
-	Prefix     string // Finds the key; not secret.
-	Hash       [sha256.Size]byte
-	Scopes     []Scope
+	ID        uuid.UUID
+	Name      string
+	Prefix    string // Finds the key; not secret.
+	Hash      [sha256.Size]byte
+	Scopes    []Scope
+	RateLimit int // Requests per minute; 0: the server's.
+
+	// OnlyMetadata narrows the key: it is only for tenants whose metadata has all of these pairs.
+	// Empty: for all tenants.
+	OnlyMetadata tenant.MetadataFilter
+
 	CreatedAt  time.Time
 	ExpiresAt  time.Time
 	RevokedAt  time.Time
 	LastUsedAt time.Time // Precise to a minute.
 }
 
-// NewKey makes a key that is valid for ttl, or until it is revoked for 0, and its token.
-// The token is not stored: the caller must keep it. KindInvalid for an invalid name, scope
-// or ttl.
-func NewKey(name string, scopes []Scope, ttl time.Duration, now time.Time) (Key, config.Secret, error) {
-	name = tenant.NormalizeName(name)
+// KeyRequest describes a new key.
+type KeyRequest struct {
+	Name      string
+	Scopes    []Scope
+	TTL       time.Duration // How long it is valid; 0: until it is revoked.
+	RateLimit int           // Requests per minute; 0: the server's.
+
+	OnlyMetadata tenant.MetadataFilter // The only tenants that it is for; empty: all.
+}
+
+// MaxRateLimit is the most requests per minute that a key can have.
+const MaxRateLimit = 1_000_000
+
+// NewKey makes a key and its token. The token is not stored: the caller must keep it.
+// KindInvalid for an invalid request.
+func NewKey(r KeyRequest, now time.Time) (Key, config.Secret, error) {
+	name := tenant.NormalizeName(r.Name)
 	invalid := func(field, message string) (Key, config.Secret, error) {
 		return Key{}, "", &errs.Error{Kind: errs.KindInvalid, Op: "create API key",
 			Fields: []errs.FieldError{{Field: field, Message: message}}}
@@ -48,10 +67,15 @@ func NewKey(name string, scopes []Scope, ttl time.Duration, now time.Time) (Key,
 		return invalid("name", "has an invalid length; give 1 to 100 characters")
 	case strings.ContainsFunc(name, unicode.IsControl):
 		return invalid("name", "has a control character; remove it")
-	case ttl < 0:
+	case r.TTL < 0:
 		return invalid("expires", "is negative; give the duration for which the key is valid, such as 720h")
+	case r.RateLimit < 0 || r.RateLimit > MaxRateLimit:
+		return invalid("rateLimit", fmt.Sprintf("is out of range; give 1 to %d requests per minute, or none for the server's RATE_LIMIT", MaxRateLimit))
 	}
-	if err := validateScopes(scopes); err != nil {
+	if err := tenant.CheckMetadata(r.OnlyMetadata); err != nil {
+		return invalid("onlyMetadata", err.Error())
+	}
+	if err := validateScopes(r.Scopes); err != nil {
 		return Key{}, "", err
 	}
 	id, err := uuid.NewV7()
@@ -59,9 +83,9 @@ func NewKey(name string, scopes []Scope, ttl time.Duration, now time.Time) (Key,
 		return Key{}, "", errs.Wrap(err, errs.KindPermanent, "create API key", "the system returned no random numbers")
 	}
 	token := newToken()
-	key := Key{ID: id, Name: name, Prefix: token.prefix, Hash: token.hash(), Scopes: scopes, CreatedAt: now}
-	if ttl > 0 {
-		key.ExpiresAt = now.Add(ttl)
+	key := Key{ID: id, Name: name, Prefix: token.prefix, Hash: token.hash(), Scopes: r.Scopes, RateLimit: r.RateLimit, OnlyMetadata: r.OnlyMetadata, CreatedAt: now}
+	if r.TTL > 0 {
+		key.ExpiresAt = now.Add(r.TTL)
 	}
 	return key, config.Secret(token.text()), nil
 }

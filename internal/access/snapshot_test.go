@@ -49,7 +49,7 @@ func (s *stopwatch) Sleep(ctx context.Context, _ time.Duration) error { return c
 
 func TestSnapshot(t *testing.T) {
 	t.Parallel()
-	key, token, err := access.NewKey("ci", access.Scopes(), 0, time.Now())
+	key, token, err := access.NewKey(access.KeyRequest{Name: "ci", Scopes: access.Scopes()}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

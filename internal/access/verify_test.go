@@ -10,6 +10,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 func TestVerify(t *testing.T) {
@@ -119,7 +120,7 @@ func TestNewKey(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	t.Run("TokenHasDocumentedForm", func(t *testing.T) {
 		t.Parallel()
-		key, token, err := access.NewKey(" ci ", []access.Scope{access.ScopeWrite}, time.Hour, now)
+		key, token, err := access.NewKey(access.KeyRequest{Name: " ci ", Scopes: []access.Scope{access.ScopeWrite}, TTL: time.Hour}, now)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -136,8 +137,8 @@ func TestNewKey(t *testing.T) {
 	})
 	t.Run("TokensDiffer", func(t *testing.T) {
 		t.Parallel()
-		a, one, _ := access.NewKey("a", access.Scopes(), 0, now)
-		b, other, _ := access.NewKey("a", access.Scopes(), 0, now)
+		a, one, _ := access.NewKey(access.KeyRequest{Name: "a", Scopes: access.Scopes()}, now)
+		b, other, _ := access.NewKey(access.KeyRequest{Name: "a", Scopes: access.Scopes()}, now)
 		if a.Prefix == b.Prefix || a.Hash == b.Hash || a.ID == b.ID || one == other {
 			t.Error("two keys share something")
 		}
@@ -145,15 +146,21 @@ func TestNewKey(t *testing.T) {
 	t.Run("NamesInvalidSetting", func(t *testing.T) {
 		t.Parallel()
 		for _, name := range []string{"", "  ", strings.Repeat("é", 101), "a\nb", "a\xff"} {
-			_, _, err := access.NewKey(name, access.Scopes(), 0, now)
+			_, _, err := access.NewKey(access.KeyRequest{Name: name, Scopes: access.Scopes()}, now)
 			wantField(t, err, "name")
 		}
-		_, _, err := access.NewKey(strings.Repeat("é", 100), nil, 0, now)
+		_, _, err := access.NewKey(access.KeyRequest{Name: strings.Repeat("é", 100)}, now)
 		wantField(t, err, "scope")
-		_, _, err = access.NewKey("ci", []access.Scope{"tenants:wipe"}, 0, now)
+		_, _, err = access.NewKey(access.KeyRequest{Name: "ci", Scopes: []access.Scope{"tenants:wipe"}}, now)
 		wantField(t, err, "scope")
-		_, _, err = access.NewKey("ci", access.Scopes(), -time.Second, now)
+		_, _, err = access.NewKey(access.KeyRequest{Name: "ci", Scopes: access.Scopes(), TTL: -time.Second}, now)
 		wantField(t, err, "expires")
+		for _, limit := range []int{-1, access.MaxRateLimit + 1} {
+			_, _, err = access.NewKey(access.KeyRequest{Name: "ci", Scopes: access.Scopes(), RateLimit: limit}, now)
+			wantField(t, err, "rateLimit")
+		}
+		_, _, err = access.NewKey(access.KeyRequest{Name: "ci", Scopes: access.Scopes(), OnlyMetadata: tenant.MetadataFilter{strings.Repeat("k", 64): ""}}, now)
+		wantField(t, err, "onlyMetadata")
 	})
 }
 

@@ -30,7 +30,7 @@ func (s *Server) authorize(r *http.Request, c *requestContext) *problem.Problem 
 	id.Caller.Address, id.Caller.RequestID = c.caller.Address, c.id
 	c.caller, c.identity, c.authenticated = id.Caller, id, true
 
-	decision := s.callerLimiter.Take(c.callerKey())
+	decision := s.callerLimiter.TakeOf(c.callerKey(), id.RateLimit)
 	decision.SetHeaders(c.response.Header())
 	if !decision.Allowed {
 		return decision.Problem("too many requests with this key; wait as long as Retry-After requires")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -250,6 +251,25 @@ func TestServer_RateLimit(t *testing.T) {
 		b.do(http.MethodGet, "/admin/tenants", nil).want(http.StatusTooManyRequests)
 		b.key = b.createKey("other", access.ScopeRead)
 		b.do(http.MethodGet, "/admin/tenants", nil).want(http.StatusOK)
+	})
+	t.Run("KeysHaveTheirOwn", func(t *testing.T) {
+		b := setupWith(t, serverOptions{Options: api.Options{RateLimit: 2}})
+		admin := b.key
+		for limit, key := range map[int]string{
+			1: b.createKeyOf(access.KeyRequest{Name: "slow", Scopes: []access.Scope{access.ScopeRead}, RateLimit: 1}),
+			4: b.createKeyOf(access.KeyRequest{Name: "fast", Scopes: []access.Scope{access.ScopeRead}, RateLimit: 4}),
+			2: admin,
+		} {
+			b.key = key
+			for range limit {
+				if got := b.do(http.MethodGet, "/admin/tenants", nil).want(http.StatusOK); got.header.Get("RateLimit-Limit") != strconv.Itoa(limit) {
+					t.Errorf("%v", got.header)
+				}
+			}
+			if got := b.do(http.MethodGet, "/admin/tenants", nil).want(http.StatusTooManyRequests); got.header.Get("Retry-After") != strconv.Itoa(60/limit) {
+				t.Errorf("%d: %v", limit, got.header)
+			}
+		}
 	})
 	t.Run("RecordsFirstRejectionPerMinuteAndCountsRest", func(t *testing.T) {
 		b := setupWith(t, serverOptions{Options: api.Options{RateLimit: 1}})

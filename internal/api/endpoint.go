@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"net/http"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -12,10 +13,12 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/limits"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/validate"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/blueprint"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // endpoint is one operation of the API: its route, scope, body and responses.
@@ -26,6 +29,7 @@ type endpoint struct {
 	scope                access.Scope // Empty: public.
 	invited              bool         // Public, for those who hold an invitation.
 	mutating             bool         // Its rejections are audited.
+	filtered             bool         // It answers a narrowed key with that key's tenants alone.
 	timeout              time.Duration
 	workerRemedy         string                                        // What to do instead where no worker runs, which refuses the operation; empty: it works.
 	trial                bool                                          // It tries a blueprint: its body is a tar, and one runs at a time.
@@ -34,6 +38,7 @@ type endpoint struct {
 	status               int                                           // Success status. Default 200.
 	errorStatuses        []int                                         // In addition to the common ones.
 	responses            func(huma.Registry) map[string]*huma.Response // In addition to those from the types.
+	parameters           []*huma.Param                                 // In addition to those from the types.
 	body                 func(huma.Registry) *huma.Schema
 	example              any
 }
@@ -62,21 +67,9 @@ func (s *Server) preHandle(e *endpoint, ctx huma.Context, next func(huma.Context
 	c := requestContextFrom(r.Context())
 	c.endpoint = e
 	c.tenantID, _ = parseID(r.PathValue("id"))
-	if e.scope != "" {
-		// Limited for streams, too: the registry may not answer.
-		ctx, cancel := context.WithTimeout(r.Context(), s.timeouts.work)
-		p := s.authorize(r.WithContext(ctx), c)
-		cancel()
-		if p != nil {
-			s.writeProblem(c, p)
-			return
-		}
-	}
-	if e.invited {
-		if p := s.limitInvited(c); p != nil {
-			s.writeProblem(c, p)
-			return
-		}
+	if p := s.checkCaller(r, e, c); p != nil {
+		s.writeProblem(c, p)
+		return
 	}
 	if p := s.refuseWithoutWorker(e); p != nil {
 		s.writeProblem(c, p)
@@ -104,7 +97,7 @@ func (s *Server) preHandle(e *endpoint, ctx huma.Context, next func(huma.Context
 	}
 	c.body = body
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	workCtx := audit.WithCaller(s.opts.RequestContext(r.Context()), c.caller)
+	workCtx := tenant.WithVisible(audit.WithCaller(s.opts.RequestContext(r.Context()), c.caller), c.identity.OnlyMetadata)
 	if e.streaming {
 		var stop func()
 		workCtx, stop = s.watchStream(workCtx, c)
@@ -116,6 +109,23 @@ func (s *Server) preHandle(e *endpoint, ctx huma.Context, next func(huma.Context
 		defer cancel()
 	}
 	next(humago.NewContext(ctx.Operation(), r.WithContext(workCtx), w))
+}
+
+// checkCaller refuses a caller that may not call an endpoint.
+func (s *Server) checkCaller(r *http.Request, e *endpoint, c *requestContext) *problem.Problem {
+	if e.scope != "" {
+		// Limited for streams, too: the registry may not answer.
+		ctx, cancel := context.WithTimeout(r.Context(), s.timeouts.work)
+		defer cancel()
+		if p := s.authorize(r.WithContext(ctx), c); p != nil {
+			return p
+		}
+		return s.narrow(ctx, e, c)
+	}
+	if e.invited {
+		return s.limitInvited(c)
+	}
+	return nil
 }
 
 // ByID is the path parameter of operations on one tenant. It is exported because huma reads

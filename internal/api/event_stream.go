@@ -12,6 +12,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/auth"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/stream"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/events"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 type eventStreamInput struct {
@@ -60,7 +61,11 @@ func (s *Server) streamEvents(ctx context.Context, in *eventStreamInput) (*huma.
 func (s *Server) readChanges(ctx context.Context, id uuid.UUID, after int64) (events.Changes, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeouts.work)
 	defer cancel()
-	return s.opts.Service.Changes(ctx, id, after)
+	changes, err := s.opts.Service.Changes(ctx, id, after)
+	if err == nil && !tenant.Visible(ctx).Matches(changes.Tenant.Metadata) {
+		return events.Changes{}, errUnknownTenant(id) // Its metadata has changed while the stream was open.
+	}
+	return changes, err
 }
 
 // stillAuthorized reports whether a token is still valid. It returns true while that cannot

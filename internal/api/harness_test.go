@@ -247,7 +247,12 @@ func (l *logBuffer) String() string {
 // createKey creates a key that is valid for an hour.
 func (b *testServer) createKey(name string, scopes ...access.Scope) string {
 	b.t.Helper()
-	key, token, err := access.NewKey(name, scopes, time.Hour, time.Now())
+	return b.createKeyOf(access.KeyRequest{Name: name, Scopes: scopes, TTL: time.Hour})
+}
+
+func (b *testServer) createKeyOf(r access.KeyRequest) string {
+	b.t.Helper()
+	key, token, err := access.NewKey(r, time.Now())
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 // registerJobRoutes registers the operation for jobs.
 func (s *Server) registerJobRoutes() {
 	registerEndpoint(s, &endpoint{
-		id: "get-job", method: http.MethodGet, path: "/jobs/{jobId}", tag: "jobs",
+		id: "get-job", method: http.MethodGet, path: "/jobs/{jobId}", tag: "jobs", filtered: true,
 		summary: "Show a job", description: "A job is deleted some days after it has finished. The tenant's provisioning status is kept.", scope: access.ScopeRead,
 	}, s.getJob)
 }
@@ -38,7 +38,7 @@ type jobView struct {
 }
 
 func (s *Server) getJob(ctx context.Context, in *jobInput) (*bodyOutput[jobView], error) {
-	job, err := s.opts.Jobs.Job(ctx, in.ID)
+	job, err := s.visibleJob(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}

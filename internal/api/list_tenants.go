@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -23,9 +24,68 @@ type listTenantsInput struct {
 	ExternalID string `query:"externalId" minLength:"1" maxLength:"255" doc:"The tenant with this external id, in any status." example:"crm-4711"`
 	Blueprint  string `query:"blueprint" minLength:"1" maxLength:"63" pattern:"^[a-z][a-z0-9_-]*$" patternDescription:"the name of a blueprint" doc:"Only tenants that were made from this blueprint." example:"clinic"`
 	Invitation string `query:"invitation" enum:"NONE,PENDING,ACCEPTED,EXPIRED,REVOKED" doc:"Only tenants whose administrator's newest invitation has this status."`
+	ManagedBy  string `query:"managedBy" minLength:"1" maxLength:"255" doc:"Only tenants that this manages." example:"terraform/production"`
+	After      string `query:"createdAfter" format:"date-time" doc:"Only tenants that were created after this time." example:"2026-01-31T00:00:00Z"`
+	Before     string `query:"createdBefore" format:"date-time" doc:"Only tenants that were created before this time."`
 	View       string `query:"view" enum:"summary,full" default:"summary" doc:"summary returns the main fields of each tenant, full returns all fields."`
 	Limit      int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Maximum number of tenants."`
 	Cursor     string `query:"cursor" minLength:"1" maxLength:"128" doc:"The nextCursor of the previous page, with the same filters."`
+
+	metadata tenant.MetadataFilter
+}
+
+// metadataParam is the parameter metadata.KEY=VALUE, which huma cannot read from a field. In the
+// document it is an object, each of whose properties is a parameter of its own.
+func metadataParam() *huma.Param {
+	explode := true
+	return &huma.Param{
+		Name: "metadata", In: "query", Style: "form", Explode: &explode,
+		Description: "Only tenants whose metadata has each of these pairs: metadata.region=eu&metadata.tier=1.",
+		Schema: &huma.Schema{
+			Type: huma.TypeObject, AdditionalProperties: &huma.Schema{Type: huma.TypeString, MaxLength: new(tenant.MaxMetadataValue)},
+			Extensions: map[string]any{"propertyNames": map[string]any{"pattern": `^metadata\..{1,63}$`}, "maxProperties": tenant.MaxMetadataEntries},
+		},
+		Example: map[string]any{"metadata.region": "eu"},
+	}
+}
+
+// Resolve reads the parameters metadata.KEY. Package validate has checked them.
+func (in *listTenantsInput) Resolve(ctx huma.Context) []error {
+	u := ctx.URL()
+	for name, values := range u.Query() {
+		if key, isMetadata := strings.CutPrefix(name, "metadata."); isMetadata {
+			if in.metadata == nil {
+				in.metadata = tenant.MetadataFilter{}
+			}
+			in.metadata[key] = values[0]
+		}
+	}
+	return nil
+}
+
+// query converts the parameters.
+func (in *listTenantsInput) query(ctx context.Context) (tenant.ListQuery, error) {
+	q := tenant.ListQuery{
+		Status: tenant.Status(in.Status), Text: in.Q, Blueprint: in.Blueprint, Invitation: invitation.Status(in.Invitation),
+		Metadata: in.metadata, ManagedBy: in.ManagedBy, Limit: in.Limit, Visible: tenant.Visible(ctx),
+	}
+	var faults []problem.FieldError
+	for name, parameter := range map[string]struct {
+		text string
+		at   *time.Time
+	}{"createdAfter": {in.After, &q.CreatedAfter}, "createdBefore": {in.Before, &q.CreatedBefore}} {
+		if parameter.text == "" {
+			continue
+		}
+		var err error
+		if *parameter.at, err = time.Parse(time.RFC3339, parameter.text); err != nil {
+			faults = append(faults, problem.FieldError{Field: name, Message: "is no time; give it as 2026-01-31T00:00:00Z"})
+		}
+	}
+	if faults != nil {
+		return q, problem.Invalid(faults...)
+	}
+	return q, nil
 }
 
 // errInvalidCursor is the problem for a cursor that does not belong to the list.
@@ -55,7 +115,10 @@ func (listedTenant) Schema(r huma.Registry) *huma.Schema {
 }
 
 func (s *Server) listTenants(ctx context.Context, in *listTenantsInput) (*bodyOutput[tenantPage], error) {
-	q := tenant.ListQuery{Status: tenant.Status(in.Status), Text: in.Q, Blueprint: in.Blueprint, Invitation: invitation.Status(in.Invitation), Limit: in.Limit}
+	q, err := in.query(ctx)
+	if err != nil {
+		return nil, err
+	}
 	key := dto.TenantList(q, in.Name, in.ExternalID)
 	if in.Cursor != "" {
 		after, ok := dto.OpenTenantCursor(key, in.Cursor)
@@ -65,7 +128,7 @@ func (s *Server) listTenants(ctx context.Context, in *listTenantsInput) (*bodyOu
 		q.After = &after
 	}
 	if in.Name != "" || in.ExternalID != "" {
-		return s.findTenant(ctx, in)
+		return s.findTenant(ctx, in, q)
 	}
 	page, err := s.opts.Service.List(ctx, q)
 	if err != nil {
@@ -83,7 +146,7 @@ func (s *Server) listTenants(ctx context.Context, in *listTenantsInput) (*bodyOu
 
 // findTenant returns a list with the tenant that a name or an external id identifies, if it
 // passes the other filters.
-func (s *Server) findTenant(ctx context.Context, in *listTenantsInput) (*bodyOutput[tenantPage], error) {
+func (s *Server) findTenant(ctx context.Context, in *listTenantsInput, q tenant.ListQuery) (*bodyOutput[tenantPage], error) {
 	var (
 		t   tenant.Tenant
 		err error
@@ -99,8 +162,7 @@ func (s *Server) findTenant(ctx context.Context, in *listTenantsInput) (*bodyOut
 		return empty, nil
 	case err != nil:
 		return nil, err
-	case in.Status != "" && in.Status != string(t.Status), in.Q != "" && !matchesText(t, in.Q), in.Blueprint != "" && in.Blueprint != t.Blueprint,
-		in.Invitation != "" && in.Invitation != string(t.Invitation.Status),
+	case !q.Matches(t), in.Q != "" && !matchesText(t, in.Q),
 		in.Name != "" && tenant.NameKey(in.Name) != tenant.NameKey(t.Name):
 		return empty, nil
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -107,6 +109,59 @@ func TestServer_ListTenants(t *testing.T) {
 			case found && (len(ids) != 1 || ids[0] != id || got.json["total"] != 1.0), !found && (len(ids) != 0 || got.json["total"] != 0.0), got.json["nextCursor"] != nil:
 				t.Errorf("%s: %s", query, got.text)
 			}
+		}
+	})
+	t.Run("FiltersByMetadataManagerAndTime", func(t *testing.T) {
+		b := setup(t)
+		var ids []string
+		for i, metadata := range []map[string]string{{"region": "eu", "tier": "1"}, {"region": "eu", "tier": "2", "a.b c": ""}, {"region": "us"}} {
+			body := clinicNamed(fmt.Sprintf("Clinic %d", i))
+			body["metadata"], body["managedBy"] = metadata, []string{"terraform/a", "terraform/b", "terraform/b"}[i]
+			ids = append(ids, b.do(http.MethodPost, "/admin/tenants", body).want(http.StatusAccepted).str("tenantId"))
+		}
+		second := b.do(http.MethodGet, "/admin/tenants/"+ids[1], nil).want(http.StatusOK).str("createdAt")
+		for query, want := range map[string]string{
+			"metadata.region=eu":                                 "1 0",
+			"metadata.region=eu&metadata.tier=1":                 "0",
+			"metadata.region=EU":                                 "",
+			"metadata.a.b%20c=":                                  "1",
+			"metadata.none=":                                     "",
+			"metadata.region=us&status=PENDING&q=clinic":         "2",
+			"managedBy=terraform/b":                              "2 1",
+			"managedBy=terraform/b&metadata.region=eu&view=full": "1",
+			"createdAfter=" + second:                             "2",
+			"createdBefore=" + second:                            "0",
+			"createdAfter=2020-01-01T00:00:00%2B02:00&createdBefore=" + second: "0",
+			"name=clinic%201&metadata.tier=2&managedBy=terraform/b":            "1",
+			"name=clinic%201&metadata.tier=1":                                  "",
+			"name=clinic%201&managedBy=x":                                      "",
+			"name=clinic%201&createdAfter=" + second:                           "",
+		} {
+			var got []string
+			for path := "/admin/tenants?limit=1&" + query; path != ""; {
+				page := b.do(http.MethodGet, path, nil)
+				for _, id := range page.ids() {
+					got = append(got, strconv.Itoa(slices.Index(ids, id)))
+				}
+				path = ""
+				if next, more := page.json["nextCursor"].(string); more {
+					path = "/admin/tenants?limit=1&" + query + "&cursor=" + next
+				}
+			}
+			if strings.Join(got, " ") != want {
+				t.Errorf("%s: %v, want %s", query, got, want)
+			}
+		}
+		cursor := b.do(http.MethodGet, "/admin/tenants?limit=1&metadata.region=eu", nil).want(http.StatusOK).str("nextCursor")
+		for _, foreign := range []string{"", "&metadata.region=us", "&metadata.region=eu&metadata.tier=1", "&metadata.region=eu&managedBy=terraform/b", "&metadata.region=eu&createdAfter=2020-01-01T00:00:00Z"} {
+			b.do(http.MethodGet, "/admin/tenants?limit=1&cursor="+cursor+foreign, nil).wantFieldErrors("cursor")
+		}
+		for query, field := range map[string]string{
+			"metadata.region=eu&metadata.region=us": "metadata.region", "metadata=eu": "metadata", "metadatax=eu": "metadatax", "metadata.a=%00": "metadata.a",
+			"metadata.a=" + strings.Repeat("x", 1025): "metadata.a", "metadata.=a": "metadata", "metadata." + strings.Repeat("k", 64) + "=a": "metadata",
+			"createdAfter=yesterday": "createdAfter", "createdBefore=2026-01-31": "createdBefore", "managedBy=": "managedBy", "metadata.%FF=a": "metadata.\ufffd",
+		} {
+			b.do(http.MethodGet, "/admin/tenants?"+query, nil).wantFieldErrors(field)
 		}
 	})
 	t.Run("RejectsForeignCursors", func(t *testing.T) {

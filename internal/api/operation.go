@@ -26,7 +26,7 @@ var commonErrorStatuses = []int{http.StatusBadRequest, http.StatusRequestTimeout
 func (e *endpoint) operation(api huma.API) huma.Operation {
 	op := huma.Operation{
 		OperationID: e.id, Method: e.method, Path: e.path, Tags: []string{e.tag}, Summary: e.summary, Description: e.description,
-		DefaultStatus: e.status, Responses: map[string]*huma.Response{},
+		DefaultStatus: e.status, Parameters: e.parameters, Responses: map[string]*huma.Response{},
 		// This package validates both, with its own messages.
 		SkipValidateParams: true, SkipValidateBody: true,
 		// The body is already read. huma's default of five seconds would stay set on the

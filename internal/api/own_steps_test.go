@@ -22,7 +22,7 @@ import (
 func stepSender() *webhook.Client {
 	return webhook.New(webhook.Options{Webhook: config.Webhook{
 		Allow:  config.Hosts{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
-		Secret: func(string) config.Secret { return "whsec_dGhlIHNlY3JldCBvZiB0aGUgdGVzdHMsIDMyIGJ5dGVz" },
+		Secret: func(string) (config.Secret, error) { return "whsec_dGhlIHNlY3JldCBvZiB0aGUgdGVzdHMsIDMyIGJ5dGVz", nil },
 	}})
 }
 

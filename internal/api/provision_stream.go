@@ -21,6 +21,9 @@ func (s *Server) provisionTenant(ctx context.Context, in *provisionTenantInput) 
 	if err != nil {
 		return nil, err
 	}
+	if err := checkMetadata(ctx, inputs.Metadata); err != nil {
+		return nil, err
+	}
 	return s.streamProvision(ctx, func(ctx context.Context) (provisioning.Outcome, error) { return s.opts.Service.Provision(ctx, inputs) })
 }
 

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -10,13 +11,15 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // registerTenantHealthRoutes registers the operations that check and repair tenants.
 func (s *Server) registerTenantHealthRoutes() {
 	registerEndpoint(s, &endpoint{
-		id: "list-tenants-health", method: http.MethodGet, path: "/admin/tenants/health", tag: "tenants",
+		id: "list-tenants-health", method: http.MethodGet, path: "/admin/tenants/health", tag: "tenants", filtered: true,
 		summary:     "Check the schemas, roles and contracts of tenants",
 		description: "In no particular order, without unknown ids. For an ACTIVE tenant the response has the drift of its schema and role and the state of its contract on the ledger.",
 		scope:       access.ScopeRead,
@@ -52,6 +55,7 @@ func (s *Server) listTenantHealth(ctx context.Context, in *tenantHealthInput) (*
 	if err != nil {
 		return nil, err
 	}
+	found = slices.DeleteFunc(found, func(f inspection.Inspection) bool { return !tenant.Visible(ctx).Matches(f.Tenant.Metadata) })
 	out := tenantHealthPage{Tenants: make([]dto.TenantHealth, len(found))}
 	for i, f := range found {
 		out.Tenants[i] = dto.NewTenantHealth(f)

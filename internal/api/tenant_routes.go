@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/openapi"
@@ -21,7 +23,7 @@ const rollbackTimeout = 50 * time.Second
 // registerTenantRoutes registers the operations that read, create and change tenants.
 func (s *Server) registerTenantRoutes() {
 	registerEndpoint(s, &endpoint{
-		id: "create-tenant", method: http.MethodPost, path: "/admin/tenants", tag: "tenants",
+		id: "create-tenant", method: http.MethodPost, path: "/admin/tenants", tag: "tenants", filtered: true,
 		summary: "Create a tenant",
 		description: "Records the tenant and queues its provisioning, in one transaction. A tenant with this name or external id that failed before it was ever ACTIVE is provisioned again under its id.\n\n" +
 			"POST /admin/tenants/provision runs the provisioning inside the request instead.",
@@ -30,7 +32,7 @@ func (s *Server) registerTenantRoutes() {
 		responses: queuedResponses,
 	}, s.createTenant)
 	registerEndpoint(s, &endpoint{
-		id: "provision-tenant", method: http.MethodPost, path: "/admin/tenants/provision", tag: "tenants",
+		id: "provision-tenant", method: http.MethodPost, path: "/admin/tenants/provision", tag: "tenants", filtered: true,
 		summary: "Create a tenant and provision it inside the request",
 		description: "Records the tenant as create-tenant does, provisions it and returns server-sent events: each step as it happens, then the outcome or a problem. " +
 			"When the connection closes, the run stops after the current step; repeating the request continues it. A tenant that the same managedBy already provisioned is adopted.",
@@ -45,9 +47,10 @@ func (s *Server) registerTenantRoutes() {
 		workerRemedy: "queue another attempt with POST /admin/tenants/{id}/retry, or send the request to a server with a worker",
 	}, s.provisionExistingTenant)
 	registerEndpoint(s, &endpoint{
-		id: "list-tenants", method: http.MethodGet, path: "/admin/tenants", tag: "tenants",
+		id: "list-tenants", method: http.MethodGet, path: "/admin/tenants", tag: "tenants", filtered: true,
 		summary:     "List tenants",
 		description: "Newest first, in pages that cost the same at any depth. name and externalId select one tenant by its exact value; the other filters apply as well.",
+		parameters:  []*huma.Param{metadataParam()},
 		scope:       access.ScopeRead,
 	}, s.listTenants)
 	registerEndpoint(s, &endpoint{

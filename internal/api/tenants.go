@@ -24,6 +24,9 @@ func (s *Server) createTenant(ctx context.Context, in *createTenantInput) (*huma
 	if err != nil {
 		return nil, err
 	}
+	if err := checkMetadata(ctx, inputs.Metadata); err != nil {
+		return nil, err
+	}
 	idempotency, err := newIdempotency(requestContextFrom(ctx), in.IdempotencyKey, inputs)
 	if err != nil {
 		return nil, err
@@ -114,6 +117,11 @@ func (s *Server) updateTenant(ctx context.Context, in *updateTenantInput) (*tena
 	patch, err := in.Body.patch()
 	if err != nil {
 		return nil, err
+	}
+	if patch.Metadata != nil {
+		if err := checkMetadata(ctx, *patch.Metadata); err != nil {
+			return nil, err
+		}
 	}
 	version, err := s.expectedVersion(ctx, in.tenantID, condition)
 	if err != nil {

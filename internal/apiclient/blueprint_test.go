@@ -5,6 +5,7 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -89,6 +90,18 @@ var blueprintConformance = []conformanceCase{
 			}
 			if names != want || int(total) != strings.Count(want, "Standard")+strings.Count(want, "Mary") {
 				t.Errorf("%q: %s of %d", name, names, total)
+			}
+		}
+		for _, c := range []struct {
+			query tenant.ListQuery
+			want  int64
+		}{
+			{tenant.ListQuery{Metadata: standard.Metadata}, 2}, {tenant.ListQuery{Metadata: tenant.MetadataFilter{"region": "none"}}, 0},
+			{tenant.ListQuery{ManagedBy: standard.ManagedBy + "x"}, 0}, {tenant.ListQuery{CreatedAfter: time.Now().Add(time.Hour)}, 0},
+			{tenant.ListQuery{CreatedAfter: time.Now().Add(-time.Hour), CreatedBefore: time.Now().Add(time.Hour)}, 2},
+		} {
+			if page, err := all.List(t.Context(), c.query); err != nil || page.Total != c.want {
+				t.Errorf("%+v: %d, %v", c.query, page.Total, err)
 			}
 		}
 		_, err := all.List(t.Context(), tenant.ListQuery{Blueprint: "A"})

@@ -213,7 +213,7 @@ func newTestServer(t *testing.T, grace time.Duration) *testServer {
 		t.Fatal(err)
 	}
 	w.service = service.WithCancelOnDisconnect()
-	key, token, err := access.NewKey("test", []access.Scope{access.ScopeWrite, access.ScopePurge, access.ScopeHold, access.ScopeCredentials, access.ScopeBlueprints}, 0, time.Now())
+	key, token, err := access.NewKey(access.KeyRequest{Name: "test", Scopes: []access.Scope{access.ScopeWrite, access.ScopePurge, access.ScopeHold, access.ScopeCredentials, access.ScopeBlueprints}}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

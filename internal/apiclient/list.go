@@ -5,6 +5,7 @@ import (
 	"iter"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -22,6 +23,15 @@ func (c *Client) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, err
 	set("q", q.Text)
 	set("blueprint", q.Blueprint)
 	set("invitation", string(q.Invitation))
+	set("managedBy", q.ManagedBy)
+	for key, value := range q.Metadata {
+		query["metadata."+key] = value // Also an empty value.
+	}
+	for name, at := range map[string]time.Time{"createdAfter": q.CreatedAfter, "createdBefore": q.CreatedBefore} {
+		if !at.IsZero() {
+			query[name] = at.UTC().Format(time.RFC3339Nano)
+		}
+	}
 	if q.Limit != 0 {
 		set("limit", strconv.Itoa(q.Limit))
 	}

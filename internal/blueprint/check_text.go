@@ -43,10 +43,18 @@ func matches(pattern *regexp.Regexp, most int, remedy string) func(string) error
 }
 
 var (
-	checkTable     = matches(objectName, maxNameBytes, "write the name of a table without a schema, in lower case: letters, digits, _ and $, the first no digit")
-	checkExtension = matches(extensionName, maxNameBytes, "write the name of an extension, in lower case: letters, digits, _ and -")
-	checkSecret    = matches(secretName, maxText, "write the name of the variable that has the secret: BLUEPRINT_SECRET_ and capital letters, digits and _")
+	checkTable      = matches(objectName, maxNameBytes, "write the name of a table without a schema, in lower case: letters, digits, _ and $, the first no digit")
+	checkExtension  = matches(extensionName, maxNameBytes, "write the name of an extension, in lower case: letters, digits, _ and -")
+	checkSecretForm = matches(secretName, maxText, "write the name of the variable that has the secret: BLUEPRINT_SECRET_ and capital letters, digits and _")
 )
+
+// checkSecret also refuses the name of the variable with the path of a secret's file.
+func checkSecret(s string) error {
+	if strings.HasSuffix(s, "_FILE") {
+		return fmt.Errorf("is %q, which names a file; write the name without _FILE: the secret is read from that variable, or from the file", shorten(s))
+	}
+	return checkSecretForm(s)
+}
 
 // validLocale reports whether a part of a file's name is a locale.
 func validLocale(s string) bool { return tenant.CheckLocale(s) == nil && s != "txt" }

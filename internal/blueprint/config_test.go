@@ -151,6 +151,7 @@ var configCases = []struct {
 	{"LongURL", step("https://a.example/x", "https://a.example/"+strings.Repeat("x", 2048)), "steps[0].webhook.url has 2066 bytes; at most 2048", false},
 	{"PlainLogin", strings.Replace(step("https://a.example/x", "HTTP://a.example/x"), "database: none", "database: tenant", 1), "steps[0].webhook.url has the scheme http; a login for the database is sent, write https", false},
 	{"Secret", step("BLUEPRINT_SECRET_A", "DB_PASSWORD"), `steps[0].webhook.secret is "DB_PASSWORD"; write the name of the variable`, false},
+	{"SecretFile", step("BLUEPRINT_SECRET_A", "BLUEPRINT_SECRET_A_FILE"), `steps[0].webhook.secret is "BLUEPRINT_SECRET_A_FILE", which names a file; write the name without _FILE`, false},
 	{"SecretItself", step("BLUEPRINT_SECRET_A", "BLUEPRINT_SECRET_"), `steps[0].webhook.secret is "BLUEPRINT_SECRET_"`, false},
 	{"TimeoutWithoutUnit", step("timeout: 2s", "timeout: '30'"), `steps[0].webhook.timeout is "30"; write a duration with its unit`, false},
 	{"NumericTimeout", step("timeout: 2s", "timeout: 30"), "steps[0].webhook.timeout is a number; write a text, in quotes", false},

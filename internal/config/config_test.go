@@ -105,12 +105,20 @@ func TestReadSoroban(t *testing.T) {
 		"MainnetIsAlias": {in: map[string]string{"SOROBAN_NETWORK": "mainnet", "SOROBAN_RPC_URL": "https://rpc.example"}, passphrase: "Public Global Stellar Network ; September 2015"},
 		"CustomNetwork":  {in: map[string]string{"SOROBAN_NETWORK": "ours", "SOROBAN_NETWORK_PASSPHRASE": "Ours", "SOROBAN_RPC_URL": "http://h"}, passphrase: "Ours"},
 		"UnknownNetwork": {in: map[string]string{"SOROBAN_NETWORK": "ours"}, fault: `SOROBAN_NETWORK is "ours"; choose testnet, public, futurenet or local, or set SOROBAN_NETWORK_PASSPHRASE for another network`},
-		"PublicNeedsURL": {in: map[string]string{"SOROBAN_NETWORK": "public"}, fault: "SOROBAN_RPC_URL is not set"},
-		"NoNetwork":      {in: map[string]string{}, fault: "SOROBAN_NETWORK is not set"},
-		"NoSeed":         {in: map[string]string{"SOROBAN_NETWORK": "testnet", "SOROBAN_CONTRACT_DEPLOYER_SECRET": " "}, fault: "SOROBAN_CONTRACT_DEPLOYER_SECRET is not set"},
-		"PublicKey":      {in: map[string]string{"SOROBAN_NETWORK": "testnet", "SOROBAN_CONTRACT_DEPLOYER_SECRET": "G" + seed[1:]}, fault: "SOROBAN_CONTRACT_DEPLOYER_SECRET is not a secret key"},
-		"BadURL":         {in: map[string]string{"SOROBAN_NETWORK": "testnet", "SOROBAN_RPC_URL": "ftp://x"}, fault: "SOROBAN_RPC_URL is not a URL"},
-		"BadFee":         {in: map[string]string{"SOROBAN_NETWORK": "testnet", "SOROBAN_MAX_FEE": "1 XLM"}, fault: "SOROBAN_MAX_FEE"},
+		"OtherPassphrase": {
+			in:    map[string]string{"SOROBAN_NETWORK": "testnet", "SOROBAN_NETWORK_PASSPHRASE": "Public Global Stellar Network ; September 2015"},
+			fault: `SOROBAN_NETWORK_PASSPHRASE is "Public Global Stellar Network ; September 2015", but SOROBAN_NETWORK is testnet, whose passphrase is another; remove SOROBAN_NETWORK_PASSPHRASE, or give a network of your own another name in SOROBAN_NETWORK`,
+		},
+		"OtherPassphraseOfAlias": {in: map[string]string{"SOROBAN_NETWORK": "Mainnet", "SOROBAN_NETWORK_PASSPHRASE": "Ours", "SOROBAN_RPC_URL": "http://h"}, fault: `SOROBAN_NETWORK_PASSPHRASE is "Ours", but SOROBAN_NETWORK is public`},
+		"OtherPassphraseOfLocal": {in: map[string]string{"SOROBAN_NETWORK": "local", "SOROBAN_NETWORK_PASSPHRASE": "Ours"}, fault: `SOROBAN_NETWORK_PASSPHRASE is "Ours", but SOROBAN_NETWORK is local`},
+		"SamePassphrase":         {in: map[string]string{"SOROBAN_NETWORK": "local", "SOROBAN_NETWORK_PASSPHRASE": "Standalone Network ; February 2017"}, passphrase: "Standalone Network ; February 2017"},
+		"OwnNameOfTestnet":       {in: map[string]string{"SOROBAN_NETWORK": "ours", "SOROBAN_NETWORK_PASSPHRASE": "Test SDF Network ; September 2015", "SOROBAN_RPC_URL": "http://h"}, passphrase: "Test SDF Network ; September 2015"},
+		"PublicNeedsURL":         {in: map[string]string{"SOROBAN_NETWORK": "public"}, fault: "SOROBAN_RPC_URL is not set"},
+		"NoNetwork":              {in: map[string]string{}, fault: "SOROBAN_NETWORK is not set"},
+		"NoSeed":                 {in: map[string]string{"SOROBAN_NETWORK": "testnet", "SOROBAN_CONTRACT_DEPLOYER_SECRET": " "}, fault: "SOROBAN_CONTRACT_DEPLOYER_SECRET is not set"},
+		"PublicKey":              {in: map[string]string{"SOROBAN_NETWORK": "testnet", "SOROBAN_CONTRACT_DEPLOYER_SECRET": "G" + seed[1:]}, fault: "SOROBAN_CONTRACT_DEPLOYER_SECRET is not a secret key"},
+		"BadURL":                 {in: map[string]string{"SOROBAN_NETWORK": "testnet", "SOROBAN_RPC_URL": "ftp://x"}, fault: "SOROBAN_RPC_URL is not a URL"},
+		"BadFee":                 {in: map[string]string{"SOROBAN_NETWORK": "testnet", "SOROBAN_MAX_FEE": "1 XLM"}, fault: "SOROBAN_MAX_FEE"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -125,7 +133,7 @@ func TestReadSoroban(t *testing.T) {
 
 func TestReadMail(t *testing.T) {
 	t.Parallel()
-	base := map[string]string{"MAIL_HOST": "smtp.example", "MAIL_FROM": "a@b.example"}
+	base := map[string]string{"MAIL_HOST": "smtp.example", "MAIL_FROM": "a@b.example", "APP_URL": "https://app.example/"}
 	for name, c := range map[string]struct {
 		in    map[string]string
 		fault string
@@ -154,7 +162,7 @@ func TestReadMail(t *testing.T) {
 			t.Parallel()
 			got, err := config.ReadMail(sourceOf(base).WithOverrides(c.in))
 			wantError(t, err, c.fault)
-			if c.fault == "" && (got.Port != 587 || got.AppURL != "http://127.0.0.1:3000" || got.FailurePolicy != "warn") {
+			if c.fault == "" && (got.Port != 587 || got.AppURL != "https://app.example" || got.FailurePolicy != "warn") {
 				t.Errorf("%+v", got)
 			}
 		})
@@ -190,5 +198,37 @@ func wantError(t *testing.T, err error, want string) {
 		t.Errorf("error %v, want %q in it", err, want)
 	case err != nil && strings.Contains(err.Error(), "s3cret"):
 		t.Errorf("error shows a secret: %v", err)
+	}
+}
+
+// TestReadMail_AppURL: without APP_URL, mails would lead to this machine; that is an error where
+// others read them.
+func TestReadMail_AppURL(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		in    map[string]string
+		url   string
+		fault string
+	}{
+		"AllOnLoopback":     {url: "http://127.0.0.1:3000"},
+		"Localhost":         {in: map[string]string{"MAIL_HOST": "localhost", "APP_HOST": "::1", "APP_PORT": "4000"}, url: "http://[::1]:4000"},
+		"MailServer":        {in: map[string]string{"MAIL_HOST": "smtp.example"}, fault: `APP_URL is not set, but MAIL_HOST is "smtp.example", which is not this machine: links in its mails would lead to http://127.0.0.1:3000; give the base address`},
+		"AllInterfaces":     {in: map[string]string{"APP_HOST": "0.0.0.0"}, fault: `APP_URL is not set, but APP_HOST is "0.0.0.0", which is not this machine alone`},
+		"AllInterfacesIPv6": {in: map[string]string{"APP_HOST": "::"}, fault: `APP_URL is not set, but APP_HOST is "::"`},
+		"AnyPort":           {in: map[string]string{"APP_PORT": "0"}, fault: "APP_URL is not set, but APP_PORT is 0"},
+		"Set":               {in: map[string]string{"APP_URL": "https://app.example", "MAIL_HOST": "smtp.example", "APP_HOST": "0.0.0.0"}, url: "https://app.example"},
+		"SetToLoopback":     {in: map[string]string{"APP_URL": "http://127.0.0.1:3000", "MAIL_HOST": "smtp.example"}, url: "http://127.0.0.1:3000"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := config.ReadMail(sourceOf(map[string]string{"MAIL_HOST": "127.0.0.1", "MAIL_FROM": "a@b.example"}).WithOverrides(c.in))
+			wantError(t, err, c.fault)
+			if c.fault == "" && got.AppURL != c.url {
+				t.Errorf("%s, want %s", got.AppURL, c.url)
+			}
+			if n := len(config.ValidationErrors(err)); c.fault != "" && n != 1 {
+				t.Errorf("%d faults: %v", n, err)
+			}
+		})
 	}
 }

@@ -130,7 +130,7 @@ func buildDatabaseURL(r *reader, host string) string {
 	}
 	r.integer(DatabasePort, 5432, 1, 65535)
 	// Not trimmed: a password may begin or end with a blank.
-	user, password := r.text(DatabaseUser, ""), r.get(DatabasePassword)
+	user, password := r.text(DatabaseUser, ""), r.value(DatabasePassword)
 	switch {
 	case user != "" && password != "":
 		u.User = url.UserPassword(user, password)

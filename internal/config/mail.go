@@ -72,7 +72,7 @@ func ReadMail(source Source) (Mail, error) {
 		Host:          r.required(MailHost, "give the name of the SMTP server"),
 		Port:          int(r.integer(MailPort, 587, 1, 65535)),
 		User:          r.text(MailUser, ""),
-		Password:      Secret(source(MailPassword)),
+		Password:      Secret(r.value(MailPassword)),
 		From:          r.required(MailFrom, "give the sender, as Platform <no-reply@platform.example>"),
 		TLS:           r.oneOf(MailTLS, TLSMandatory, TLSMandatory, TLSOpportunistic, TLSNone),
 		FailurePolicy: r.oneOf(MailFailurePolicy, "warn", "warn", "fail"),
@@ -103,7 +103,7 @@ func ReadMail(source Source) (Mail, error) {
 func (r *reader) mailOAuth(m Mail) MailOAuth {
 	o := MailOAuth{
 		TokenURL: r.text(MailOAuthTokenURL, ""), ClientID: r.text(MailOAuthClientID, ""),
-		ClientSecret: Secret(r.get(MailOAuthSecret)), Scope: r.text(MailOAuthScope, ""),
+		ClientSecret: Secret(r.value(MailOAuthSecret)), Scope: r.text(MailOAuthScope, ""),
 	}
 	if o.TokenURL == "" {
 		if o != (MailOAuth{}) {
@@ -136,6 +136,14 @@ func (r *reader) appURL() string {
 		r.addError(AppURL, "is not set, but %s is 0, which means any free port; give the base address for the links in mails", AppPort)
 	}
 	fallback := url.URL{Scheme: "http", Host: net.JoinHostPort(r.text(AppHost, "127.0.0.1"), formatInt(port))}
+	mailHost, appHost := r.text(MailHost, ""), r.text(AppHost, "127.0.0.1")
+	switch {
+	case r.text(AppURL, "") != "" || port == 0:
+	case mailHost != "" && !Loopback(mailHost):
+		r.addError(AppURL, "is not set, but %s is %q, which is not this machine: links in its mails would lead to %s; give the base address for them, as https://app.platform.example", MailHost, mailHost, fallback.String())
+	case !Loopback(appHost):
+		r.addError(AppURL, "is not set, but %s is %q, which is not this machine alone: links in mails would lead to %s; give the base address for them, as https://app.platform.example", AppHost, appHost, fallback.String())
+	}
 	address := r.text(AppURL, fallback.String())
 	if !isPageURL(address) {
 		r.addError(AppURL, "is %q, which is not a base URL; give it as https://app.platform.example", address)

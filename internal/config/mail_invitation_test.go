@@ -29,7 +29,7 @@ func TestReadMail_Invitation(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m, err := config.ReadMail(func(variable string) string {
-				return map[string]string{"MAIL_HOST": "smtp.platform.example", "MAIL_FROM": "no-reply@platform.example", "INVITATION_TTL": c.ttl, "INVITATION_REMINDER": c.reminder}[variable]
+				return map[string]string{"APP_URL": "https://app.platform.example", "MAIL_HOST": "smtp.platform.example", "MAIL_FROM": "no-reply@platform.example", "INVITATION_TTL": c.ttl, "INVITATION_REMINDER": c.reminder}[variable]
 			})
 			if c.says != "" {
 				if err == nil || !strings.Contains(err.Error(), c.says) {

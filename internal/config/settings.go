@@ -8,6 +8,18 @@ type Setting struct {
 	Group    string
 	Usage    string // What it is.
 	Default  string // Empty: none.
+
+	Attribute string // Of the provider's configuration, such as database.url; empty: none.
+	Flag      string // Of those commands of tenant-api that use it; empty: none.
+	Secret    bool   // Variable + FileSuffix can name a file that has it.
+}
+
+// File is the variable that can name a file with the setting; "" if it is no secret.
+func (s Setting) File() string {
+	if !s.Secret {
+		return ""
+	}
+	return s.Variable + FileSuffix
 }
 
 // The groups of settings.
@@ -22,7 +34,7 @@ const (
 )
 
 // settings are all variables that this package reads. A test compares them.
-var settings = []Setting{
+var settings = describe([]description{
 	{DatabaseURL, groupDatabase, "PostgreSQL 13 or newer, as postgres://user:password@host:5432/name", ""},
 	{DatabaseDirectURL, groupDatabase, "the same database without a pooler, if DATABASE_URL leads to one in transaction mode; then this alone is used", ""},
 	{DatabaseHost, groupDatabase, "host, if DATABASE_URL is not set", ""},
@@ -38,8 +50,8 @@ var settings = []Setting{
 	{pgHost, groupDatabase, "host, with the other PG variables of PostgreSQL, if neither DATABASE_URL nor DB_HOST is set", ""},
 	{pgService, groupDatabase, "a service of PostgreSQL's pg_service.conf, instead of PGHOST", ""},
 
-	{SorobanNetwork, groupSoroban, "testnet, public, futurenet or local; another name needs a passphrase", ""},
-	{SorobanPassphrase, groupSoroban, "passphrase of the network", "the network's"},
+	{SorobanNetwork, groupSoroban, "testnet, public, futurenet or local; another name needs a passphrase, for a network of your own", ""},
+	{SorobanPassphrase, groupSoroban, "passphrase of the network; another one than that of a named network is an error", "the network's"},
 	{SorobanRPCURL, groupSoroban, "JSON-RPC server; public has no default", "the network's"},
 	{SorobanRPCHeaders, groupSoroban, "headers of each call to it, such as an access key, each on a line of its own as Name: value", ""},
 	{SorobanDeployerSecret, groupSoroban, "secret key (S...) of the account that owns contracts and pays for them", ""},
@@ -61,7 +73,7 @@ var settings = []Setting{
 	{MailOAuthClientID, groupMail, "id of the client, with MAIL_OAUTH_TOKEN_URL", ""},
 	{MailOAuthSecret, groupMail, "secret of the client, with MAIL_OAUTH_TOKEN_URL", ""},
 	{MailOAuthScope, groupMail, "scope of the tokens, such as https://outlook.office365.com/.default", ""},
-	{AppURL, groupMail, "base address of the links in mails", "http://APP_HOST:APP_PORT"},
+	{AppURL, groupMail, "base address of the links in mails; needed if MAIL_HOST or APP_HOST is not on loopback", "http://APP_HOST:APP_PORT"},
 	{InvitationTTL, groupMail, "how long an invitation can be accepted, from 1h to 720h", "72h"},
 	{InvitationReminder, groupMail, "how long before the end of an unused invitation a worker sends a reminder, if the invitation is longer; 0: none", "24h"},
 	{InvitationURL, groupMail, "the platform's own page for invitations; without it, tenant-api serves one, and mails lead to APP_URL/invitation", ""},
@@ -74,7 +86,7 @@ var settings = []Setting{
 	{WorkerCount, groupServer, "tenants provisioned at once", "8, or the number of channels if that is larger"},
 	{TrustedProxies, groupServer, "addresses and networks of proxies whose X-Forwarded-For is used, as 10.0.0.7,10.1.0.0/24; without it clients are known by the address of their connection", ""},
 	{CORSOrigins, groupServer, "origins whose pages may call the operations for invitations from a browser, as https://app.platform.example; no operation that needs a key", ""},
-	{RateLimit, groupServer, "requests per minute and key", "100"},
+	{RateLimit, groupServer, "requests per minute and key; a key can have its own, see tenant-api apikey create", "100"},
 	{PurgeRetention, groupServer, "minimum time between archiving and purging a tenant", "720h"},
 	{AllowEarlyPurge, groupServer, "true: purges may skip PURGE_RETENTION, as deletion_policy = \"PURGE\" does; set it for workers, too", "false"},
 	{OIDCIssuer, groupServer, "issuer whose tokens are accepted besides API keys; needs AUTH_OIDC_AUDIENCE", ""},
@@ -85,6 +97,19 @@ var settings = []Setting{
 
 	{TenantAPIURL, groupClient, "base address, as https://tenants.platform.example", ""},
 	{TenantAPIToken, groupClient, "API key, or a token of the issuer", ""},
+})
+
+// description is what this file has of a setting.
+type description struct{ variable, group, usage, fallback string }
+
+func describe(all []description) (described []Setting) {
+	for _, d := range all {
+		described = append(described, Setting{
+			Variable: d.variable, Group: d.group, Usage: d.usage, Default: d.fallback,
+			Attribute: attributes[d.variable], Flag: flags[d.variable], Secret: isSecret(d.variable),
+		})
+	}
+	return described
 }
 
 // Settings lists all variables, ordered by group.

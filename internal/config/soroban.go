@@ -51,17 +51,6 @@ const DefaultLowBalance = 1_000_000_000
 // public network holds fewer contract transactions than that.
 const MaxChannels = 1000
 
-type network struct{ passphrase, rpcURL string }
-
-// networks are the named networks. The public network has no free RPC server, therefore its
-// address must be set.
-var networks = map[string]network{
-	"public":    {"Public Global Stellar Network ; September 2015", ""},
-	"testnet":   {"Test SDF Network ; September 2015", "https://soroban-testnet.stellar.org"},
-	"futurenet": {"Test SDF Future Network ; October 2022", "https://rpc-futurenet.stellar.org"},
-	"local":     {"Standalone Network ; February 2017", "http://127.0.0.1:8000/rpc"},
-}
-
 // ReadSoroban reads the settings of the Stellar network.
 func ReadSoroban(source Source) (Soroban, error) {
 	r := &reader{get: source}
@@ -74,11 +63,15 @@ func ReadSoroban(source Source) (Soroban, error) {
 		AnchorInterval: r.duration(SorobanAnchorInterval, 24*time.Hour),
 		LowBalance:     r.integer(SorobanLowBalance, DefaultLowBalance, 0, 1_000_000_000_000_000_000),
 	}
-	if s.Network == "mainnet" {
-		s.Network = "public"
+	preset, isKnown := networkNamed(s.Network)
+	if isKnown {
+		s.Network = preset.name
 	}
-	preset, isKnown := networks[s.Network]
 	s.Passphrase = r.text(SorobanPassphrase, preset.passphrase)
+	if isKnown && s.Passphrase != preset.passphrase {
+		r.addError(SorobanPassphrase, "is %q, but %s is %s, whose passphrase is another; remove %s, or give a network of your own another name in %s",
+			s.Passphrase, SorobanNetwork, s.Network, SorobanPassphrase, SorobanNetwork)
+	}
 	s.RPCURL = r.text(SorobanRPCURL, preset.rpcURL)
 	if s.Network != "" && !isKnown && s.Passphrase == "" {
 		r.addError(SorobanNetwork, "is %q; choose testnet, public, futurenet or local, or set %s for another network", s.Network, SorobanPassphrase)
@@ -104,17 +97,4 @@ func (r *reader) checkRPCURL(address, networkName string) {
 // looksLikeSeed checks only the format; the deployer verifies the checksum.
 func looksLikeSeed(seed string) bool {
 	return len(seed) == 56 && seed[0] == 'S' && strings.Trim(seed, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
-}
-
-// Passphrase returns the passphrase of a named network; any other value is a passphrase
-// itself.
-func Passphrase(network string) string {
-	name := strings.ToLower(network)
-	if name == "mainnet" {
-		name = "public"
-	}
-	if preset, isKnown := networks[name]; isKnown {
-		return preset.passphrase
-	}
-	return network
 }

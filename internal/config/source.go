@@ -24,12 +24,15 @@ type Source func(variable string) string
 // Environment reads the process's environment variables.
 func Environment(variable string) string { return os.Getenv(variable) }
 
-// WithOverrides returns a source that prefers the values to those of s. An empty value
-// counts as not set.
+// WithOverrides returns a source that prefers the values to those of s, and to the files that
+// s names for them. An empty value counts as not set.
 func (s Source) WithOverrides(values map[string]string) Source {
 	return func(variable string) string {
 		if v := values[variable]; v != "" {
 			return v
+		}
+		if name, isFile := strings.CutSuffix(variable, FileSuffix); isFile && values[name] != "" {
+			return ""
 		}
 		return s(variable)
 	}
@@ -41,14 +44,21 @@ type reader struct {
 	errs []error
 }
 
+// addError records a fault once. A secret whose file has a fault has no other one.
 func (r *reader) addError(variable, format string, args ...any) {
-	r.errs = append(r.errs, &ValidationError{Variable: variable, Message: fmt.Sprintf(format, args...)})
+	fault := &ValidationError{Variable: variable, Message: fmt.Sprintf(format, args...)}
+	for _, err := range ValidationErrors(r.err()) {
+		if *err == *fault || err.Variable == variable+FileSuffix {
+			return
+		}
+	}
+	r.errs = append(r.errs, fault)
 }
 
 func (r *reader) err() error { return errors.Join(r.errs...) }
 
 func (r *reader) text(variable, fallback string) string {
-	if v := strings.TrimSpace(r.get(variable)); v != "" {
+	if v := strings.TrimSpace(r.value(variable)); v != "" {
 		return v
 	}
 	return fallback

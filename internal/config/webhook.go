@@ -16,8 +16,8 @@ const secretVariablePrefix = "BLUEPRINT_SECRET_"
 
 // Webhook are the settings of the requests of blueprints' own steps.
 type Webhook struct {
-	Allow  Hosts                        // May have addresses that are not public.
-	Secret func(variable string) Secret // Reads a secret of a step; "": not set.
+	Allow  Hosts                                 // May have addresses that are not public.
+	Secret func(variable string) (Secret, error) // Reads a secret of a step; "": not set. The error is a ValidationError.
 }
 
 // Hosts are names and networks.
@@ -35,11 +35,13 @@ const maxAllowed = 100
 // ReadWebhook reads the settings of own steps.
 func ReadWebhook(source Source) (Webhook, error) {
 	r := &reader{get: source}
-	w := Webhook{Secret: func(variable string) Secret {
+	w := Webhook{Secret: func(variable string) (Secret, error) {
 		if !strings.HasPrefix(variable, secretVariablePrefix) {
-			return ""
+			return "", nil
 		}
-		return Secret(strings.TrimSpace(source(variable)))
+		r := &reader{get: source}
+		secret := r.text(variable, "")
+		return Secret(secret), r.err()
 	}}
 	entries := strings.FieldsFunc(r.text(WebhookAllow, ""), func(c rune) bool { return c == ',' || c == ' ' })
 	if len(entries) > maxAllowed {

@@ -16,8 +16,10 @@ func TestReadWebhook(t *testing.T) {
 	if err != nil || fmt.Sprint(w.Allow) != "{[directory.internal] [10.20.0.0/16 ::1/128 192.0.2.7/32]}" || !w.Allow.Named("DIRECTORY.internal") || w.Allow.Named("internal") {
 		t.Errorf("%v, %v", w.Allow, err)
 	}
-	if w.Secret("BLUEPRINT_SECRET_X").Reveal() != "whsec_x" || w.Secret("DB_PASSWORD") != "" || w.Secret("BLUEPRINT_SECRET_Y") != "" {
-		t.Error("a blueprint reads what is no secret of a step, or not its own")
+	for variable, want := range map[string]string{"BLUEPRINT_SECRET_X": "whsec_x", "DB_PASSWORD": "", "BLUEPRINT_SECRET_Y": ""} {
+		if got, err := w.Secret(variable); err != nil || got.Reveal() != want {
+			t.Errorf("%s: a blueprint reads what is no secret of a step, or not its own: %v", variable, err)
+		}
 	}
 	for _, value := range []string{"10.0.0.0/33", "https://x", "x:80", "*", "a@b", strings.Repeat("a,", 101)} {
 		if _, err := config.ReadWebhook(sourceOf(map[string]string{config.WebhookAllow: value})); err == nil || !strings.Contains(err.Error(), config.WebhookAllow) {

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -11,11 +12,12 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 func (b fixture) newKey(name string, ttl time.Duration) access.Key {
 	b.T.Helper()
-	key, _, err := access.NewKey(name, []access.Scope{access.ScopeRead, access.ScopePurge}, ttl, time.Now().Truncate(time.Microsecond))
+	key, _, err := access.NewKey(access.KeyRequest{Name: name, Scopes: []access.Scope{access.ScopeRead, access.ScopePurge}, TTL: ttl, RateLimit: 7, OnlyMetadata: tenant.MetadataFilter{"region": "eu"}}, time.Now().Truncate(time.Microsecond))
 	if err != nil {
 		b.T.Fatal(err)
 	}
@@ -50,7 +52,7 @@ func TestAPIKeyStore_Create(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got.ID != want.ID || got.Name != "ci" || got.Prefix != want.Prefix || got.Hash != want.Hash || len(got.Scopes) != 2 ||
+		if got.ID != want.ID || got.Name != "ci" || got.Prefix != want.Prefix || got.Hash != want.Hash || len(got.Scopes) != 2 || got.RateLimit != 7 || !maps.Equal(got.OnlyMetadata, want.OnlyMetadata) ||
 			got.Scopes[1] != access.ScopePurge || !got.CreatedAt.Equal(want.CreatedAt) || !got.ExpiresAt.Equal(want.ExpiresAt) {
 			t.Errorf("%+v, want %+v", got, want)
 		}

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -49,7 +50,10 @@ func TestDB_List(t *testing.T) {
 	special.AdminEmail = "Grace@Other.example"
 	b.ActiveTenant(special)
 	b.Exec(`UPDATE tenants SET blueprint = 'clinic' WHERE name IN ('Clinic 1', 'Clinic 2')`)
-	b.Exec(`UPDATE tenants SET created_at = '2026-01-01'`) // Then the ID decides the order, and no tenant appears twice.
+	b.Exec(`UPDATE tenants SET metadata = '{"zone": "a", "x": "y"}' WHERE name = 'Clinic 1'`)
+	b.Exec(`UPDATE tenants SET metadata = '{"zone": "a", "tier": "1"}' WHERE name = 'Clinic 3'`)
+	b.Exec(`UPDATE tenants SET managed_by = 'ops' WHERE name IN ('Clinic 2', 'Clinic 4')`)
+	b.Exec(`UPDATE tenants SET created_at = '2026-01-01Z'`) // Then the ID decides the order, and no tenant appears twice.
 
 	for _, limit := range []int{1, 2, 3, 100} {
 		names, total := b.listNames(tenant.ListQuery{Limit: limit})
@@ -57,31 +61,49 @@ func TestDB_List(t *testing.T) {
 			t.Errorf("limit %d: %v of %d", limit, names, total)
 		}
 	}
-	for q, want := range map[tenant.ListQuery]string{
-		{Status: tenant.StatusFailed}:                       "Clinic 3,Clinic 1",
-		{Status: tenant.StatusProvisioning}:                 "Clinic 4,Clinic 2,Clinic 0",
-		{Status: tenant.StatusArchived}:                     "",
-		{Text: "SØN"}:                                       `100%_Søn\Clinic`,
-		{Text: "%_s"}:                                       `100%_Søn\Clinic`,
-		{Text: `n\c`}:                                       `100%_Søn\Clinic`,
-		{Text: "%"}:                                         `100%_Søn\Clinic`,
-		{Text: "grace@other"}:                               `100%_Søn\Clinic`,
-		{Text: "clinic 1", Status: tenant.StatusFailed}:     "Clinic 1",
-		{Text: "clinic 1", Status: tenant.StatusActive}:     "",
-		{Text: "clinic _"}:                                  "",
-		{Text: "'; DROP TABLE tenants; --"}:                 "",
-		{Text: "clinic", Status: tenant.StatusProvisioning}: "Clinic 4,Clinic 2,Clinic 0",
-		{Blueprint: "clinic"}:                               "Clinic 2,Clinic 1",
-		{Blueprint: "standard"}:                             `100%_Søn\Clinic,Clinic 4,Clinic 3,Clinic 0`,
-		{Blueprint: "other"}:                                "",
-		{Blueprint: "clinic", Status: tenant.StatusFailed}:  "Clinic 1",
-		{Blueprint: "clinic", Text: "clinic 2"}:             "Clinic 2",
-		{Blueprint: "clinic", Text: "søn"}:                  "",
+	b.Exec(`UPDATE tenants SET created_at = '2025-12-31Z' WHERE name = 'Clinic 0'`)
+	day := func(n int) time.Time { return time.Date(2026, 1, n, 0, 0, 0, 0, time.UTC) }
+	for _, c := range []struct {
+		q    tenant.ListQuery
+		want string
+	}{
+		{tenant.ListQuery{Status: tenant.StatusFailed}, "Clinic 3,Clinic 1"},
+		{tenant.ListQuery{Status: tenant.StatusProvisioning}, "Clinic 4,Clinic 2,Clinic 0"},
+		{tenant.ListQuery{Status: tenant.StatusArchived}, ""},
+		{tenant.ListQuery{Text: "SØN"}, `100%_Søn\Clinic`},
+		{tenant.ListQuery{Text: "%_s"}, `100%_Søn\Clinic`},
+		{tenant.ListQuery{Text: `n\c`}, `100%_Søn\Clinic`},
+		{tenant.ListQuery{Text: "%"}, `100%_Søn\Clinic`},
+		{tenant.ListQuery{Text: "grace@other"}, `100%_Søn\Clinic`},
+		{tenant.ListQuery{Text: "clinic 1", Status: tenant.StatusFailed}, "Clinic 1"},
+		{tenant.ListQuery{Text: "clinic 1", Status: tenant.StatusActive}, ""},
+		{tenant.ListQuery{Text: "clinic _"}, ""},
+		{tenant.ListQuery{Text: "'; DROP TABLE tenants; --"}, ""},
+		{tenant.ListQuery{Text: "clinic", Status: tenant.StatusProvisioning}, "Clinic 4,Clinic 2,Clinic 0"},
+		{tenant.ListQuery{Blueprint: "clinic"}, "Clinic 2,Clinic 1"},
+		{tenant.ListQuery{Blueprint: "standard"}, `100%_Søn\Clinic,Clinic 4,Clinic 3,Clinic 0`},
+		{tenant.ListQuery{Blueprint: "other"}, ""},
+		{tenant.ListQuery{Blueprint: "clinic", Status: tenant.StatusFailed}, "Clinic 1"},
+		{tenant.ListQuery{Blueprint: "clinic", Text: "clinic 2"}, "Clinic 2"},
+		{tenant.ListQuery{Blueprint: "clinic", Text: "søn"}, ""},
+		{tenant.ListQuery{Visible: tenant.MetadataFilter{"zone": "a"}}, "Clinic 3,Clinic 1"},
+		{tenant.ListQuery{Metadata: tenant.MetadataFilter{"zone": "a"}}, "Clinic 3,Clinic 1"},
+		{tenant.ListQuery{Metadata: tenant.MetadataFilter{"tier": "1"}, Visible: tenant.MetadataFilter{"zone": "a"}}, "Clinic 3"},
+		{tenant.ListQuery{Metadata: tenant.MetadataFilter{"zone": "b"}, Visible: tenant.MetadataFilter{"zone": "a"}}, ""},
+		{tenant.ListQuery{Metadata: tenant.MetadataFilter{"zone": "a"}, Status: tenant.StatusFailed, Text: "3"}, "Clinic 3"},
+		{tenant.ListQuery{ManagedBy: "ops"}, "Clinic 4,Clinic 2"},
+		{tenant.ListQuery{ManagedBy: "op"}, ""},
+		{tenant.ListQuery{CreatedAfter: day(1)}, ""},
+		{tenant.ListQuery{CreatedBefore: day(1)}, "Clinic 0"},
+		{tenant.ListQuery{CreatedAfter: day(1).Add(-time.Microsecond), CreatedBefore: day(1).Add(time.Microsecond), ManagedBy: "ops"}, "Clinic 4,Clinic 2"},
+		{tenant.ListQuery{Visible: tenant.MetadataFilter{"zone": "a", "tier": "1"}}, "Clinic 3"},
+		{tenant.ListQuery{Visible: tenant.MetadataFilter{"zone": "a"}, Text: "1"}, "Clinic 1"},
+		{tenant.ListQuery{Visible: tenant.MetadataFilter{"zone": ""}}, ""},
 	} {
-		q.Limit = 2
-		names, total := b.listNames(q)
-		if strings.Join(names, ",") != want || int(total) != len(names) {
-			t.Errorf("%+v: %v of %d", q, names, total)
+		c.q.Limit = 2
+		names, total := b.listNames(c.q)
+		if strings.Join(names, ",") != c.want || int(total) != len(names) {
+			t.Errorf("%+v: %v of %d", c.q, names, total)
 		}
 	}
 }
@@ -151,9 +173,10 @@ func TestDB_List_HostileStatus(t *testing.T) {
 // the plan reads it from an index.
 func TestDB_List_UsesIndex(t *testing.T) {
 	b := setup(t)
-	b.Exec(`INSERT INTO tenants (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name, soroban_contract_id, activated_at, created_at, blueprint)
+	b.Exec(`INSERT INTO tenants (id, name, name_key, schema_name, status, admin_email, admin_first_name, admin_last_name, soroban_contract_id, activated_at, created_at, blueprint, metadata)
 		SELECT gen_random_uuid(), 'T' || n, 't' || n, 't_' || n, CASE WHEN n % 100 = 0 THEN 'FAILED' ELSE 'ACTIVE' END, 'a@b.example', 'A', 'B',
-		       repeat('C', 56), now(), now() - n * interval '1 second', CASE WHEN n % 10 = 0 THEN 'clinic' ELSE 'standard' END FROM generate_series(1, 20000) n`)
+		       repeat('C', 56), now(), now() - n * interval '1 second', CASE WHEN n % 10 = 0 THEN 'clinic' ELSE 'standard' END,
+		       jsonb_build_object('reseller', 'r' || n % 1000) FROM generate_series(1, 20000) n`)
 	b.Exec(`ANALYZE tenants`)
 	traced := &batchTracer{}
 	db, err := postgres.Open(t.Context(), pgdb.Options{URL: b.Pool().Config().ConnString(), Tracer: traced})
@@ -179,12 +202,19 @@ func TestDB_List_UsesIndex(t *testing.T) {
 		{tenant.ListQuery{Blueprint: "standard"}, "tenants_page", false},
 		{tenant.ListQuery{Blueprint: "clinic"}, "tenants_blueprint_page", false},
 		{tenant.ListQuery{Blueprint: "clinic", After: deep}, "tenants_blueprint_page", false},
+		{tenant.ListQuery{CreatedAfter: deep.CreatedAt, CreatedBefore: deep.CreatedAt.Add(time.Minute)}, "tenants_page", false},
+		{tenant.ListQuery{Metadata: tenant.MetadataFilter{"reseller": "r7"}}, "tenants_metadata", true},
+		{tenant.ListQuery{Visible: tenant.MetadataFilter{"reseller": "r7"}, After: deep}, "tenants_metadata", true},
 	} {
-		c.query.Limit = 20
+		c.query.Limit, traced.customPlans = 20, false
 		if _, err := db.List(t.Context(), c.query); err != nil {
 			t.Fatal(err)
 		}
-		plan := b.genericPlan(traced.last.SQL, traced.last.Args)
+		mode := "force_generic_plan"
+		if traced.customPlans {
+			mode = "force_custom_plan"
+		}
+		plan := b.planOf(mode, traced.last.SQL, traced.last.Args)
 		if !strings.Contains(plan, " "+c.index+" ") || strings.Contains(plan, "Seq Scan") || strings.Contains(plan, "Sort") != c.sorted {
 			t.Errorf("%+v has the plan:\n%s", c.query, plan)
 		}
@@ -192,7 +222,10 @@ func TestDB_List_UsesIndex(t *testing.T) {
 }
 
 // batchTracer records the last statement of the last batch.
-type batchTracer struct{ last pgx.TraceBatchQueryData }
+type batchTracer struct {
+	last        pgx.TraceBatchQueryData
+	customPlans bool // Of the last batch.
+}
 
 func (*batchTracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
 	return ctx
@@ -206,13 +239,14 @@ func (*batchTracer) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.Trac
 
 func (t *batchTracer) TraceBatchQuery(_ context.Context, _ *pgx.Conn, data pgx.TraceBatchQueryData) {
 	t.last = data
+	t.customPlans = t.customPlans || strings.Contains(data.SQL, "'force_custom_plan', true")
 }
 
 func (*batchTracer) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
 
-// genericPlan returns the plan of a statement for any parameters, as the
-// connections of a DB use it.
-func (b fixture) genericPlan(statement string, args []any) string {
+// planOf returns the plan of a statement in a mode: for any parameters, as the connections of a DB
+// use it, or for these.
+func (b fixture) planOf(mode, statement string, args []any) string {
 	b.T.Helper()
 	conn, err := b.Pool().Acquire(b.T.Context())
 	if err != nil {
@@ -225,13 +259,22 @@ func (b fixture) genericPlan(statement string, args []any) string {
 		if at, ok := arg.(time.Time); ok {
 			values[i] = "'" + at.Format(time.RFC3339Nano) + "'"
 		}
+		if pairs, ok := arg.(tenant.MetadataFilter); ok {
+			text, err := json.Marshal(pairs)
+			if err != nil {
+				b.T.Fatal(err)
+			}
+			values[i] = "'" + string(text) + "'"
+		}
 	}
 	execute := `EXPLAIN EXECUTE page`
 	if len(values) > 0 {
 		execute += `(` + strings.Join(values, ", ") + `)`
 	}
-	if _, err := conn.Exec(b.T.Context(), `PREPARE page AS `+statement); err != nil {
-		b.T.Fatal(err)
+	for _, s := range []string{`SET plan_cache_mode = ` + mode, `PREPARE page AS ` + statement} {
+		if _, err := conn.Exec(b.T.Context(), s); err != nil {
+			b.T.Fatal(err)
+		}
 	}
 	defer func() { _, _ = conn.Exec(b.T.Context(), `DEALLOCATE page`) }()
 	rows, _ := conn.Query(b.T.Context(), execute, pgx.QueryExecModeSimpleProtocol)

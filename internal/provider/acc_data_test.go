@@ -48,6 +48,17 @@ data "healthcare_tenants" "expired" {
   invitation_status = "EXPIRED"
   depends_on        = [healthcare_tenant.other]
 }
+data "healthcare_tenants" "region" {
+  metadata       = { region = "eu" }
+  created_after  = "2020-01-01T00:00:00Z"
+  created_before = "2999-01-01T00:00:00+02:00"
+  depends_on     = [healthcare_tenant.other]
+}
+data "healthcare_tenants" "none" {
+  managed_by    = "nobody"
+  created_after = "2020-01-01T00:00:00Z"
+  depends_on    = [healthcare_tenant.other]
+}
 data "healthcare_tenants" "one" {
   limit      = 1
   depends_on = [healthcare_tenant.other]
@@ -87,6 +98,8 @@ func (w *testEnv) dataChecks() []statecheck.StateCheck {
 	checks = append(checks, wantValues("data.healthcare_tenants.all", listed("name", "Other Clinic", "St. Mary's Clinic"))...)
 	checks = append(checks, wantValues("data.healthcare_tenants.invited", listed("invitation_status", "PENDING", "PENDING"))...)
 	checks = append(checks, wantValues("data.healthcare_tenants.expired", listed("name"))...)
+	checks = append(checks, wantValues("data.healthcare_tenants.region", listed("name", "Other Clinic"))...)
+	checks = append(checks, wantValues("data.healthcare_tenants.none", listed("name"))...)
 	checks = append(checks, wantValues("data.healthcare_tenants.one", listed("name", "Other Clinic"))...)
 	checks = append(checks, wantValues("data.healthcare_tenants.some", listed("admin_email", "grace@other.example"))...)
 
@@ -131,6 +144,7 @@ func TestAccData_Rules(t *testing.T) {
 }`, "Exactly one of these attributes must be configured"),
 		w.refused(`data "healthcare_tenants" "x" { status = "LOST" }`,
 			`value must be one of: ["PENDING" "PROVISIONING" "ACTIVE" "SUSPENDED" "FAILED" "ARCHIVED"]`),
+		w.refused(`data "healthcare_tenants" "x" { created_after = "yesterday" }`, `The created_after is "yesterday", which is no time; give it as 2026-01-31T00:00:00Z`),
 		w.refused(`data "healthcare_tenants" "x" { limit = 0 }`, "value must be at least 1"),
 	)
 }
@@ -149,6 +163,7 @@ output "x" {
 	w.test(
 		call(`slug("ab")`, "name has 2 characters; at least 3 are needed"),
 		call(`contract_id("", "G", "x")`, "network is empty"),
+		call(`contract_id("testnt", "G", "x")`, `network is "testnt", which is no network (did you mean "testnet"?)`),
 		call(`contract_id("testnet", "GABC", "01a2032d-a32c-7643-bc92-bd01bfc32875")`, "is not an account address"),
 		call(`contract_id("testnet", "`+w.deployer()+`", "x")`, "tenant_id is not a UUID"),
 		secret,

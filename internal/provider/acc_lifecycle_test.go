@@ -262,6 +262,7 @@ provider "healthcare" {
   database = { url = var.url }
   soroban  = { network = "testnet", deployer_secret = var.seed }
   mail     = { host = "smtp.example", from = "nobody" }
+  app_url  = "https://app.example"
 }
 `+clinic, "DATABASE_URL cannot be read", "SOROBAN_CONTRACT_DEPLOYER_SECRET is not a secret key", "MAIL_FROM is not an address")
 	wrong.ConfigVariables = config.Variables{"url": config.StringVariable("mysql://u:s3cret@h/d"), "seed": config.StringVariable("not-a-seed")}
@@ -270,6 +271,13 @@ provider "healthcare" {
 			"Invalid provider configuration: database", "DATABASE_URL is not set",
 			"Invalid provider configuration: soroban", "SOROBAN_NETWORK is not set", "SOROBAN_CONTRACT_DEPLOYER_SECRET is not set",
 			"Invalid provider configuration: mail", "MAIL_HOST is not set"),
+		w.refusedTimes(2, `provider "healthcare" {
+  database = { url = "postgres://h/d" }
+  soroban  = { network = "testnet", network_passphrase = "Ours", deployer_secret = "G" }
+  mail     = { host = "smtp.example", from = "a@b.example" }
+}
+`+clinic, `SOROBAN_NETWORK_PASSPHRASE is "Ours", but SOROBAN_NETWORK is testnet`, "(also as soroban.network_passphrase)",
+			`APP_URL is not set, but MAIL_HOST is "smtp.example"`, "(also as app_url)"),
 		wrong,
 	)
 }

@@ -34,7 +34,7 @@ func TestAccProvider_InvalidConfiguration(t *testing.T) {
 	}
 	seed, database, stranger := w.seed, w.env["DATABASE_URL"], keypair.MustRandom()
 	w.test(
-		refused(`soroban = { network_passphrase = "Another network" }`,
+		refused(`soroban = { network = "another", network_passphrase = "Another network" }`,
 			`serves the network "Standalone Network ; February 2017", but "Another network" is configured`),
 		between(func() { w.seed, w.env["SOROBAN_CONTRACT_DEPLOYER_SECRET"] = stranger.Seed(), stranger.Seed() }),
 		refused("", stranger.Address()+" does not exist on this network; fund it"),

@@ -246,10 +246,10 @@ func TestCLITenant_Faults(t *testing.T) {
 			w := setup(t, m, clinic)
 			w.skipChecks()
 			corrected := w.env["SOROBAN_NETWORK_PASSPHRASE"]
-			w.env["SOROBAN_NETWORK_PASSPHRASE"] = "Another network"
+			w.env["SOROBAN_NETWORK"], w.env["SOROBAN_NETWORK_PASSPHRASE"] = "another", "Another network"
 			w.apply().wantText(t, "step DEPLOY_SOROBAN_CONTRACT failed", "Another network", corrected)
 			assertRolledBack(w, "FAILED")
-			w.env["SOROBAN_NETWORK_PASSPHRASE"] = corrected
+			w.env["SOROBAN_NETWORK"], w.env["SOROBAN_NETWORK_PASSPHRASE"] = "local", corrected
 			assertRecovers(w)
 		})
 	})

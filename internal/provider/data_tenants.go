@@ -2,11 +2,14 @@ package provider
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
@@ -25,6 +28,10 @@ type tenantsDataModel struct {
 	Search     types.String    `tfsdk:"search"`
 	Blueprint  types.String    `tfsdk:"blueprint"`
 	Invitation types.String    `tfsdk:"invitation_status"`
+	Metadata   types.Map       `tfsdk:"metadata"`
+	ManagedBy  types.String    `tfsdk:"managed_by"`
+	After      types.String    `tfsdk:"created_after"`
+	Before     types.String    `tfsdk:"created_before"`
 	Limit      types.Int64     `tfsdk:"limit"`
 	Tenants    []tenantSummary `tfsdk:"tenants"`
 }
@@ -58,6 +65,28 @@ func invitationStatuses() (names []string) {
 	return names
 }
 
+// query converts the filters, which validators have checked.
+func (m tenantsDataModel) query(ctx context.Context, diags *diag.Diagnostics) tenant.ListQuery {
+	q := tenant.ListQuery{
+		Status: tenant.Status(m.Status.ValueString()), Text: m.Search.ValueString(), Blueprint: m.Blueprint.ValueString(), Invitation: invitation.Status(m.Invitation.ValueString()),
+		ManagedBy: m.ManagedBy.ValueString(),
+	}
+	if !m.Metadata.IsNull() {
+		diags.Append(m.Metadata.ElementsAs(ctx, &q.Metadata, false)...)
+	}
+	q.CreatedAfter, _ = time.Parse(time.RFC3339, m.After.ValueString()) // Zero: not set.
+	q.CreatedBefore, _ = time.Parse(time.RFC3339, m.Before.ValueString())
+	return q
+}
+
+// checkTime returns an error for a text that is no time.
+func checkTime(text string) error {
+	if _, err := time.Parse(time.RFC3339, text); err != nil {
+		return fmt.Errorf("is %q, which is no time; give it as 2026-01-31T00:00:00Z", text)
+	}
+	return nil
+}
+
 func (d *tenantsDataSource) Metadata(_ context.Context, req datasource.MetadataRequest, resp *datasource.MetadataResponse) {
 	resp.TypeName = req.ProviderTypeName + "_tenants"
 }
@@ -77,6 +106,14 @@ func (d *tenantsDataSource) Schema(_ context.Context, _ datasource.SchemaRequest
 				MarkdownDescription: "Only tenants that were made from this blueprint."},
 			"invitation_status": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.OneOf(invitationStatuses()...)},
 				MarkdownDescription: "Only tenants whose administrator's newest invitation has this status: `NONE`, `PENDING`, `ACCEPTED`, `EXPIRED` or `REVOKED`."},
+			"metadata": schema.MapAttribute{Optional: true, ElementType: types.StringType, Validators: []validator.Map{mapValidator{"metadata", "metadata", tenant.CheckMetadata}},
+				MarkdownDescription: "Only tenants whose `metadata` has all of these pairs."},
+			"managed_by": schema.StringAttribute{Optional: true, Validators: []validator.String{fieldValidator{"managed_by", tenant.CheckManagedBy}},
+				MarkdownDescription: "Only tenants with this `managed_by`."},
+			"created_after": schema.StringAttribute{Optional: true, Validators: []validator.String{fieldValidator{"created_after", checkTime}},
+				MarkdownDescription: "Only tenants that were recorded after this time (RFC 3339), such as `2026-01-31T00:00:00Z`."},
+			"created_before": schema.StringAttribute{Optional: true, Validators: []validator.String{fieldValidator{"created_before", checkTime}},
+				MarkdownDescription: "Only tenants that were recorded before this time (RFC 3339)."},
 			"limit": schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.AtLeast(1)},
 				MarkdownDescription: "Maximum number of tenants to read. Default: all."},
 			"tenants": schema.ListNestedAttribute{Computed: true, MarkdownDescription: "The tenants.",
@@ -114,8 +151,7 @@ func (d *tenantsDataSource) Read(ctx context.Context, req datasource.ReadRequest
 		return
 	}
 	model.Tenants = []tenantSummary{}
-	query := tenant.ListQuery{Status: tenant.Status(model.Status.ValueString()), Text: model.Search.ValueString(), Blueprint: model.Blueprint.ValueString(), Invitation: invitation.Status(model.Invitation.ValueString())}
-	for t, err := range service.All(ctx, query) {
+	for t, err := range service.All(ctx, model.query(ctx, &resp.Diagnostics)) {
 		if errs.KindOf(err) == errs.KindNotFound { // There is no registry yet.
 			break
 		}

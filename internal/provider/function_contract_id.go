@@ -26,7 +26,8 @@ func (contractIDFunction) Definition(_ context.Context, _ function.DefinitionReq
 		MarkdownDescription: "Computes the address (`C...`) of a tenant's contract without a network call: it follows from the network, " +
 			"the deployer's account and the tenant's id. The resource `healthcare_tenant` shows whether the contract exists.",
 		Parameters: []function.Parameter{
-			function.StringParameter{Name: "network", MarkdownDescription: "`testnet`, `public`, `futurenet` or `local`, or the passphrase of another network."},
+			function.StringParameter{Name: "network", MarkdownDescription: "`testnet`, `public` (also `mainnet`), `futurenet` or `local`, or the passphrase of another network. " +
+				"A text without white space is a name, and an unknown one is an error; a passphrase without white space is given as `passphrase:...`."},
 			function.StringParameter{Name: "deployer", MarkdownDescription: "Address (`G...`) of the account that deploys contracts. Not its secret key."},
 			function.StringParameter{Name: "tenant_id", MarkdownDescription: "The tenant's `id`."},
 		},
@@ -39,9 +40,9 @@ func (contractIDFunction) Run(ctx context.Context, req function.RunRequest, resp
 	if resp.Error = req.Arguments.Get(ctx, &network, &deployer, &tenantID); resp.Error != nil {
 		return
 	}
-	passphrase := config.Passphrase(network)
-	if passphrase == "" {
-		resp.Error = function.NewArgumentFuncError(0, "network is empty; give testnet, public, futurenet, local or a passphrase")
+	passphrase, err := config.Passphrase(network)
+	if err != nil {
+		resp.Error = function.NewArgumentFuncError(0, "network "+err.Error())
 		return
 	}
 	id, err := uuid.Parse(tenantID)

@@ -148,7 +148,7 @@ func (p *startedProvider) ListResources(ctx context.Context) []func() list.ListR
 func databaseSettings(url string) map[string]string {
 	return map[string]string{
 		"DATABASE_URL": url, "MAIL_HOST": "127.0.0.1", "MAIL_FROM": "a@b.example", "APP_URL": "https://app.platform.example",
-		"SOROBAN_NETWORK": "local", "SOROBAN_RPC_URL": "http://127.0.0.1:1", "SOROBAN_NETWORK_PASSPHRASE": "none",
+		"SOROBAN_NETWORK": "none", "SOROBAN_RPC_URL": "http://127.0.0.1:1", "SOROBAN_NETWORK_PASSPHRASE": "none",
 		"SOROBAN_CONTRACT_DEPLOYER_SECRET": keypair.MustRandom().Seed(),
 	}
 }
@@ -234,7 +234,7 @@ func serveTenants(t *testing.T, database string) (url, token string, requests *a
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { handler.Close(context.Background()) })
-	key, secret, err := access.NewKey("list", []access.Scope{access.ScopeRead}, 0, time.Now())
+	key, secret, err := access.NewKey(access.KeyRequest{Name: "list", Scopes: []access.Scope{access.ScopeRead}}, time.Now())
 	if err == nil {
 		err = db.APIKeys.Create(ctx, key)
 	}

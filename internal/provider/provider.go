@@ -102,6 +102,7 @@ func (p *healthcareProvider) Configure(ctx context.Context, req provider.Configu
 	}
 	settings, diags := readSettings(ctx, model, p.source)
 	resp.Diagnostics.Append(diags...)
+	warnOfMisspellings(&resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}

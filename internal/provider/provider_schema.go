@@ -19,7 +19,7 @@ func (p *healthcareProvider) Schema(_ context.Context, _ provider.SchemaRequest,
 		MarkdownDescription: "Onboards healthcare organisations onto a multi-tenant platform: registry record, PostgreSQL schema, " +
 			"roles and first administrator, Soroban contract on Stellar, and the welcome mail, as one resource.\n\n" +
 			"Every setting can also come from an environment variable, so that secrets stay out of the configuration. " +
-			"A value here takes precedence over the variable.",
+			"A value here takes precedence over the variable, and over the file that a variable ending in `_FILE` names: see [settings](guides/configuration.md).",
 		Attributes: map[string]schema.Attribute{
 			"api": schema.SingleNestedAttribute{
 				Optional: true,
@@ -33,7 +33,7 @@ func (p *healthcareProvider) Schema(_ context.Context, _ provider.SchemaRequest,
 			"database": databaseSchema(),
 			"soroban":  sorobanSchema(),
 			"mail":     mailSchema(),
-			"app_url":  schema.StringAttribute{Optional: true, MarkdownDescription: "Base of the links in mails, `https://app.platform.example`. Also `APP_URL`, or `APP_HOST` and `APP_PORT`."},
+			"app_url":  schema.StringAttribute{Optional: true, MarkdownDescription: "Base of the links in mails, `https://app.platform.example`. It must be set if the mail server is not on loopback. Also `APP_URL`, or `APP_HOST` and `APP_PORT`."},
 			"allow_purge": schema.BoolAttribute{Optional: true,
 				MarkdownDescription: "Let a destroy of a tenant with `deletion_policy = \"PURGE\"` delete its data for good. Default `false`: such a destroy is an error at plan."},
 			"skip_checks": schema.BoolAttribute{Optional: true,
@@ -82,8 +82,8 @@ func sorobanSchema() schema.SingleNestedAttribute {
 		Optional:            true,
 		MarkdownDescription: "The Stellar network on which tenant contracts are deployed.",
 		Attributes: map[string]schema.Attribute{
-			"network":            schema.StringAttribute{Optional: true, MarkdownDescription: "`testnet`, `public` (also `mainnet`), `futurenet`, `local`, or any name together with `network_passphrase`. Also `SOROBAN_NETWORK`."},
-			"network_passphrase": schema.StringAttribute{Optional: true, MarkdownDescription: "Passphrase of the network. A server that reports another one is refused. Also `SOROBAN_NETWORK_PASSPHRASE`."},
+			"network":            schema.StringAttribute{Optional: true, MarkdownDescription: "`testnet`, `public` (also `mainnet`), `futurenet`, `local`, or any other name together with `network_passphrase`. Also `SOROBAN_NETWORK`."},
+			"network_passphrase": schema.StringAttribute{Optional: true, MarkdownDescription: "Passphrase of the network. Another one than that of a named network is an error, and a server that reports another one is refused. Also `SOROBAN_NETWORK_PASSPHRASE`."},
 			"rpc_url":            schema.StringAttribute{Optional: true, Sensitive: true, MarkdownDescription: "JSON-RPC server. `public` has no default. Also `SOROBAN_RPC_URL`."},
 			"rpc_headers":        schema.MapAttribute{Optional: true, Sensitive: true, ElementType: types.StringType, MarkdownDescription: "Headers of each call to it, such as an access key. Also `SOROBAN_RPC_HEADERS`, each on a line of its own as `Name: value`."},
 			"deployer_secret":    schema.StringAttribute{Optional: true, Sensitive: true, MarkdownDescription: "Secret key (`S...`) of the funded account that deploys and administers tenant contracts. Also `SOROBAN_CONTRACT_DEPLOYER_SECRET`."},

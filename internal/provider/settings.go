@@ -237,6 +237,21 @@ func (c *settingsCollector) mail(ctx context.Context, m providerModel, s *settin
 	readGroup(c, "mail", known && !m.AppURL.IsUnknown(), &s.mail, config.ReadMail)
 }
 
+// warnOfMisspellings warns of environment variables that look like misspelt settings.
+func warnOfMisspellings(diags *diag.Diagnostics) {
+	for _, m := range config.EnvironmentMisspellings() {
+		diags.AddWarning("Unknown environment variable", "Where the provider runs, "+m.Warning()+" It has no effect. Correct its name, or unset it.")
+	}
+}
+
+// attributeHint names the attribute of a setting; "": there is none.
+func attributeHint(variable string) string {
+	if attribute := config.SettingOf(variable).Attribute; attribute != "" {
+		return " (also as " + attribute + ")"
+	}
+	return ""
+}
+
 // readGroup parses a group once all of it is known.
 func readGroup[T any](c *settingsCollector, group string, known bool, target *T, parse func(config.Source) (T, error)) {
 	if !known {
@@ -257,7 +272,7 @@ func (c *settingsCollector) addDiagnostic(group string, err error) {
 	at := path.Root(group)
 	validationErrs := config.ValidationErrors(err)
 	for _, f := range validationErrs {
-		lines = append(lines, "- "+f.Error())
+		lines = append(lines, "- "+f.Error()+attributeHint(f.Variable))
 		if source, ok := c.paths[f.Variable]; ok && len(validationErrs) == 1 {
 			at = source
 		}

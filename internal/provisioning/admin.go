@@ -56,6 +56,14 @@ func (s *Service) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, er
 	if err := tenant.CheckLength(q.Text, 0, tenant.MaxNameLength); err != nil {
 		broken = append(broken, errs.FieldError{Field: "q", Message: err.Error()})
 	}
+	if err := tenant.CheckMetadata(q.Metadata); err != nil {
+		broken = append(broken, errs.FieldError{Field: "metadata", Message: err.Error()})
+	}
+	if q.ManagedBy != "" {
+		if err := tenant.CheckManagedBy(q.ManagedBy); err != nil {
+			broken = append(broken, errs.FieldError{Field: "managedBy", Message: err.Error()})
+		}
+	}
 	if q.Blueprint != "" {
 		if err := tenant.CheckBlueprint(q.Blueprint); err != nil {
 			broken = append(broken, errs.FieldError{Field: "blueprint", Message: err.Error()})

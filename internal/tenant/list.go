@@ -21,8 +21,22 @@ type ListQuery struct {
 	Blueprint string // That the tenant was made from.
 	// Invitation is the status of the administrator's newest invitation.
 	Invitation invitation.Status
-	Limit      int       // 1 to MaxPage; 0: DefaultPage.
-	After      *Position // The last tenant of the page before.
+	Metadata   MetadataFilter
+	ManagedBy  string
+	// CreatedAfter and CreatedBefore are themselves not in the range.
+	CreatedAfter, CreatedBefore time.Time
+
+	Visible MetadataFilter // The tenants that the caller sees.
+	Limit   int            // 1 to MaxPage; 0: DefaultPage.
+	After   *Position      // The last tenant of the page before.
+}
+
+// Matches reports whether a tenant passes all filters but Text.
+func (q ListQuery) Matches(t Tenant) bool {
+	return (q.Status == "" || q.Status == t.Status) && (q.Blueprint == "" || q.Blueprint == t.Blueprint) &&
+		(q.Invitation == "" || q.Invitation == t.Invitation.Status) && (q.ManagedBy == "" || q.ManagedBy == t.ManagedBy) &&
+		(q.CreatedAfter.IsZero() || t.CreatedAt.After(q.CreatedAfter)) && (q.CreatedBefore.IsZero() || t.CreatedAt.Before(q.CreatedBefore)) &&
+		q.Metadata.Matches(t.Metadata) && q.Visible.Matches(t.Metadata)
 }
 
 // Position is a position in the order of tenants.

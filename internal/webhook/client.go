@@ -55,7 +55,7 @@ func New(o Options) *Client {
 		c.opts.Clock = clock.System{}
 	}
 	if c.opts.Secret == nil {
-		c.opts.Secret = func(string) config.Secret { return "" }
+		c.opts.Secret = func(string) (config.Secret, error) { return "", nil }
 	}
 	c.http = &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

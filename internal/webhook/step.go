@@ -128,7 +128,11 @@ const (
 // secrets reads the secret of an endpoint. While it is replaced, the variable has the new one, a
 // space, and the old one.
 func (c *Client) secrets(e blueprint.Endpoint) ([]string, error) {
-	all := strings.Fields(c.opts.Secret(e.Secret).Reveal())
+	secret, err := c.opts.Secret(e.Secret)
+	if err != nil {
+		return nil, errs.Errorf(errs.KindPermanent, opSend, "%s", err)
+	}
+	all := strings.Fields(secret.Reveal())
 	if len(all) == 0 {
 		return nil, errs.Errorf(errs.KindPermanent, opSend, "%s is not set where this program runs; set it to the secret that the receiver knows, as %s and base64", e.Secret, secretPrefix)
 	}
@@ -157,10 +161,10 @@ func (c *Client) StepPassword(s provisioning.OwnStep) (tenant.Password, error) {
 }
 
 // MissingSecrets are the variables that the steps of a blueprint need and that are not set here.
-func MissingSecrets(b blueprint.Blueprint, secret func(variable string) config.Secret) (missing []string) {
+func MissingSecrets(b blueprint.Blueprint, secret func(variable string) (config.Secret, error)) (missing []string) {
 	seen := map[string]bool{}
 	note := func(e blueprint.Endpoint) {
-		if !seen[e.Secret] && secret(e.Secret) == "" {
+		if value, err := secret(e.Secret); !seen[e.Secret] && (err != nil || value == "") {
 			missing = append(missing, e.Secret)
 		}
 		seen[e.Secret] = true

@@ -37,8 +37,11 @@ var loopback = config.Hosts{Networks: []netip.Prefix{netip.MustParsePrefix("127.
 
 // newClient has the secret, and may reach what allow names.
 func newClient(allow config.Hosts, roots ...*httptest.Server) *webhook.Client {
-	o := webhook.Options{Webhook: config.Webhook{Allow: allow, Secret: func(name string) config.Secret {
-		return map[string]config.Secret{variable: secret, "BLUEPRINT_SECRET_SHORT": "whsec_c2hvcnQ=", "BLUEPRINT_SECRET_TEXT": "notbase64!", "BLUEPRINT_SECRET_TWO": otherSecret + " " + secret, "BLUEPRINT_SECRET_THREE": secret + " " + secret + " " + secret}[name]
+	o := webhook.Options{Webhook: config.Webhook{Allow: allow, Secret: func(name string) (config.Secret, error) {
+		if name == "BLUEPRINT_SECRET_FILE_FAULT" {
+			return "", &config.ValidationError{Variable: name + "_FILE", Message: "names a file that does not exist"}
+		}
+		return map[string]config.Secret{variable: secret, "BLUEPRINT_SECRET_SHORT": "whsec_c2hvcnQ=", "BLUEPRINT_SECRET_TEXT": "notbase64!", "BLUEPRINT_SECRET_TWO": otherSecret + " " + secret, "BLUEPRINT_SECRET_THREE": secret + " " + secret + " " + secret}[name], nil
 	}}}
 	for _, s := range roots {
 		o.RootCAs = x509.NewCertPool()
@@ -241,6 +244,7 @@ func TestClient_SendStep_NoAnswer(t *testing.T) {
 		"Untrusted": {client: newClient(loopback), kind: errs.KindPermanent, message: "the certificate of the server is not trusted"},
 		"Refused":   {change: func(e *blueprint.Endpoint) { e.URL = "http://127.0.0.1:1/" }, kind: errs.KindTransient, message: "the connection failed"},
 		"Unset":     {change: func(e *blueprint.Endpoint) { e.Secret = "BLUEPRINT_SECRET_OTHER" }, kind: errs.KindPermanent, message: "BLUEPRINT_SECRET_OTHER is not set where this program runs"},
+		"FileFault": {change: func(e *blueprint.Endpoint) { e.Secret = "BLUEPRINT_SECRET_FILE_FAULT" }, kind: errs.KindPermanent, message: "BLUEPRINT_SECRET_FILE_FAULT_FILE names a file that does not exist"},
 		"Short":     {change: func(e *blueprint.Endpoint) { e.Secret = "BLUEPRINT_SECRET_SHORT" }, kind: errs.KindPermanent, message: "BLUEPRINT_SECRET_SHORT is no secret of Standard Webhooks"},
 		"Three":     {change: func(e *blueprint.Endpoint) { e.Secret = "BLUEPRINT_SECRET_THREE" }, kind: errs.KindPermanent, message: "BLUEPRINT_SECRET_THREE has 3 secrets; give one"},
 		"NoBase64":  {change: func(e *blueprint.Endpoint) { e.Secret = "BLUEPRINT_SECRET_TEXT" }, kind: errs.KindPermanent, message: "24 to 64 random bytes in base64"},
@@ -323,7 +327,9 @@ func TestMissingSecrets(t *testing.T) {
 		{Webhook: blueprint.Endpoint{Secret: "BLUEPRINT_SECRET_A"}, Undo: &blueprint.Endpoint{Secret: "BLUEPRINT_SECRET_B"}},
 		{Webhook: blueprint.Endpoint{Secret: "BLUEPRINT_SECRET_B"}}, {Webhook: blueprint.Endpoint{Secret: "BLUEPRINT_SECRET_C"}},
 	}}
-	got := webhook.MissingSecrets(b, func(name string) config.Secret { return map[string]config.Secret{"BLUEPRINT_SECRET_A": "x"}[name] })
+	got := webhook.MissingSecrets(b, func(name string) (config.Secret, error) {
+		return map[string]config.Secret{"BLUEPRINT_SECRET_A": "x"}[name], nil
+	})
 	if strings.Join(got, " ") != "BLUEPRINT_SECRET_B BLUEPRINT_SECRET_C" {
 		t.Error(got)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // KeyStore is the port for API keys; access.Store implements it.
@@ -27,8 +28,11 @@ type KeyStore interface {
 
 // Identity is an authenticated caller.
 type Identity struct {
-	Caller audit.Caller
-	Scopes []access.Scope
+	Caller    audit.Caller
+	Scopes    []access.Scope
+	RateLimit int // Requests per minute; 0: the server's.
+
+	OnlyMetadata tenant.MetadataFilter // The only tenants that it is for; empty: all.
 
 	key       access.Key // Zero for a token of the issuer.
 	expiresAt time.Time  // Zero: never.
@@ -88,7 +92,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, token string) (Identit
 	}
 	return Identity{
 		Caller: audit.Caller{Kind: audit.CallerAPIKey, ID: key.Prefix, Name: key.Name},
-		Scopes: key.Scopes, key: key, expiresAt: key.ExpiresAt,
+		Scopes: key.Scopes, RateLimit: key.RateLimit, OnlyMetadata: key.OnlyMetadata, key: key, expiresAt: key.ExpiresAt,
 	}, nil
 }
 

@@ -1,6 +1,7 @@
 package dto
 
 import (
+	"maps"
 	"strconv"
 	"time"
 
@@ -21,11 +22,15 @@ type TenantWithLog struct {
 
 // Key is an API key, without its secret.
 type Key struct {
-	ID         uuid.UUID  `json:"id"`
-	Prefix     string     `json:"prefix"`
-	Name       string     `json:"name"`
-	State      string     `json:"state"` // active, revoked or expired.
-	Scopes     []string   `json:"scopes"`
+	ID        uuid.UUID `json:"id"`
+	Prefix    string    `json:"prefix"`
+	Name      string    `json:"name"`
+	State     string    `json:"state"` // active, revoked or expired.
+	Scopes    []string  `json:"scopes"`
+	RateLimit *int      `json:"rateLimit"` // Requests per minute; null: the server's.
+
+	OnlyMetadata map[string]string `json:"onlyMetadata"` // Of the only tenants that it is for; empty: all.
+
 	CreatedAt  time.Time  `json:"createdAt"`
 	ExpiresAt  *time.Time `json:"expiresAt"` // Null: never.
 	RevokedAt  *time.Time `json:"revokedAt"`
@@ -40,6 +45,11 @@ func NewKey(k access.Key, now time.Time) Key {
 	}
 	for i, s := range k.Scopes {
 		v.Scopes[i] = string(s)
+	}
+	v.OnlyMetadata = map[string]string{}
+	maps.Copy(v.OnlyMetadata, k.OnlyMetadata)
+	if k.RateLimit != 0 {
+		v.RateLimit = &k.RateLimit
 	}
 	switch {
 	case !k.RevokedAt.IsZero():

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,7 +32,19 @@ func ListName(parts ...string) string { return strings.Join(parts, "\x00") }
 
 // TenantList names the list of tenants with these filters.
 func TenantList(q tenant.ListQuery, name, externalID string) string {
-	return ListName("tenants", string(q.Status), q.Text, q.Blueprint, string(q.Invitation), name, externalID)
+	parts := []string{"tenants", string(q.Status), q.Text, q.Blueprint, string(q.Invitation), name, externalID, q.ManagedBy, timeText(q.CreatedAfter), timeText(q.CreatedBefore)}
+	for _, key := range slices.Sorted(maps.Keys(q.Metadata)) {
+		parts = append(parts, key, q.Metadata[key])
+	}
+	return ListName(parts...)
+}
+
+// timeText is a time to the microsecond, as the registry stores times; "" for none.
+func timeText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000000Z")
 }
 
 // TenantCursor returns the cursor of the page after a tenant.

@@ -51,18 +51,25 @@ type Decision struct {
 }
 
 // Take takes one token.
-func (l *RateLimiter) Take(name string) Decision {
+func (l *RateLimiter) Take(name string) Decision { return l.TakeOf(name, 0) }
+
+// TakeOf takes one token of a name that has so many per minute, 0: as many as others. It has them
+// from its first request on.
+func (l *RateLimiter) TakeOf(name string, perMinute int) Decision {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now, b := l.clock.Now(), l.bucket(name)
-	d := Decision{Allowed: b.tokens.AllowN(now, 1), limit: l.perMinute}
+	if perMinute == 0 {
+		perMinute = l.perMinute
+	}
+	now, b := l.clock.Now(), l.bucket(name, perMinute)
+	d := Decision{Allowed: b.tokens.AllowN(now, 1), limit: perMinute}
 	tokens := b.tokens.TokensAt(now)
 	d.remaining = max(0, int(tokens))
-	d.resetAfter = l.refillTime(float64(l.perMinute) - tokens)
+	d.resetAfter = refillTime(float64(perMinute)-tokens, perMinute)
 	if d.Allowed {
 		return d
 	}
-	d.retryAfter = l.refillTime(1 - tokens)
+	d.retryAfter = refillTime(1-tokens, perMinute)
 	if b.reportedAt.IsZero() || now.Sub(b.reportedAt) >= time.Minute {
 		d.report, d.suppressed = true, b.suppressed
 		b.reportedAt, b.suppressed = now, 0
@@ -83,18 +90,18 @@ func (l *RateLimiter) Exhausted(name string) bool {
 	return b != nil && b.tokens.TokensAt(l.clock.Now()) < 1
 }
 
-func (l *RateLimiter) refillTime(tokens float64) time.Duration {
-	return time.Duration(tokens / float64(l.perMinute) * float64(time.Minute))
+func refillTime(tokens float64, perMinute int) time.Duration {
+	return time.Duration(tokens / float64(perMinute) * float64(time.Minute))
 }
 
 // bucket returns the bucket of a name, a new one if needed.
-func (l *RateLimiter) bucket(name string) *bucket {
+func (l *RateLimiter) bucket(name string, perMinute int) *bucket {
 	b := l.current[name]
 	if b != nil {
 		return b
 	}
 	if b = l.previous[name]; b == nil {
-		b = &bucket{tokens: rate.NewLimiter(rate.Limit(float64(l.perMinute)/60), l.perMinute)}
+		b = &bucket{tokens: rate.NewLimiter(rate.Limit(float64(perMinute)/60), perMinute)}
 	}
 	if len(l.current) >= maxBuckets/2 {
 		l.previous, l.current = l.current, map[string]*bucket{}

@@ -42,7 +42,7 @@ func Serve(api huma.API) http.HandlerFunc {
 
 const apiDescription = `Provisions healthcare tenants: each one gets its own PostgreSQL schema and role, a contract on the Stellar network and an administrator who is invited by e-mail.
 
-Every operation under ` + "`/admin` and `/jobs`" + ` needs a key, sent as ` + "`Authorization: Bearer hck_...`" + `; ` + "`tenant-api apikey create`" + ` makes one. Errors are problem documents (RFC 9457). Bodies are JSON in UTF-8, with no unknown, repeated or missing fields. Times are RFC 3339, UTC.
+Every operation under ` + "`/admin` and `/jobs`" + ` needs a key, sent as ` + "`Authorization: Bearer hck_...`" + `; ` + "`tenant-api apikey create`" + ` makes one. A key can be narrowed to tenants with some metadata (` + "`--only-metadata`" + `): others are unknown to it, and operations that are not about tenants are refused. Errors are problem documents (RFC 9457). Bodies are JSON in UTF-8, with no unknown, repeated or missing fields. Times are RFC 3339, UTC.
 
 A provisioning has seven steps. ` + "`POST /admin/tenants`" + ` queues it and answers immediately; follow it with ` + "`GET /admin/tenants/{id}/events`" + `. ` + "`POST /admin/tenants/provision`" + ` runs it inside the request instead, as long as the connection is open.`
 
@@ -112,7 +112,7 @@ func ProblemResponse(api huma.API, status int) *huma.Response {
 var statusDescriptions = map[int]string{
 	http.StatusBadRequest:            "The request breaks a rule; errors has one entry per invalid field.",
 	http.StatusUnauthorized:          "No key, or one that is unknown, expired or revoked.",
-	http.StatusForbidden:             "The key does not have the required scope.",
+	http.StatusForbidden:             "The key does not have the required scope, or is narrowed to some tenants.",
 	http.StatusNotFound:              "The tenant, job, login, blueprint or invitation does not exist, or the id is not a UUID.",
 	http.StatusRequestTimeout:        "The body did not arrive in time.",
 	http.StatusConflict:              "The status of the tenant or invitation, or another tenant, conflicts with the request; the detail lists the allowed operations.",

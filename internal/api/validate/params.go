@@ -38,17 +38,23 @@ func Params(r *http.Request, op *huma.Operation) *problem.Problem {
 	}
 	var fieldErrs []problem.FieldError
 	for name := range query {
-		if !slices.ContainsFunc(op.Parameters, func(p *huma.Param) bool { return p.In == "query" && p.Name == name }) {
+		switch p := queryParam(op, name); {
+		case p == nil:
 			fieldErrs = append(fieldErrs, problem.FieldError{Field: quoteName(name), Message: "is not a parameter of this operation; remove it"})
+		case p.Schema.Type == huma.TypeObject:
+			if message := validateProperty(p, name, query[name]); message != "" {
+				fieldErrs = append(fieldErrs, problem.FieldError{Field: quoteName(name), Message: message})
+			}
 		}
 	}
 	slices.SortFunc(fieldErrs, func(a, b problem.FieldError) int { return strings.Compare(a.Field, b.Field) })
 	for _, p := range op.Parameters {
 		var message string
-		switch p.In {
-		case "query":
+		switch {
+		case p.Schema.Type == huma.TypeObject: // Its properties were validated.
+		case p.In == "query":
 			message = validateParam(p, query[p.Name])
-		case "header":
+		case p.In == "header":
 			message = validateParam(p, headerValues(r.Header, p.Name))
 		}
 		if message != "" {
@@ -60,6 +66,29 @@ func Params(r *http.Request, op *huma.Operation) *problem.Problem {
 	}
 	r.URL.RawQuery = query.Encode()
 	return nil
+}
+
+// queryParam returns the parameter of a name, nil if there is none. Each property of an object is a
+// parameter: metadata.region.
+func queryParam(op *huma.Operation, name string) *huma.Param {
+	for _, p := range op.Parameters {
+		if p.In != "query" {
+			continue
+		}
+		if p.Schema.Type == huma.TypeObject && strings.HasPrefix(name, p.Name+".") || p.Schema.Type != huma.TypeObject && p.Name == name {
+			return p
+		}
+	}
+	return nil
+}
+
+// validateProperty returns the error of a property of an object, "" if it is valid.
+func validateProperty(p *huma.Param, name string, values []string) string {
+	if !utf8.ValidString(name) {
+		return notUTF8
+	}
+	schema, _ := p.Schema.AdditionalProperties.(*huma.Schema)
+	return validateParam(&huma.Param{Schema: schema}, values)
 }
 
 // headerValues returns the values of a header. Lists that span several lines are joined.

@@ -50,7 +50,7 @@ func (s *Stack) Env() []string {
 }
 
 // EnvOver returns an environment in which the stack's settings replace others of the
-// same name, without the removedVariables.
+// same name, and those that name a file with the setting, without the removedVariables.
 func (s *Stack) EnvOver(environment []string) []string {
 	env := s.Env()
 	replaced := slices.Clone(removedVariables)
@@ -60,7 +60,7 @@ func (s *Stack) EnvOver(environment []string) []string {
 	}
 	remaining := slices.DeleteFunc(slices.Clone(environment), func(setting string) bool {
 		name, _, _ := strings.Cut(setting, "=")
-		return slices.Contains(replaced, name)
+		return slices.Contains(replaced, strings.TrimSuffix(name, config.FileSuffix))
 	})
 	return append(remaining, env...)
 }

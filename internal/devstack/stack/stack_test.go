@@ -120,8 +120,8 @@ func TestStart_ReportsFailure(t *testing.T) {
 func TestStack_EnvOver(t *testing.T) {
 	t.Parallel()
 	s := start(t, stack.Options{})
-	env := s.EnvOver([]string{"PATH=/bin", "DATABASE_URL=other", "MAIL_PASSWORD=x", "MAIL_USER=y", "SOROBAN_MAX_FEE=7", "EMPTY="})
-	for name, want := range map[string]string{"PATH": "/bin", "DATABASE_URL": s.Postgres.OwnerURL(stack.Database), "MAIL_PASSWORD": "", "MAIL_USER": "", "SOROBAN_MAX_FEE": "7"} {
+	env := s.EnvOver([]string{"PATH=/bin", "DATABASE_URL=other", "MAIL_PASSWORD=x", "MAIL_USER=y", "DATABASE_URL_FILE=/x", "MAIL_PASSWORD_FILE=/x", "SOROBAN_MAX_FEE=7", "EMPTY="})
+	for name, want := range map[string]string{"PATH": "/bin", "DATABASE_URL": s.Postgres.OwnerURL(stack.Database), "MAIL_PASSWORD": "", "MAIL_USER": "", "DATABASE_URL_FILE": "", "MAIL_PASSWORD_FILE": "", "SOROBAN_MAX_FEE": "7"} {
 		if got := configSource(env)(name); got != want {
 			t.Errorf("%s is %q, want %q", name, got, want)
 		}

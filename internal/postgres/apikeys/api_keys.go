@@ -22,16 +22,18 @@ type Store struct{ db *pgdb.DB }
 // New returns the API keys of a database.
 func New(db *pgdb.DB) *Store { return &Store{db} }
 
-const keyColumns = `id, name, prefix, secret_hash, scopes, created_at, expires_at, revoked_at, last_used_at`
+const keyColumns = `id, name, prefix, secret_hash, scopes, rate_limit, only_metadata, created_at, expires_at, revoked_at, last_used_at`
 
 func scanKey(r pgx.CollectableRow) (access.Key, error) {
 	var (
-		k    access.Key
-		hash []byte
+		k     access.Key
+		hash  []byte
+		limit int32
 	)
-	err := r.Scan(&k.ID, &k.Name, &k.Prefix, &hash, &k.Scopes, &k.CreatedAt,
+	err := r.Scan(&k.ID, &k.Name, &k.Prefix, &hash, &k.Scopes, (*zeronull.Int4)(&limit), &k.OnlyMetadata, &k.CreatedAt,
 		(*zeronull.Timestamptz)(&k.ExpiresAt), (*zeronull.Timestamptz)(&k.RevokedAt), (*zeronull.Timestamptz)(&k.LastUsedAt))
 	copy(k.Hash[:], hash) // The table allows no other length.
+	k.RateLimit = int(limit)
 	return k, err
 }
 
@@ -39,9 +41,9 @@ func scanKey(r pgx.CollectableRow) (access.Key, error) {
 func (k *Store) Create(ctx context.Context, key access.Key) error {
 	const op = "create API key"
 	return k.db.InTx(ctx, op, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `INSERT INTO api_keys (id, name, prefix, secret_hash, scopes, created_at, expires_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-			key.ID, key.Name, key.Prefix, key.Hash[:], key.Scopes, key.CreatedAt, zeronull.Timestamptz(key.ExpiresAt))
+		_, err := tx.Exec(ctx, `INSERT INTO api_keys (id, name, prefix, secret_hash, scopes, rate_limit, only_metadata, created_at, expires_at)
+			VALUES ($1, $2, $3, $4, $5, nullif($6, 0), coalesce($7::jsonb, '{}'), $8, $9)`,
+			key.ID, key.Name, key.Prefix, key.Hash[:], key.Scopes, key.RateLimit, key.OnlyMetadata, key.CreatedAt, zeronull.Timestamptz(key.ExpiresAt))
 		var pgErr *pgconn.PgError
 		if errors.As(err, &pgErr) && pgErr.ConstraintName == "api_keys_name" {
 			return &errs.Error{
@@ -53,7 +55,12 @@ func (k *Store) Create(ctx context.Context, key access.Key) error {
 			return err
 		}
 		detail := keyDetail(key)
-		detail["scopes"] = key.Scopes
+		if key.RateLimit != 0 {
+			detail["rateLimit"] = key.RateLimit
+		}
+		if len(key.OnlyMetadata) > 0 {
+			detail["onlyMetadata"] = key.OnlyMetadata
+		}
 		if !key.ExpiresAt.IsZero() {
 			detail["expiresAt"] = key.ExpiresAt.UTC()
 		}

@@ -37,10 +37,11 @@ func (v *verifier) checkOrphans() error {
 			-- From PostgreSQL 16 on, each membership says whether it is inherited.
 			WHERE m.rolname <> current_user AND coalesce((to_jsonb(x)->>'inherit_option')::boolean, m.rolinherit)
 			GROUP BY m.rolname HAVING count(DISTINCT t.id) > 1`},
-		{verification.SubjectKey, "the API key %s has other scopes than it was created with", `
+		{verification.SubjectKey, "the API key %s has other scopes, tenants or another rate limit than it was created with", `
 			SELECT k.prefix FROM api_keys k WHERE NOT EXISTS (SELECT FROM audit_events e
 				WHERE e.tenant_id = '00000000-0000-0000-0000-000000000000' AND e.action = 'apikey.create'
-				  AND e.detail->>'prefix' = k.prefix AND e.detail->'scopes' = to_jsonb(k.scopes))`},
+				  AND e.detail->>'prefix' = k.prefix AND e.detail->'scopes' = to_jsonb(k.scopes) AND (e.detail->>'rateLimit')::integer IS NOT DISTINCT FROM k.rate_limit
+				  AND coalesce(e.detail->'onlyMetadata', '{}') = k.only_metadata)`},
 	} {
 		rows, err := v.tx.Query(v.ctx, c.query+` ORDER BY 1`)
 		if err != nil {

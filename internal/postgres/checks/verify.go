@@ -82,7 +82,7 @@ func (s *Checks) VerifyAnchor(ctx context.Context, tenantID uuid.UUID, anchor co
 		return nil, nil
 	}
 	var before bool // The anchor is from before a restore that was accepted.
-	if acceptErr := pool.QueryRow(ctx, `SELECT $1::bigint <= accepted_ledger FROM registry`, int64(anchor.Ledger)).Scan(&before); acceptErr != nil || before {
+	if acceptErr := pool.QueryRow(ctx, `SELECT $1::bigint BETWEEN 1 AND accepted_ledger FROM registry`, int64(anchor.Ledger)).Scan(&before); acceptErr != nil || before {
 		return nil, pgdb.Classify(acceptErr, op)
 	}
 	switch {

@@ -190,6 +190,11 @@ func findExisting(ctx context.Context, tx pgx.Tx, d tenant.Draft) (existing tena
 	if err != nil || len(all) == 0 {
 		return tenantrow.Row{}, false, err
 	}
+	for _, other := range all {
+		if !tenant.Visible(ctx).Matches(other.Tenant.Metadata) {
+			return tenantrow.Row{}, false, errTaken(other.Tenant, d.Inputs)
+		}
+	}
 	for _, other := range all[1:] {
 		if other.Tenant.Status.OccupiesName() {
 			return all[0], true, &errs.Error{
@@ -200,6 +205,19 @@ func findExisting(ctx context.Context, tx pgx.Tx, d tenant.Draft) (existing tena
 		}
 	}
 	return all[0], true, nil
+}
+
+// errTaken says of a tenant that the caller does not see only that it has the wanted external id or
+// name, and not which tenant it is.
+func errTaken(t tenant.Tenant, wanted tenant.Inputs) error {
+	field, words := "name", "name"
+	if wanted.ExternalID != "" && wanted.ExternalID == t.ExternalID {
+		field, words = "externalId", "external id"
+	}
+	return &errs.Error{
+		Kind: errs.KindConflict, Op: "create tenant", Message: "another tenant has this " + words + "; choose another one",
+		Fields: []errs.FieldError{{Field: field, Message: "is taken"}},
+	}
 }
 
 // existingBlocking finds a tenant that blocks the draft. It is for drafts whose

@@ -15,8 +15,8 @@ import (
 )
 
 // List returns a page of tenants, newest first. Its cost does not depend on the page's
-// depth. With a search text, a blueprint or a status of invitations it grows with the number of
-// tenants that match or are read.
+// depth. With another filter than a status it grows with the number of tenants that match or are
+// read.
 func (s *Registry) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error) {
 	if q.Status != "" && !q.Status.Known() {
 		return tenant.Page{}, errs.Errorf(errs.KindInvalid, "list tenants", "the status does not exist")
@@ -31,6 +31,10 @@ func (s *Registry) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, e
 	}
 	where, total, args := listFilters(q)
 	batch := &pgx.Batch{}
+	byMetadata := len(q.Metadata) > 0 || len(q.Visible) > 0
+	if byMetadata {
+		batch.Queue(planForValues)
+	}
 	batch.Queue(total, args...)
 	if q.After != nil {
 		// Row comparison, because an OR over both columns could not use the index.
@@ -42,6 +46,11 @@ func (s *Registry) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, e
 
 	results := pool.SendBatch(ctx, batch)
 	defer func() { _ = results.Close() }() // The reads have reported its errors.
+	if byMetadata {
+		if _, err := results.Exec(); err != nil {
+			return tenant.Page{}, pgdb.Classify(err, op)
+		}
+	}
 	var page tenant.Page
 	if err := results.QueryRow().Scan(&page.Total); err != nil {
 		return tenant.Page{}, pgdb.Classify(err, op)
@@ -58,6 +67,10 @@ func (s *Registry) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, e
 	}
 	return page, pgdb.Classify(err, op)
 }
+
+// planForValues has the rest of the batch, which is one transaction, planned for its values. Sessions
+// have plans for any value, which read all tenants for metadata that few have.
+const planForValues = `SELECT set_config('plan_cache_mode', 'force_custom_plan', true)`
 
 // The totals of all tenants and of those of the status in parameter 1.
 const (
@@ -87,16 +100,22 @@ var invitationConditions = map[invitation.Status]string{
 	invitation.StatusNone:     `invitation_accepted_at IS NULL AND invitation_revoked_at IS NULL AND invitation_expires_at IS NULL`,
 }
 
+// statusConditions select the tenants of the status in parameter 1.
+func statusConditions(s tenant.Status) []string {
+	if index, ok := partialIndexes[s]; ok {
+		return []string{`status = $1::text`, index}
+	}
+	return []string{`status = $1::text`}
+}
+
 // listFilters returns the conditions of a query, the statement that counts the
 // matching tenants, and the parameters of both.
 func listFilters(q tenant.ListQuery) (where []string, countSQL string, args []any) {
 	where, countSQL = []string{"true"}, countAll
 	if q.Status != "" {
-		where, countSQL, args = []string{`status = $1::text`}, countStatus, []any{string(q.Status)}
-		if index, ok := partialIndexes[q.Status]; ok {
-			where = append(where, index)
-		}
+		where, countSQL, args = statusConditions(q.Status), countStatus, []any{string(q.Status)}
 	}
+	storedTotal := len(where) // With more conditions, the total has to be counted.
 	if q.Blueprint != "" {
 		args = append(args, q.Blueprint)
 		where = append(where, fmt.Sprintf(`blueprint = $%d::text`, len(args)))
@@ -111,7 +130,25 @@ func listFilters(q tenant.ListQuery) (where []string, countSQL string, args []an
 		where = append(where, fmt.Sprintf(`(name_key LIKE $%d::text OR lower(admin_email) LIKE $%d::text)`, len(args)+1, len(args)+2))
 		args = append(args, "%"+escapeLike(tenant.NameKey(q.Text))+"%", "%"+escapeLike(strings.ToLower(strings.TrimSpace(q.Text)))+"%")
 	}
-	if q.Blueprint != "" || q.Invitation != "" || q.Text != "" {
+	filter := func(condition string, value any) {
+		args = append(args, value)
+		where = append(where, fmt.Sprintf(condition, len(args)))
+	}
+	for _, pairs := range []tenant.MetadataFilter{q.Metadata, q.Visible} {
+		if len(pairs) > 0 {
+			filter(`metadata <> '{}' AND metadata @> $%d::jsonb`, pairs) // The first as in partialIndexes.
+		}
+	}
+	if q.ManagedBy != "" {
+		filter(`managed_by = $%d::text`, q.ManagedBy)
+	}
+	if !q.CreatedAfter.IsZero() {
+		filter(`created_at > $%d::timestamptz`, q.CreatedAfter)
+	}
+	if !q.CreatedBefore.IsZero() {
+		filter(`created_at < $%d::timestamptz`, q.CreatedBefore)
+	}
+	if len(where) > storedTotal {
 		countSQL = `SELECT count(*) FROM tenants WHERE ` + strings.Join(where, " AND ")
 	}
 	return where, countSQL, args

@@ -65,6 +65,12 @@ func (r *Registry) SetScopes(scopes ...access.Scope) {
 	r.exec(`UPDATE api_keys SET scopes = $1::text[]`, texts(scopes))
 }
 
+// SetRateLimit gives an API key a limit that the audit log does not know.
+func (r *Registry) SetRateLimit(name string, perMinute int) {
+	r.t.Helper()
+	r.exec(`UPDATE api_keys SET rate_limit = $2 WHERE name = $1`, name, perMinute)
+}
+
 // RemoveTenant deletes every row of a tenant, as the owner of the database can.
 func (r *Registry) RemoveTenant(tenantID string) {
 	r.t.Helper()

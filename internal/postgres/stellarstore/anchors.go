@@ -16,7 +16,7 @@ import (
 const anchorMismatchesSQL = `SELECT a.tenant, a.seq, e.hash IS NULL FROM unnest($1::uuid[], $2::bigint[], $3::bytea[], $4::bigint[]) AS a (tenant, seq, root, ledger)
 	CROSS JOIN registry g LEFT JOIN registry r ON r.id = a.tenant
 	LEFT JOIN audit_events e ON e.tenant_id = CASE WHEN r.id IS NULL THEN a.tenant ELSE '00000000-0000-0000-0000-000000000000' END AND e.seq = a.seq
-	WHERE e.hash IS DISTINCT FROM a.root AND a.ledger > g.accepted_ledger`
+	WHERE e.hash IS DISTINCT FROM a.root AND NOT a.ledger BETWEEN 1 AND g.accepted_ledger`
 
 // AnchorMismatches compares the anchors of contracts with the audit chains, in one query. An event that
 // is missing in its chain shows that the registry was restored from a backup: that is recorded, and no

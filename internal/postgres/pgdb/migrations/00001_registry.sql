@@ -102,6 +102,8 @@ CREATE INDEX tenants_page ON tenants (created_at DESC, id DESC);
 CREATE INDEX tenants_status_page ON tenants (status, created_at DESC, id DESC) WHERE status IN ('PENDING', 'SUSPENDED', 'FAILED', 'ARCHIVED');
 -- Pages of a blueprint of the platform's own; tenants_page has those of the standard one.
 CREATE INDEX tenants_blueprint_page ON tenants (blueprint, created_at DESC, id DESC) WHERE blueprint <> 'standard';
+-- Lists by metadata, and those of narrowed keys. Tenants without metadata are not in it.
+CREATE INDEX tenants_metadata ON tenants USING gin (metadata jsonb_path_ops) WHERE metadata <> '{}';
 -- Not on run_expires_at: renewing a lease then updates no index.
 CREATE INDEX tenants_unfinished ON tenants (id) WHERE status IN ('PENDING', 'PROVISIONING') OR rollback_target IS NOT NULL;
 CREATE INDEX tenants_due_mail ON tenants (welcome_email_due_at) WHERE welcome_email_due_at IS NOT NULL;
@@ -480,6 +482,8 @@ CREATE TABLE api_keys (
     prefix       varchar(16) NOT NULL CONSTRAINT api_keys_prefix UNIQUE,
     secret_hash  bytea NOT NULL CHECK (octet_length(secret_hash) = 32),
     scopes       text[] NOT NULL,
+    rate_limit   integer CHECK (rate_limit > 0), -- requests per minute; null: the server's
+    only_metadata jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(only_metadata) = 'object'), -- of its tenants; {}: all
     created_at   timestamptz NOT NULL DEFAULT now(),
     expires_at   timestamptz,
     revoked_at   timestamptz,

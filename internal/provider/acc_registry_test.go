@@ -23,21 +23,19 @@ func TestAccTenant_AnotherRegistry(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		w := framework(t, m)
 		right, wrong := w.env["DATABASE_URL"], testenv.Database(t)
-		var own, other string
+		var own, other, token string
 		w.test(
 			applied(clinic),
 			between(func() {
 				own = w.registry.ID()
+				token = w.token
 				w.env["DATABASE_URL"], w.token = wrong, ""
-				if out, err := w.apiCommand(w.env, "migrate", "up").CombinedOutput(); err != nil {
-					t.Fatalf("%v: %s", err, out)
-				}
-				other = registrytest.Open(t, wrong).ID()
+				other = registrytest.Open(t, wrong).NewID()
 			}),
 			w.refusedWith(clinic, func() []string {
 				return []string{"it is in the registry " + own + ", and the provider is configured with another one, " + other, "DATABASE_URL", "terraform state rm"}
 			}),
-			between(func() { w.env["DATABASE_URL"], w.token = right, "" }),
+			between(func() { w.env["DATABASE_URL"], w.token = right, token }),
 			planned(clinic, plancheck.ExpectResourceAction(clinicAddress, plancheck.ResourceActionNoop)),
 		)
 	})

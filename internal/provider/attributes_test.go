@@ -21,7 +21,7 @@ func TestTenant_AttributesAreEverywhere(t *testing.T) {
 		paths = append(paths, p.String())
 	}
 	// Terraform's own, what no error of a tenant names, and what only a plan compares.
-	noErrors := []string{"deletion_protection", "admin_password_wo_version", "timeouts"}
+	noErrors := []string{"deletion_protection", "deletion_policy", "suspended", "legal_hold", "unarchive_existing", "admin_password_wo_version", "timeouts"}
 	noData := append([]string{"admin_password_wo", "soroban_contract_state", "database_state"}, noErrors...)
 	for name, attribute := range managed.Schema.Attributes {
 		if (attribute.IsRequired() || attribute.IsOptional()) && !slices.Contains(paths, name) && !slices.Contains(noErrors, name) {

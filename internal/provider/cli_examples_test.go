@@ -56,6 +56,8 @@ var exampleRuns = map[string]exampleRun{
 	"ActionRetry":     {files: []string{"actions/healthcare_tenant_retry/action.tf"}, coveredBy: "TestCLINewest_RetryReportsSteps"},
 	"ActionInvite":    {files: []string{"actions/healthcare_tenant_invite/action.tf"}, coveredBy: "TestCLINewest_Invoke"},
 	"ActionUnarchive": {files: []string{"actions/healthcare_tenant_unarchive/action.tf"}, coveredBy: "TestCLINewest_Invoke"},
+	"ActionSuspend":   {files: []string{"actions/healthcare_tenant_suspend/action.tf"}, coveredBy: "TestCLINewest_Invoke"},
+	"ActionResume":    {files: []string{"actions/healthcare_tenant_resume/action.tf"}, coveredBy: "TestCLINewest_Invoke"},
 	"ActionPurge":     {files: []string{"actions/healthcare_tenant_purge/action.tf"}, coveredBy: "TestCLINewest_Invoke"},
 	"List":            {files: []string{"list-resources/healthcare_tenant/list-resource.tfquery.hcl"}, coveredBy: "TestCLINewest_Query"},
 

@@ -391,7 +391,7 @@ func TestCLITenant_Faults(t *testing.T) {
 			w.write("main.tf", header+strings.Replace(onlyFirst, "e-1", "e-2", 1))
 			w.mustApply()
 			w.write("main.tf", header+onlyFirst)
-			w.run("plan", "-no-color").wantText(t, "a tenant with this external id exists already", "An external_id stays with an archived tenant")
+			w.run("plan", "-no-color").wantText(t, "a tenant with this external id exists already", "To bring that tenant back with its data, set unarchive_existing = true")
 			if live := w.registry.All(tenant.StatusActive); len(live) != 1 || live[0].ExternalID != "e-2" {
 				t.Errorf("%+v", live)
 			}

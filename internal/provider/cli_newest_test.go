@@ -67,6 +67,9 @@ func TestCLINewest_Invoke(t *testing.T) {
 		w.invoke("healthcare_tenant_retry", tenant).wantText(t, "Could not retry tenant", "ACTIVE")
 		w.invoke("healthcare_tenant_unarchive", "tenant_id=what").wantText(t, "is not a UUID")
 
+		w.mustInvoke("healthcare_tenant_suspend", tenant).wantText(t, `tenant "St. Mary's Clinic" is SUSPENDED`)
+		w.mustInvoke("healthcare_tenant_resume", tenant).wantText(t, `tenant "St. Mary's Clinic" is ACTIVE again`)
+
 		w.write("main.tf", header+clinic)
 		w.assertNoChanges() // An action leaves nothing in the state.
 		if r := w.run("destroy", "-auto-approve", "-no-color"); r.code != 0 {

@@ -60,6 +60,9 @@ func (d diagnostic) add(ctx context.Context, diags *diag.Diagnostics, err error)
 		err = errs.Wrap(err, errs.KindTransient, d.operation+" "+object, "%s", timeout)
 	}
 	state, remedy := d.state, d.remedy
+	if errors.Is(err, errOtherRegistry) {
+		remedy = registryRemedy
+	}
 	if state == "" {
 		state = "Nothing was changed."
 	}

@@ -3,12 +3,13 @@ package provider
 import (
 	"context"
 	"encoding/json"
-	"fmt"
+	"errors"
 
 	"github.com/google/uuid"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
@@ -69,39 +70,59 @@ func (b *backend) recordRegistry(ctx context.Context, before privateData, privat
 	}
 }
 
-// checkRegistry returns an error if the state knows the tenant from another registry.
-func (b *backend) checkRegistry(ctx context.Context, private privateData) (known knownRegistry, identity provisioning.RegistryIdentity, err error) {
-	known = readKnownRegistry(ctx, private)
-	if identity, err = b.registryIdentity(ctx); err != nil || known.ID == uuid.Nil {
-		return known, identity, err
-	}
-	if known.ID != identity.ID {
-		return known, identity, errs.Errorf(errs.KindConflict, "read registry",
-			"it is in the registry %s, and the provider is configured with another one, %s", known.ID, identity.ID)
-	}
-	if known.Timeline > identity.Timeline {
-		return known, identity, restoredError(fmt.Sprintf("the state knows timeline %d of the registry %s, which is at timeline %d", known.Timeline, identity.ID, identity.Timeline))
-	}
-	return known, identity, nil
+// errOtherRegistry is the cause of errors about another registry, or an older one.
+var errOtherRegistry = errors.New("another registry")
+
+func registryError(format string, args ...any) error {
+	return errs.Wrap(errOtherRegistry, errs.KindConflict, "read registry", format, args...)
 }
 
-// checkRestored returns an error if the state knows a later version of the tenant than the registry
-// has, in the same timeline. found is zero for a tenant that the registry does not have: no tenant is
-// ever removed from it.
-func checkRestored(known knownRegistry, identity provisioning.RegistryIdentity, found tenant.Tenant) error {
+// checkRegistry returns an error if the state knows the tenant from another registry. The identity is
+// zero if there is no registry yet.
+func (b *backend) checkRegistry(ctx context.Context, known knownRegistry) (identity provisioning.RegistryIdentity, err error) {
+	identity, err = b.registryIdentity(ctx)
 	switch {
-	case known.ID == uuid.Nil || known.Timeline < identity.Timeline:
-		return nil
-	case found.ID == uuid.Nil:
-		return restoredError(fmt.Sprintf("the registry %s had it, and does not have it any more", identity.ID))
-	case known.Version > found.Version:
-		return restoredError(fmt.Sprintf("the state knows version %d of it, and the registry %s has version %d", known.Version, identity.ID, found.Version))
+	case errs.KindOf(err) == errs.KindNotFound && known.ID == uuid.Nil:
+		return identity, nil
+	case errs.KindOf(err) == errs.KindNotFound:
+		return identity, registryError("it is in the registry %s, and the provider is configured with a database that has none", known.ID)
+	case err != nil || known.ID == uuid.Nil:
+		return identity, err
+	case known.ID != identity.ID:
+		return identity, registryError("it is in the registry %s, and the provider is configured with another one, %s", known.ID, identity.ID)
+	case known.Timeline > identity.Timeline:
+		return identity, registryError("the state knows timeline %d of the registry %s, which is at timeline %d: it was restored from a backup", known.Timeline, identity.ID, identity.Timeline)
 	}
-	return nil
+	return identity, nil
 }
 
-func restoredError(what string) error {
-	return errs.Errorf(errs.KindConflict, "read registry", "%s: it was restored from a backup, or rows were deleted", what)
+// openKnown returns the tenant service if its registry is the one that the state knows.
+func (b *backend) openKnown(ctx context.Context, private privateData) (tenantService, error) {
+	service, err := b.open(ctx)
+	if err == nil {
+		_, err = b.checkRegistry(ctx, readKnownRegistry(ctx, private))
+	}
+	return service, err
+}
+
+// inspectKnown reads a tenant of the state. Besides the errors of inspect, errOtherRegistry if the state
+// knows another registry, or a later version of the tenant in the same timeline: no tenant is ever
+// removed from a registry.
+func (b *backend) inspectKnown(ctx context.Context, private privateData, id uuid.UUID) (found inspection.Inspection, err error) {
+	known := readKnownRegistry(ctx, private)
+	identity, err := b.checkRegistry(ctx, known)
+	if err != nil {
+		return found, err
+	}
+	found, err = b.inspect(ctx, id)
+	switch missing := errs.KindOf(err) == errs.KindNotFound; {
+	case err != nil && !missing, known.ID == uuid.Nil, known.Timeline < identity.Timeline:
+	case missing:
+		err = registryError("the registry %s had it, and does not have it any more: it was restored from a backup, or rows were deleted", identity.ID)
+	case known.Version > found.Tenant.Version:
+		err = registryError("the state knows version %d of it, and the registry %s has version %d: it was restored from a backup, or rows were deleted", known.Version, identity.ID, found.Tenant.Version)
+	}
+	return found, err
 }
 
 // registryRemedy says what to do about another registry, or a restored one.

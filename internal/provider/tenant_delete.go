@@ -38,17 +38,12 @@ func (r *tenantResource) Delete(ctx context.Context, req resource.DeleteRequest,
 			"It stays live, and in the state of that resource.\n\nIf a resource's address changes in the configuration, add a moved block.", state.Name.ValueString(), id))
 		return
 	}
-	service, err := r.open(ctx)
+	service, err := r.openKnown(ctx, req.Private)
 	if err != nil {
 		d.add(ctx, &resp.Diagnostics, err)
 		return
 	}
 	defer r.handovers.begin(id.String())()
-	if _, _, err := r.checkRegistry(ctx, req.Private); err != nil {
-		d.remedy = registryRemedy
-		d.add(ctx, &resp.Diagnostics, err)
-		return
-	}
 	t, err := service.Archive(ctx, id)
 	switch {
 	case errs.KindOf(err) == errs.KindNotFound: // It does not exist any more.

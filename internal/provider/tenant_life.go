@@ -161,45 +161,32 @@ func (r *tenantResource) resumeFirst(ctx context.Context, service tenantService,
 	return err
 }
 
-// applyLife suspends, holds and clears what the configuration asks for, for a live tenant.
+// applyLife suspends, holds and clears what the configuration asks for, for a live tenant. What was
+// done before an error stays.
 func (r *tenantResource) applyLife(ctx context.Context, service tenantService, c lifeConfig, t tenant.Tenant, diags *diag.Diagnostics) tenant.Tenant {
 	if !t.Status.Live() {
 		return t
 	}
-	d := diagnostic{name: t.Name, state: "The tenant is live and in the state; what was done before this error stays."}
-	if hold, ok := holdOf(c.hold); ok {
-		changed, err := t, error(nil)
-		switch reason := hold.Reason.ValueString(); {
-		case hold.Active.ValueBool() && t.Hold.Reason != reason:
-			d.operation = "set the legal hold of"
-			changed, err = service.SetHold(ctx, t.ID, reason)
-		case !hold.Active.ValueBool() && t.Hold.Active():
-			d.operation = "clear the legal hold of"
-			changed, err = service.ClearHold(ctx, t.ID, reason)
-		}
-		if err != nil {
-			d.add(ctx, diags, err)
-			return t
-		}
-		t = changed
+	t, err := applyHold(ctx, service, c, t)
+	if err != nil {
+		diagnostic{operation: "change the legal hold of", name: t.Name, state: liveState}.add(ctx, diags, err)
+		return t
 	}
 	if c.suspended.IsNull() || c.suspended.ValueBool() == t.Suspended() {
 		return t
 	}
-	if !c.suspended.ValueBool() {
-		changed, err := service.Resume(ctx, t.ID)
+	if !c.suspended.ValueBool() { // It was suspended after the plan.
+		resumed, err := service.Resume(ctx, t.ID)
 		if err != nil {
-			d.operation = "resume"
-			d.add(ctx, diags, err)
+			diagnostic{operation: "resume", name: t.Name, state: liveState}.add(ctx, diags, err)
 			return t
 		}
-		r.setContractStatus(ctx, changed, diags)
-		return changed
+		r.setContractStatus(ctx, resumed, diags)
+		return resumed
 	}
 	out, err := service.Suspend(ctx, t.ID)
 	if err != nil {
-		d.operation = "suspend"
-		d.add(ctx, diags, err)
+		diagnostic{operation: "suspend", name: t.Name, state: liveState}.add(ctx, diags, err)
 		return t
 	}
 	tflog.Info(ctx, "suspended the tenant", map[string]any{"tenant_id": t.ID.String()})
@@ -208,6 +195,25 @@ func (r *tenantResource) applyLife(ctx context.Context, service tenantService, c
 		diags.AddAttributeWarning(path.Root("suspended"), "Sessions of a suspended tenant", fmt.Sprintf("Tenant %q (%s) is suspended, but %s.", t.Name, t.ID, warning))
 	}
 	return out.Tenant
+}
+
+const liveState = "The tenant is live and in the state; what was done before this error stays."
+
+// applyHold sets or clears the legal hold.
+func applyHold(ctx context.Context, service tenantService, c lifeConfig, t tenant.Tenant) (tenant.Tenant, error) {
+	hold, ok := holdOf(c.hold)
+	reason := hold.Reason.ValueString()
+	changed, err := t, error(nil)
+	switch {
+	case ok && hold.Active.ValueBool() && t.Hold.Reason != reason:
+		changed, err = service.SetHold(ctx, t.ID, reason)
+	case ok && !hold.Active.ValueBool() && t.Hold.Active():
+		changed, err = service.ClearHold(ctx, t.ID, reason)
+	}
+	if err != nil {
+		return t, err
+	}
+	return changed, nil
 }
 
 // keepPlannedLife keeps what was planned for attributes that the configuration leaves out: they can

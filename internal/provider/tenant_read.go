@@ -39,24 +39,9 @@ func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, res
 		d.addInvalidID(ctx, &resp.Diagnostics, state)
 		return
 	}
-	known, identity, err := r.checkRegistry(ctx, req.Private)
-	if err != nil {
-		if errs.KindOf(err) == errs.KindConflict {
-			d.remedy = registryRemedy
-		}
-		d.add(ctx, &resp.Diagnostics, err)
-		return
-	}
 	before := state
-	found, err := r.inspect(ctx, id)
+	found, err := r.inspectKnown(ctx, req.Private, id)
 	t := found.Tenant
-	if err == nil || errs.KindOf(err) == errs.KindNotFound {
-		if restored := checkRestored(known, identity, t); restored != nil {
-			d.remedy = registryRemedy
-			d.add(ctx, &resp.Diagnostics, restored)
-			return
-		}
-	}
 	switch {
 	case errs.KindOf(err) == errs.KindNotFound:
 		resp.State.RemoveResource(ctx)

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 
+	"github.com/google/uuid"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/types"
@@ -37,13 +38,8 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 		d.addInvalidID(ctx, &resp.Diagnostics, state)
 		return
 	}
-	service, err := r.open(ctx)
+	service, err := r.openKnown(ctx, req.Private)
 	if err != nil {
-		d.add(ctx, &resp.Diagnostics, err)
-		return
-	}
-	if _, _, err := r.checkRegistry(ctx, req.Private); err != nil {
-		d.remedy = registryRemedy
 		d.add(ctx, &resp.Diagnostics, err)
 		return
 	}
@@ -59,20 +55,8 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 	if live := tenant.Status(state.Status.ValueString()).Live(); !live || !plan.AdminPasswordVersion.Equal(state.AdminPasswordVersion) {
 		inputs.AdminPassword = password
 	}
-	defer r.handovers.begin(id.String())()
-	var t tenant.Tenant
-	wait := &nameWait{r: r, service: service, name: inputs.Name, ownID: id.String()}
-	for again := true; again; again = wait.again(ctx, err) {
-		t, err = service.Update(ctx, id, inputs, 0)
-	}
-	if err != nil {
-		switch fields := errs.FieldsOf(err); {
-		case isNameConflict(err):
-			d.remedy = "Choose another name. " + handoverRemedy
-		case errs.KindOf(err) == errs.KindConflict && len(fields) > 0 && fields[0].Field != "blueprint":
-			d.remedy = "Choose another value."
-		}
-		d.add(ctx, &resp.Diagnostics, err)
+	t, ok := r.updateInputs(ctx, service, id, inputs, d, &resp.Diagnostics)
+	if !ok {
 		return
 	}
 	tflog.Info(ctx, "changed the tenant", map[string]any{"tenant_id": t.ID.String(), "tenant_name": t.Name, "status": string(t.Status)})
@@ -86,6 +70,27 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 	if repaired {
 		r.continueUpdated(ctx, service, model, plan, t, resp)
 	}
+}
+
+// updateInputs changes the inputs of a tenant, and waits for a name that this apply sets free.
+func (r *tenantResource) updateInputs(ctx context.Context, service tenantService, id uuid.UUID, inputs tenant.Inputs, d diagnostic, diags *diag.Diagnostics) (t tenant.Tenant, ok bool) {
+	defer r.handovers.begin(id.String())()
+	var err error
+	wait := &nameWait{r: r, service: service, name: inputs.Name, ownID: id.String()}
+	for again := true; again; again = wait.again(ctx, err) {
+		t, err = service.Update(ctx, id, inputs, 0)
+	}
+	if err == nil {
+		return t, true
+	}
+	switch fields := errs.FieldsOf(err); {
+	case isNameConflict(err):
+		d.remedy = "Choose another name. " + handoverRemedy
+	case errs.KindOf(err) == errs.KindConflict && len(fields) > 0 && fields[0].Field != "blueprint":
+		d.remedy = "Choose another value."
+	}
+	d.add(ctx, diags, err)
+	return t, false
 }
 
 // continueUpdated continues an updated tenant that is not live yet, or sends its welcome

@@ -17,3 +17,9 @@ func (r *Registry) SetTimeline(timeline int) {
 	r.t.Helper()
 	r.exec(`UPDATE registry SET timeline = $1`, timeline)
 }
+
+// NewID gives the registry another id: databases of tests are copies of one.
+func (r *Registry) NewID() string {
+	r.t.Helper()
+	return value[string](r, `UPDATE registry SET id = gen_random_uuid() RETURNING id::text`)
+}

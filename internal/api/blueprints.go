@@ -72,7 +72,7 @@ func (s *Server) registerBlueprintRoutes() {
 	}, s.listBlueprints)
 	registerEndpoint(s, &endpoint{
 		id: "get-blueprint", method: http.MethodGet, path: blueprintPath, tag: "blueprints",
-		summary: "Show a blueprint and its revisions", scope: access.ScopeRead,
+		summary: "Show a blueprint and its revisions", description: "The newest revision first, each with what its trial found out.", scope: access.ScopeRead,
 	}, s.getBlueprint)
 	registerEndpoint(s, &endpoint{
 		id: "activate-blueprint", method: http.MethodPost, path: blueprintPath + "/activate", tag: "blueprints",

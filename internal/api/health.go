@@ -13,9 +13,9 @@ import (
 
 // registerHealthRoutes registers the operations that report the health of the server.
 func (s *Server) registerHealthRoutes() {
-	registerEndpoint(s, &endpoint{id: "get-health", method: http.MethodGet, path: "/health", tag: "health", summary: "Report that the server runs"}, s.getHealth)
+	registerEndpoint(s, &endpoint{id: "get-health", method: http.MethodGet, path: "/health", tag: "health", summary: "Report that the server runs", description: "It asks no other system."}, s.getHealth)
 	registerEndpoint(s, &endpoint{
-		id: "get-livez", method: http.MethodGet, path: "/livez", tag: "health", summary: "Report that the server runs, at the path that Kubernetes uses",
+		id: "get-livez", method: http.MethodGet, path: "/livez", tag: "health", summary: "Report that the server runs, at the path that Kubernetes uses", description: "Same as get-health.",
 	}, s.getHealth)
 	registerEndpoint(s, &endpoint{
 		id: "get-readyz", method: http.MethodGet, path: "/readyz", tag: "health",

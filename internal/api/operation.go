@@ -34,6 +34,7 @@ func (e *endpoint) operation(api huma.API) huma.Operation {
 		BodyReadTimeout: -1,
 	}
 	errorStatuses := append(slices.Clone(commonErrorStatuses), e.errorStatuses...)
+	op.Security = []map[string][]string{{}} // None is needed.
 	if e.scope != "" {
 		op.Security = []map[string][]string{{"bearer": {string(e.scope)}}}
 		errorStatuses = append(errorStatuses, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusServiceUnavailable)

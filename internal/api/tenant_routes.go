@@ -55,7 +55,7 @@ func (s *Server) registerTenantRoutes() {
 	}, s.listTenants)
 	registerEndpoint(s, &endpoint{
 		id: "get-tenant", method: http.MethodGet, path: tenantPath, tag: "tenants",
-		summary: "Show a tenant", scope: access.ScopeRead, responses: notModifiedResponses,
+		summary: "Show a tenant", description: "All fields. The ETag is for If-Match of a change; with If-None-Match a tenant that has not changed is 304.", scope: access.ScopeRead, responses: notModifiedResponses,
 	}, s.getTenant)
 	registerEndpoint(s, &endpoint{
 		id: "update-tenant", method: http.MethodPatch, path: tenantPath, tag: "tenants",
@@ -65,7 +65,7 @@ func (s *Server) registerTenantRoutes() {
 	}, s.updateTenant)
 	registerEndpoint(s, &endpoint{
 		id: "get-provisioning-status", method: http.MethodGet, path: tenantPath + "/provisioning-status", tag: "tenants",
-		summary: "Show the progress of the provisioning", scope: access.ScopeRead,
+		summary: "Show the progress of the provisioning", description: "The tenant's status and the log of its steps, in their order, with results, errors and durations.", scope: access.ScopeRead,
 	}, s.getProvisioningStatus)
 	registerEndpoint(s, &endpoint{
 		id: "stream-tenant-events", method: http.MethodGet, path: tenantPath + "/events", tag: "tenants",

@@ -17,12 +17,41 @@ import (
 
 // Marshal returns the document as JSON. The output is deterministic.
 func Marshal(api huma.API, indent string) ([]byte, error) {
+	full, err := json.Marshal(api.OpenAPI())
+	if err != nil {
+		return nil, err
+	}
+	var document any
+	decoder := json.NewDecoder(bytes.NewReader(full))
+	decoder.UseNumber()
+	if err := decoder.Decode(&document); err != nil {
+		return nil, err
+	}
+	removeOwnKeywords(document)
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", indent)
-	err := encoder.Encode(api.OpenAPI())
+	err = encoder.Encode(document)
 	return text.Bytes(), err
+}
+
+// removeOwnKeywords removes what huma has for its messages from the schemas of parameters: OpenAPI
+// does not know the keyword.
+func removeOwnKeywords(node any) {
+	switch n := node.(type) {
+	case map[string]any:
+		if _, isSchema := n["pattern"].(string); isSchema {
+			delete(n, "patternDescription")
+		}
+		for _, child := range n {
+			removeOwnKeywords(child)
+		}
+	case []any:
+		for _, child := range n {
+			removeOwnKeywords(child)
+		}
+	}
 }
 
 // Serve builds the document on the first request: most servers never serve it.
@@ -66,6 +95,7 @@ func Config(version string, transform huma.Transformer) huma.Config {
 			},
 			Tags: []*huma.Tag{
 				{Name: "tenants", Description: "Tenants and their provisioning."},
+				{Name: "credentials", Description: "Database logins for one tenant's schema, for a limited time."},
 				{Name: "blueprints", Description: "What tenants are made from."},
 				{Name: "invitations", Description: "For the page of an invitation; without a key. They alone may be called from a browser by pages of other origins, those in the server's CORS_ORIGINS."},
 				{Name: "jobs", Description: "Queued work."},

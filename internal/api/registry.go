@@ -11,7 +11,7 @@ import (
 // registerRegistryRoutes registers the operations about the registry itself.
 func (s *Server) registerRegistryRoutes() {
 	registerEndpoint(s, &endpoint{
-		id: "get-registry", method: http.MethodGet, path: "/admin/registry", tag: "registry",
+		id: "get-registry", method: http.MethodGet, path: "/admin/registry", tag: "registry", filtered: true, // It says nothing of tenants.
 		summary: "Show which registry this is", description: "Clients that keep tenants' ids compare it, so that they notice another registry, and one that was restored from a backup.",
 		scope: access.ScopeRead,
 	}, s.getRegistry)

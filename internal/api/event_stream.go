@@ -43,12 +43,15 @@ func (s *Server) streamEvents(ctx context.Context, in *eventStreamInput) (*huma.
 		defer s.metrics.trackStream("events")()
 		token := auth.BearerToken(http.Header{"Authorization": {ctx.Header("Authorization")}})
 		es := stream.Events{
-			Out: stream.NewWriter(requestContextFrom(ctx.Context()).response), LastChange: in.LastEventID,
+			Follower: stream.Follower{
+				Out:             stream.NewWriter(requestContextFrom(ctx.Context()).response),
+				StillAuthorized: func(ctx context.Context) bool { return s.stillAuthorized(ctx, token) },
+				Notify:          notify, Draining: s.drainCtx.Done(), PollInterval: s.timeouts.pollInterval, KeepAlive: s.timeouts.eventKeepAlive,
+			},
+			LastChange: in.LastEventID,
 			Read: func(ctx context.Context, after int64) (events.Changes, error) {
 				return s.readChanges(ctx, in.tenantID, after)
 			},
-			StillAuthorized: func(ctx context.Context) bool { return s.stillAuthorized(ctx, token) },
-			Notify:          notify, Draining: s.drainCtx.Done(), PollInterval: s.timeouts.pollInterval, KeepAlive: s.timeouts.eventKeepAlive,
 		}
 		if ctx.Method() == http.MethodHead {
 			return

@@ -59,3 +59,12 @@ func eventStreamResponses(r huma.Registry) map[string]*huma.Response {
 		"204": {Description: "The provisioning has ended, without a change since Last-Event-ID."},
 	}
 }
+
+func feedStreamResponses(r huma.Registry) map[string]*huma.Response {
+	return map[string]*huma.Response{"200": {
+		Description: "The stream. It does not end.",
+		Content: map[string]*huma.MediaType{stream.ContentType: openapi.EventStream(
+			openapi.Event{Name: "event", Description: "An event, with its position as id.", Data: openapi.SchemaRef[dto.FeedEvent](r)},
+		)},
+	}}
+}

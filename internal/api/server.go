@@ -111,6 +111,7 @@ func (s *Server) buildRoutes() {
 	s.registerBlueprintRoutes()
 	s.registerAuditRoutes()
 	s.registerRegistryRoutes()
+	s.registerFeedRoutes()
 	s.registerJobRoutes()
 	s.registerHealthRoutes()
 	openapi.AllowNull(s.api, "legalHold")

@@ -72,6 +72,17 @@ type Event struct {
 	Hash     []byte         // SHA-256 over the hash before it and this event.
 }
 
+// FeedEvent is an event in the feed of all events: what happened to which tenant, and no personal
+// data.
+type FeedEvent struct {
+	Position int64     // From 1, without gaps, in an order that never changes.
+	TenantID uuid.UUID // uuid.Nil: the registry chain.
+	Seq      int64     // In its chain.
+	At       time.Time
+	Action   Action
+	Outcome  Outcome
+}
+
 // Log is the registry's audit log.
 type Log interface {
 	// Record appends rejections, which change nothing else. An event of an unknown tenant
@@ -80,4 +91,7 @@ type Log interface {
 	// Events returns at most limit events of a tenant with a Seq above after, in
 	// order. uuid.Nil is the registry chain.
 	Events(ctx context.Context, tenant uuid.UUID, after int64, limit int) ([]Event, error)
+	// Feed returns at most limit events of all chains with a Position above after, in order. An
+	// event has its position soon after its commit: the feed does not wait for open transactions.
+	Feed(ctx context.Context, after int64, limit int) ([]FeedEvent, error)
 }

@@ -30,7 +30,7 @@ GRANT EXECUTE ON FUNCTION tenant_update_admin(uuid, text) TO platform_server;
 -- The audit log: events are added, and never changed.
 GRANT SELECT, INSERT ON audit_events TO platform_server;
 GRANT SELECT, UPDATE ON registry_audit TO platform_server;
-GRANT EXECUTE ON FUNCTION audit_append(uuid, text, text, jsonb, jsonb), audit_hash(bytea, uuid, bigint, timestamptz, text, text, uuid, jsonb, jsonb) TO platform_server;
+GRANT EXECUTE ON FUNCTION audit_number(integer), audit_append(uuid, text, text, jsonb, jsonb), audit_hash(bytea, uuid, bigint, timestamptz, text, text, uuid, jsonb, jsonb) TO platform_server;
 -- API keys: they are checked, and never made.
 GRANT SELECT, UPDATE (last_used_at) ON api_keys TO platform_server;
 -- Jobs: they are added and read, and never taken.

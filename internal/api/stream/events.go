@@ -2,7 +2,6 @@ package stream
 
 import (
 	"context"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -25,17 +24,10 @@ func statusEventOf(t tenant.Tenant) StatusEvent {
 
 // Events sends the events of one tenant to one client.
 type Events struct {
-	Out        *Writer
+	Follower
 	LastChange int64 // The last change that was sent.
 	// Read reads the changes after a change number.
 	Read func(ctx context.Context, after int64) (events.Changes, error)
-	// StillAuthorized reports whether the caller may continue: a stream can outlive its
-	// key.
-	StillAuthorized func(ctx context.Context) bool
-	Notify          <-chan struct{} // Receives when there may be changes.
-	Draining        <-chan struct{} // Closed when the server stops.
-	PollInterval    time.Duration   // For changes without a notification.
-	KeepAlive       time.Duration   // Between two keep-alives.
 
 	lastStatus tenant.Status
 }
@@ -43,28 +35,13 @@ type Events struct {
 // Run sends events until the provisioning has ended, the client disconnects or the server
 // stops.
 func (s *Events) Run(ctx context.Context, current events.Changes) {
-	poll, keepAlive := time.NewTicker(s.PollInterval), time.NewTicker(s.KeepAlive)
-	defer poll.Stop()
-	defer keepAlive.Stop()
+	defer s.start()()
 	for {
 		if done, err := s.sendChanges(current); done || err != nil {
 			return
 		}
-		for waiting := true; waiting; {
-			select {
-			case <-s.Notify:
-				waiting = false
-			case <-poll.C:
-				waiting = false
-			case <-keepAlive.C:
-				if !s.StillAuthorized(ctx) || s.Out.keepAlive() != nil {
-					return
-				}
-			case <-s.Draining:
-				return // An EventSource connects again, to another server.
-			case <-ctx.Done():
-				return
-			}
+		if !s.wait(ctx) {
+			return
 		}
 		next, err := s.Read(ctx, s.LastChange)
 		switch errs.KindOf(err) {

@@ -426,10 +426,57 @@ CREATE TABLE audit_events (
     actor_hash  bytea,
     detail_hash bytea,
     hash        bytea NOT NULL CHECK (octet_length(hash) = 32),
+    position    bigint, -- in the feed of all events, given after the commit; null: not yet
     PRIMARY KEY (tenant_id, seq),
     CONSTRAINT audit_events_redacted CHECK (num_nulls(salt, actor, detail) = 0 AND num_nonnulls(actor_hash, detail_hash) = 0
         OR num_nonnulls(salt, actor, detail) = 0 AND num_nulls(actor_hash, detail_hash) = 0 AND octet_length(actor_hash) = 32 AND octet_length(detail_hash) = 32)
 );
+
+CREATE INDEX audit_events_unnumbered ON audit_events (at) WHERE position IS NULL;
+CREATE UNIQUE INDEX audit_events_position ON audit_events (position) WHERE position IS NOT NULL;
+
+-- The last position in the feed of all events. Its lock makes one transaction at a time give positions.
+CREATE TABLE audit_feed (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    position bigint NOT NULL DEFAULT 0
+);
+INSERT INTO audit_feed DEFAULT VALUES;
+
+-- +goose StatementBegin
+-- Gives positions in the feed to committed events, at most p_limit and those before them in their
+-- chains, and returns how many. An event gets its position after all events before it in its chain.
+-- Open transactions are not waited for: their events, and events that they have locked, get a
+-- position later. It runs as the owner, so that servers whose user cannot change events read the feed.
+CREATE FUNCTION audit_number(p_limit integer) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    last  bigint;
+    given bigint;
+BEGIN
+    IF NOT EXISTS (SELECT FROM public.audit_events WHERE position IS NULL) THEN
+        RETURN 0;
+    END IF;
+    SELECT position INTO last FROM public.audit_feed FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN 0; -- Another transaction gives them.
+    END IF;
+    WITH oldest AS (
+        SELECT tenant_id, max(seq) AS seq FROM (SELECT tenant_id, seq FROM public.audit_events WHERE position IS NULL ORDER BY at LIMIT p_limit) x GROUP BY tenant_id
+    ), free AS (
+        SELECT e.tenant_id, e.seq, e.at FROM oldest o JOIN public.audit_events e ON e.tenant_id = o.tenant_id AND e.seq <= o.seq AND e.position IS NULL
+        FOR UPDATE OF e SKIP LOCKED
+    ), due AS (
+        SELECT f.*, max(f.at) OVER (PARTITION BY f.tenant_id ORDER BY f.seq) AS ordered_at FROM free f
+        WHERE NOT EXISTS (SELECT FROM public.audit_events b WHERE b.tenant_id = f.tenant_id AND b.seq < f.seq AND b.position IS NULL
+            AND NOT EXISTS (SELECT FROM free i WHERE i.tenant_id = b.tenant_id AND i.seq = b.seq))
+    ), numbered AS (
+        SELECT tenant_id, seq, last + row_number() OVER (ORDER BY ordered_at, tenant_id, seq) AS position FROM due
+    )
+    UPDATE public.audit_events e SET position = n.position FROM numbered n WHERE e.tenant_id = n.tenant_id AND e.seq = n.seq;
+    GET DIAGNOSTICS given = ROW_COUNT;
+    UPDATE public.audit_feed SET position = last + given;
+    RETURN given;
+END $$;
+-- +goose StatementEnd
 
 -- The head of the registry's own chain.
 CREATE TABLE registry_audit (
@@ -664,4 +711,4 @@ END $$;
 SELECT revoke_defaults('public', '{registry%,tenant%,blueprint%,provisioning_%,stellar_%,audit_%,api_keys,idempotency_keys,purge_certificates,healthcare_%,revoke_defaults}');
 
 REVOKE EXECUTE ON FUNCTION tenant_fence(uuid, bigint, text, text, uuid, integer, integer), tenant_count(), tenant_not_archived(), tenant_check_restored(), tenant_name_confusable(), tenant_contract_due(), tenant_update_admin(uuid, text), revoke_defaults(text, text[]),
-    audit_append(uuid, text, text, jsonb, jsonb), audit_hash(bytea, uuid, bigint, timestamptz, text, text, uuid, jsonb, jsonb) FROM PUBLIC;
+    audit_number(integer), audit_append(uuid, text, text, jsonb, jsonb), audit_hash(bytea, uuid, bigint, timestamptz, text, text, uuid, jsonb, jsonb) FROM PUBLIC;

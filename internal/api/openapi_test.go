@@ -126,7 +126,7 @@ func TestOpenAPI(t *testing.T) {
 				}
 			}
 		}
-		want := map[string]bool{"provision-tenant": true, "provision-existing-tenant": true, "stream-tenant-events": true}
+		want := map[string]bool{"provision-tenant": true, "provision-existing-tenant": true, "stream-tenant-events": true, "stream-all-events": true}
 		if !maps.Equal(streams, want) {
 			t.Errorf("operations with an event stream: %v", streams)
 		}

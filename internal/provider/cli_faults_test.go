@@ -322,7 +322,13 @@ func TestCLITenant_Faults(t *testing.T) {
 			b := w.start("apply", "-auto-approve", "-no-color")
 			w.waitWhileRunning(b, "the deployment", func() bool { return w.net.Faults().QueueSize() > 0 })
 			time.AfterFunc(4*time.Second, func() { w.net.Faults().HoldQueue(false) })
-			w.finish(b).wantText(t, "the time allowed ran out", "the tenant keeps its progress")
+			w.finish(b).wantText(t, "the time allowed by timeouts.create (3s) ran out", "the tenant keeps its progress")
+			id := w.registry.Tenant().ID
+			r := w.run("plan", "-no-color")
+			r.wantText(t, "Warning: Tenant is continued", id, "the apply continues the same tenant")
+			if n := strings.Count(r.out, "Tenant is continued"); n != 1 {
+				t.Errorf("it is said %d times", n)
+			}
 			assertRecovers(w)
 		})
 	})
@@ -403,9 +409,8 @@ func TestCLITenant_Faults(t *testing.T) {
 			two := clinic + strings.NewReplacer(`"clinic"`, `"other"`, "St. Mary's Clinic", "Other Clinic").Replace(clinic)
 			w := setup(t, m, two)
 			w.mustApply()
-			// Each name is in use until one tenant is renamed.
 			w.write("main.tf", header+strings.NewReplacer("Other Clinic", "St. Mary's Clinic", "St. Mary's Clinic", "OTHER CLINIC").Replace(two))
-			w.apply().wantText(t, "Could not update tenant", "name is the name of another live tenant; choose another one", "The tenant stays as the state shows it", "give one of them a third name first")
+			w.apply().wantText(t, "Names are swapped", "Nothing was changed", "Give one of them a third name")
 		})
 	})
 

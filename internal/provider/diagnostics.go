@@ -55,9 +55,10 @@ func (d diagnostic) add(ctx context.Context, diags *diag.Diagnostics, err error)
 		summary, prefix = summary+"s", ""
 	}
 	var timeout timeoutError
-	timedOut := errors.As(context.Cause(ctx), &timeout) && errs.KindOf(err) == errs.KindTransient
+	kind := errs.KindOf(err)
+	timedOut := errors.As(context.Cause(ctx), &timeout) && (kind == errs.KindTransient || kind == errs.KindCancelled)
 	if timedOut {
-		err = errs.Wrap(err, errs.KindTransient, d.operation+" "+object, "%s", timeout)
+		err = errs.Wrap(err, kind, d.operation+" "+object, "%s", timeout.in(errs.SafeMessage(err)))
 	}
 	state, remedy := d.state, d.remedy
 	if errors.Is(err, errOtherRegistry) {

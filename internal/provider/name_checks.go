@@ -101,10 +101,13 @@ func (r *tenantResource) checkNameNotInUse(ctx context.Context, plan tenantModel
 	}
 	t, err := service.FindByName(ctx, plan.Name.ValueString())
 	switch {
-	case err != nil, !t.Status.OccupiesName(), t.ID.String() == ownID:
+	case err != nil, t.Status == tenant.StatusArchived, t.ID.String() == ownID:
 		return
-	case create && (!t.WasLive() || r.settings.managedBy != "" && t.ManagedBy == r.settings.managedBy):
-		return // Create continues or adopts it.
+	case create && !t.WasLive():
+		r.warnContinued(ctx, t, diags)
+		return // Create continues it.
+	case create && r.settings.managedBy != "" && t.ManagedBy == r.settings.managedBy:
+		return // Create adopts it, if its inputs are the same.
 	case r.names.comesFromState(ctx, t.ID.String()):
 		return
 	}
@@ -116,6 +119,16 @@ func (r *tenantResource) checkNameNotInUse(ctx context.Context, plan tenantModel
 	var found diag.Diagnostics
 	diagn.add(ctx, &found, provisioning.ErrTenantExists(t, tenant.Inputs{}))
 	diags.Append(asWarnings(found)...)
+}
+
+// warnContinued warns that the replacement of a tainted resource, whose create ended before its
+// tenant was live, is none: Terraform shows every value as new.
+func (r *tenantResource) warnContinued(ctx context.Context, t tenant.Tenant, diags *diag.Diagnostics) {
+	if !r.names.comesFromState(ctx, t.ID.String()) {
+		return
+	}
+	diags.AddAttributeWarning(path.Root("name"), "Tenant is continued", fmt.Sprintf("Tenant %q (%s) was never live: its last apply ended before that, and it is %s. "+
+		"Terraform plans to replace the resource, and the apply continues the same tenant, with the same id, schema name and contract. No data are lost.", t.Name, t.ID, t.Status))
 }
 
 // asWarnings converts diagnostics to warnings on their attributes.

@@ -71,7 +71,7 @@ func (r *tenantResource) Create(ctx context.Context, req resource.CreateRequest,
 			"schema_name": out.Tenant.SchemaName, "soroban_contract_id": out.Tenant.ContractID, "duration_ms": time.Since(started).Milliseconds()})
 	}
 	addWarnings(&resp.Diagnostics, out)
-	addRunDiagnostics(ctx, &resp.Diagnostics, "create", out.Tenant, err)
+	addRunDiagnostics(createCtx, &resp.Diagnostics, "create", out.Tenant, err)
 	if err == nil {
 		if out.Unarchived {
 			r.setContractStatus(createCtx, out.Tenant, &resp.Diagnostics)

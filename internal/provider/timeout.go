@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
@@ -18,6 +19,15 @@ type timeoutError struct {
 
 func (e timeoutError) Error() string {
 	return fmt.Sprintf("the time allowed by timeouts.%s (%v) ran out", e.operation, e.limit)
+}
+
+// in names the setting in a message about the end of the time; others are replaced.
+func (e timeoutError) in(message string) string {
+	const unnamed = "the time allowed ran out"
+	if strings.Contains(message, unnamed) {
+		return strings.Replace(message, unnamed, e.Error(), 1)
+	}
+	return e.Error()
 }
 
 // Unwrap makes errors.Is(err, context.DeadlineExceeded) true.

@@ -20,9 +20,10 @@ type PurgeCertificate struct {
 	ContractID     string           `json:"sorobanContractId,omitempty"`
 	ArchivedAt     time.Time        `json:"archivedAt"`
 	PurgedAt       time.Time        `json:"purgedAt"`
-	Rows           map[string]int64 `json:"rows"`                // Rows deleted, by table that the registry owner could read; empty when there was no schema.
-	AuditHead      string           `json:"auditHead,omitempty"` // Last hash of the tenant's own audit_logs, hex.
-	RedactedEvents int64            `json:"redactedEvents"`      // Audit events whose caller and detail were deleted.
+	Rows           map[string]int64 `json:"rows"`                   // Rows deleted, by table that the registry owner could read; empty when there was no schema.
+	OtherObjects   []string         `json:"otherObjects,omitempty"` // Objects outside of the schema, of the tenant's role and logins, that were dropped as well.
+	AuditHead      string           `json:"auditHead,omitempty"`    // Last hash of the tenant's own audit_logs, hex.
+	RedactedEvents int64            `json:"redactedEvents"`         // Audit events whose caller and detail were deleted.
 	Kept           []KeptData       `json:"kept"`
 	By             audit.Caller     `json:"by"`
 }

@@ -39,6 +39,7 @@ type Certificate struct {
 	ArchivedAt        time.Time        `json:"archivedAt"`
 	PurgedAt          time.Time        `json:"purgedAt"`
 	Rows              map[string]int64 `json:"rows" nullable:"false" doc:"Rows deleted, by table that the registry owner could read."`
+	OtherObjects      []string         `json:"otherObjects" nullable:"false" doc:"Objects outside of the schema, of the tenant's role and of logins, that were dropped as well."`
 	AuditHead         *string          `json:"auditHead" doc:"The last hash of the tenant's audit log, hex."`
 	RedactedEvents    int64            `json:"redactedEvents" minimum:"0" doc:"Audit events whose caller and detail were deleted."`
 	Kept              []KeptData       `json:"kept" nullable:"false" doc:"What was not deleted, and why."`
@@ -56,10 +57,13 @@ func NewCertificate(c provisioning.PurgeCertificate) Certificate {
 	v := Certificate{
 		TenantID: c.TenantID, Name: c.Name, SchemaName: c.SchemaName, SorobanContractID: Text(c.ContractID),
 		ArchivedAt: c.ArchivedAt.UTC(), PurgedAt: c.PurgedAt.UTC(), Rows: c.Rows, AuditHead: Text(c.AuditHead), By: NewCaller(c.By),
-		RedactedEvents: c.RedactedEvents, Kept: []KeptData{},
+		RedactedEvents: c.RedactedEvents, Kept: []KeptData{}, OtherObjects: c.OtherObjects,
 	}
 	for _, kept := range c.Kept {
 		v.Kept = append(v.Kept, KeptData(kept))
+	}
+	if v.OtherObjects == nil {
+		v.OtherObjects = []string{}
 	}
 	if v.Rows == nil {
 		v.Rows = map[string]int64{}
@@ -73,6 +77,9 @@ func (v Certificate) Certificate() provisioning.PurgeCertificate {
 		TenantID: v.TenantID, Name: v.Name, SchemaName: v.SchemaName, ContractID: value(v.SorobanContractID),
 		ArchivedAt: v.ArchivedAt, PurgedAt: v.PurgedAt, Rows: v.Rows, AuditHead: value(v.AuditHead), By: v.By.Caller(),
 		RedactedEvents: v.RedactedEvents,
+	}
+	if len(v.OtherObjects) > 0 {
+		c.OtherObjects = v.OtherObjects
 	}
 	for _, kept := range v.Kept {
 		c.Kept = append(c.Kept, provisioning.KeptData(kept))

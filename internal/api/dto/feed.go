@@ -11,7 +11,7 @@ import (
 // FeedEvent is an event in the feed of all events.
 type FeedEvent struct {
 	Position int64      `json:"position" minimum:"1" doc:"From 1, without gaps."`
-	TenantID *uuid.UUID `json:"tenantId" format:"uuid" doc:"Null: an event without a tenant, such as that of an API key."`
+	TenantID *uuid.UUID `json:"tenantId" format:"uuid" nullable:"true" doc:"Null: an event without a tenant, such as that of an API key."`
 	Seq      int64      `json:"seq" minimum:"1" doc:"The number of the event in the tenant's audit log."`
 	Type     string     `json:"type" example:"tenant.archive"`
 	Outcome  string     `json:"outcome" enum:"DONE,REJECTED"`
@@ -20,9 +20,5 @@ type FeedEvent struct {
 
 // NewFeedEvent converts an event to JSON.
 func NewFeedEvent(e audit.FeedEvent) FeedEvent {
-	v := FeedEvent{Position: e.Position, Seq: e.Seq, Type: string(e.Action), Outcome: string(e.Outcome), At: e.At.UTC()}
-	if e.TenantID != uuid.Nil {
-		v.TenantID = &e.TenantID
-	}
-	return v
+	return FeedEvent{Position: e.Position, TenantID: ID(e.TenantID), Seq: e.Seq, Type: string(e.Action), Outcome: string(e.Outcome), At: e.At.UTC()}
 }

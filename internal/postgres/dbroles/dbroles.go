@@ -5,10 +5,13 @@ package dbroles
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 )
 
@@ -127,8 +130,16 @@ func Drop(ctx context.Context, tx pgx.Tx, role string) error {
 		return err
 	}
 	_, err := tx.Exec(ctx, `DROP ROLE `+pgx.Identifier{role}.Sanitize())
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && pgErr.Code == "2BP01" { // Dependent objects, which the detail lists.
+		return errs.Wrap(err, errs.KindPermanent, "drop role", "the role %s cannot be dropped, because others gave it privileges: %s; have them revoked by the roles that gave them",
+			role, errs.Truncate(strings.ReplaceAll(pgErr.Detail, "\n", ", "), maxObjectsText))
+	}
 	return err
 }
+
+// maxObjectsText limits what a message quotes of a list of objects, in characters.
+const maxObjectsText = 300
 
 // dropOwnedAndGiven drops what a role owns in the database of a transaction, and its
 // privileges: also those that the logins of tenants gave it, on what is theirs.

@@ -74,14 +74,14 @@ func inOthers(ctx context.Context, db *pgdb.DB, role, condition string, f func(c
 	}
 	var failures []error
 	for _, name := range databases {
-		if err := inDatabase(ctx, db, name, f); err != nil {
+		if err := inDatabase(ctx, db, name, role, condition, f); err != nil {
 			failures = append(failures, elsewhereError(err, role, name))
 		}
 	}
 	return errors.Join(failures...)
 }
 
-func inDatabase(ctx context.Context, db *pgdb.DB, name string, f func(context.Context, inTx) error) error {
+func inDatabase(ctx context.Context, db *pgdb.DB, name, role, condition string, f func(context.Context, inTx) error) error {
 	ctx, cancel := context.WithTimeout(ctx, databaseTimeout)
 	defer cancel()
 	config := db.Pool().Config().ConnConfig
@@ -92,19 +92,56 @@ func inDatabase(ctx context.Context, db *pgdb.DB, name string, f func(context.Co
 		return err
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	return f(ctx, func(ctx context.Context, f func(pgx.Tx) error) error { return pgx.BeginFunc(ctx, conn, f) })
+	err = f(ctx, func(ctx context.Context, f func(pgx.Tx) error) error { return pgx.BeginFunc(ctx, conn, f) })
+	left, listErr := describeDependent(ctx, conn, role, condition)
+	if err == nil && listErr == nil && left != "" {
+		err = errGivenByOthers
+	}
+	if err != nil {
+		return dependentError{err, left}
+	}
+	return nil
+}
+
+// errGivenByOthers is the error of privileges that DROP OWNED does not take back.
+var errGivenByOthers = errors.New("privileges that others gave are left")
+
+// dependentError is an error with the objects of a role that are left in a database.
+type dependentError struct {
+	error
+	objects string
+}
+
+func (e dependentError) Unwrap() error { return e.error }
+
+// describeDependent lists the objects in this database that depend on a role.
+func describeDependent(ctx context.Context, conn *pgx.Conn, role, condition string) (list string, err error) {
+	err = conn.QueryRow(ctx, `SELECT coalesce(string_agg(DISTINCT pg_catalog.pg_describe_object(s.classid, s.objid, 0), ', '), '')`+dependentFrom+` AND d.datname = current_database() AND `+condition, role).Scan(&list)
+	return errs.Truncate(list, maxObjectsText), err
 }
 
 // elsewhereError says what to do about objects in a database that this user cannot clean up.
 func elsewhereError(err error, role, database string) error {
 	kind := errs.KindPermanent
-	var pgErr *pgconn.PgError
+	var (
+		pgErr     *pgconn.PgError
+		dependent dependentError
+		objects   string
+	)
+	_ = errors.As(err, &dependent)
+	if errors.Is(err, errGivenByOthers) {
+		return errs.Wrap(err, errs.KindPermanent, "drop objects", "others gave the role %s privileges in the database %s: %s; have them revoked there by the roles that gave them, or with REVOKE ... GRANTED BY",
+			role, database, dependent.objects)
+	}
+	if dependent.objects != "" {
+		objects = ": " + dependent.objects
+	}
 	if !errors.As(err, &pgErr) {
 		kind = errs.KindTransient
 	}
 	return errs.Wrap(err, kind, "drop objects",
-		"the role %s has objects in the database %s, which this program cannot drop; run there, as its owner or a superuser: DROP OWNED BY %s",
-		role, database, pgx.Identifier{role}.Sanitize())
+		"the role %s has objects or privileges in the database %s, which this program cannot drop%s; run there, as its owner or a superuser: DROP OWNED BY %s",
+		role, database, objects, pgx.Identifier{role}.Sanitize())
 }
 
 // dropLargeObjects drops the large objects that a role owns in one database, in batches: a

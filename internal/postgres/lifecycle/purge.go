@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
@@ -40,8 +41,8 @@ func (s *Lifecycle) purgeTenant(ctx context.Context, id uuid.UUID, retention tim
 		if t, certificate, err = lockForPurge(ctx, tx, id, retention); err != nil || !t.PurgedAt.IsZero() {
 			return err
 		}
-		if closed, err = logins.CloseAll(ctx, tx, t, nil); err == nil {
-			made, err = tenantrow.SchemaMade(ctx, tx, id)
+		if made, err = checkPurge(ctx, tx, t); err == nil {
+			closed, err = logins.CloseAll(ctx, tx, t, nil)
 		}
 		return err
 	})
@@ -63,16 +64,48 @@ func (s *Lifecycle) purgeTenant(ctx context.Context, id uuid.UUID, retention tim
 		}
 		return purge(ctx, tx, t, &certificate)
 	})
-	return certificate, err
+	return certificate, s.blockedError(ctx, err, id)
+}
+
+// blockedError names the sessions that hold the tables of a tenant, if an error is that a lock was
+// waited for too long.
+func (s *Lifecycle) blockedError(ctx context.Context, cause error, id uuid.UUID) error {
+	const op = "purge tenant"
+	var pgErr *pgconn.PgError
+	if !errors.As(cause, &pgErr) || pgErr.Code != "55P03" {
+		return cause
+	}
+	var found dbroles.Holders
+	err := s.db.InTx(ctx, op, func(tx pgx.Tx) (err error) {
+		found, err = dbroles.FindHolders(ctx, tx, id, false)
+		return err
+	})
+	if err != nil || len(found) == 0 {
+		return cause
+	}
+	return errs.Wrap(cause, errs.KindTransient, op, "the tenant's tables are held by %s; let them end, or end them with pg_terminate_backend, and purge again", found)
 }
 
 // CheckPurge returns the error that Purge would return, as far as it is known before it begins.
 func (s *Lifecycle) CheckPurge(ctx context.Context, id uuid.UUID, retention time.Duration) error {
 	err := s.db.InTx(ctx, "purge tenant", func(tx pgx.Tx) error {
-		_, _, err := lockForPurge(ctx, tx, id, retention)
+		t, _, err := lockForPurge(ctx, tx, id, retention)
+		if err != nil || !t.PurgedAt.IsZero() {
+			return err
+		}
+		_, err = checkPurge(ctx, tx, t)
 		return err
 	})
 	return s.recordHeld(ctx, id, audit.ActionPurge, err)
+}
+
+// checkPurge checks a tenant before anything of it is dropped or undone. It reports whether the
+// registry made its schema.
+func checkPurge(ctx context.Context, tx pgx.Tx, t tenant.Tenant) (made bool, err error) {
+	if made, err = tenantrow.SchemaMade(ctx, tx, t.ID); err != nil || !made || !t.WasLive() {
+		return made, err
+	}
+	return made, checkDependents(ctx, tx, t, &provisioning.PurgeCertificate{})
 }
 
 // lockForPurge locks a tenant that can be purged, and begins its certificate. That of a
@@ -128,6 +161,9 @@ func purge(ctx context.Context, tx pgx.Tx, t tenant.Tenant, c *provisioning.Purg
 	case made && t.WasLive():
 		// It can own tables that somebody made as the role.
 		if err := dbroles.Join(ctx, tx, t.DatabaseRole); err != nil {
+			return err
+		}
+		if err := checkDependents(ctx, tx, t, c); err != nil {
 			return err
 		}
 		if err := countRows(ctx, tx, t.SchemaName, c); err != nil {

@@ -37,7 +37,7 @@ func (b fixture) wholeFeed(page int) (all []audit.FeedEvent) {
 	}
 }
 
-// TestDB_Feed: each event has a position that never changes, whoever writes and reads at once, and an
+// TestDB_Feed: each event has a position that never changes, also with several writers and readers at once, and an
 // open transaction stalls nobody.
 func TestDB_Feed(t *testing.T) {
 	b := setup(t)

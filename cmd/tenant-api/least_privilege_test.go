@@ -162,6 +162,12 @@ func (w *leastPrivilege) reads(id string) {
 	for _, operation := range []string{"get-tenant", "get-provisioning-status", "list-audit-events", "stream-tenant-events"} {
 		w.do(operation, http.StatusOK, nil, "{id}", id)
 	}
+	w.do("get-registry", http.StatusOK, nil)
+	if got := w.do("list-events", http.StatusOK, nil); !strings.Contains(got.text, `"tenant.activate"`) {
+		w.t.Errorf("%s", got.text)
+	}
+	w.server.call(http.MethodHead, "/admin/events/stream", nil).want(w.t, http.StatusOK) // It does not end.
+	w.called["stream-all-events"] = true
 	w.wantHealth(id, "IN_SYNC")
 }
 
@@ -244,6 +250,14 @@ func (w *leastPrivilege) moves(id string) {
 	if got := w.do("get-tenant", http.StatusOK, nil, "{id}", id); got.str("status") != "ACTIVE" {
 		w.t.Errorf("%s", got.text)
 	}
+
+	w.finish(w.do("suspend-tenant", http.StatusAccepted, nil, "{id}", id), "suspend", "completed")
+	if got := w.do("get-tenant", http.StatusOK, nil, "{id}", id); got.str("status") != "SUSPENDED" {
+		w.t.Errorf("%s", got.text)
+	}
+	w.finish(w.do("resume-tenant", http.StatusAccepted, nil, "{id}", id), "resume", "completed")
+	w.do("set-legal-hold", http.StatusOK, map[string]any{"reason": "Case 17"}, "{id}", id)
+	w.do("clear-legal-hold", http.StatusOK, map[string]any{"reason": "Closed"}, "{id}", id)
 
 	// One whose restored schema is missing: the job fails, and says so.
 	w.finish(w.do("archive-tenant", http.StatusAccepted, nil, "{id}", id), "archive", "completed")

@@ -136,9 +136,9 @@ func TestDB_List_TotalsStayExact(t *testing.T) {
 		t.Fatal(err)
 	}
 	assertTotals("restoring")
-	b.Exec(`UPDATE tenants SET status = 'SUSPENDED' WHERE status = 'ACTIVE'`)
+	b.Exec(`UPDATE tenants SET status = 'SUSPENDED', suspended_at = now() WHERE status = 'ACTIVE'`)
 	assertTotals("suspending")
-	b.Exec(`UPDATE tenants SET status = 'ACTIVE' WHERE status = 'SUSPENDED'`)
+	b.Exec(`UPDATE tenants SET status = 'ACTIVE', suspended_at = NULL WHERE status = 'SUSPENDED'`)
 	assertTotals("resuming")
 	tx, err := b.Pool().Begin(t.Context())
 	if err != nil {

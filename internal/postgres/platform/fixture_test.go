@@ -51,7 +51,8 @@ func (b *fixture) fill() {
 	b.active, b.archived, b.suspended = b.ActiveTenant(postgrestest.Inputs("Active")), b.ActiveTenant(postgrestest.Inputs("Archived")), b.ActiveTenant(postgrestest.Inputs("Suspended"))
 	_, err := b.Archive(b.T.Context(), b.archived.ID)
 	b.Must(err)
-	b.Exec(`UPDATE tenants SET status = 'SUSPENDED' WHERE id = $1`, b.suspended.ID)
+	b.suspended, _, err = b.Suspend(b.T.Context(), b.suspended.ID)
+	b.Must(err)
 	run := b.ClaimNew(postgrestest.Inputs("Unfinished"))
 	b.Must(b.PrepareSchema(b.T.Context(), run, b.Seed()))
 	b.unfinished = run.Tenant

@@ -20,7 +20,7 @@ func (r *Registry) Archive(ago time.Duration, names ...string) {
 // Unarchive makes all tenants ACTIVE.
 func (r *Registry) Unarchive() {
 	r.t.Helper()
-	r.exec(`UPDATE tenants SET status = 'ACTIVE', archived_at = NULL`)
+	r.exec(`UPDATE tenants SET status = 'ACTIVE', archived_at = NULL, suspended_at = NULL`)
 }
 
 // Fail makes tenants FAILED, by id, or all.

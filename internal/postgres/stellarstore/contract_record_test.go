@@ -95,12 +95,12 @@ func TestTenants_StatusChangeMakesContractDue(t *testing.T) {
 	for what, change := range map[string]func(){
 		"archived":  func() { _, err := b.Archive(t.Context(), id); b.Must(err) },
 		"restored":  func() { _, err := b.Unarchive(t.Context(), id); b.Must(err) },
-		"suspended": func() { b.Exec(`UPDATE tenants SET status = 'SUSPENDED'`) },
-		"resumed":   func() { b.Exec(`UPDATE tenants SET status = 'ACTIVE'`) },
+		"suspended": func() { _, _, err := b.Suspend(t.Context(), id); b.Must(err) },
+		"resumed":   func() { _, err := b.Resume(t.Context(), id); b.Must(err) },
 		"by hand":   func() { b.Exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now()`) },
 	} {
 		b.Exec(`UPDATE tenants SET status = CASE $1 WHEN 'restored' THEN 'ARCHIVED' WHEN 'resumed' THEN 'SUSPENDED' ELSE 'ACTIVE' END,
-			archived_at = CASE $1 WHEN 'restored' THEN now() END`, what)
+			archived_at = CASE $1 WHEN 'restored' THEN now() END, suspended_at = CASE $1 WHEN 'resumed' THEN now() END`, what)
 		claimDue()
 		change()
 		if b.contractRecord(id).ConsecutiveFailures != 0 {
@@ -110,7 +110,7 @@ func TestTenants_StatusChangeMakesContractDue(t *testing.T) {
 			t.Errorf("%s: the contract is not due", what)
 		}
 	}
-	b.Exec(`UPDATE tenants SET status = 'ACTIVE', archived_at = NULL`)
+	b.Exec(`UPDATE tenants SET status = 'ACTIVE', archived_at = NULL, suspended_at = NULL`)
 	claimDue()
 	_, err := b.Update(t.Context(), id, postgrestest.Inputs("Klinik"), 0)
 	b.Must(err)

@@ -19,8 +19,7 @@ import (
 func (b fixture) suspended(in tenant.Inputs) tenant.Tenant {
 	b.T.Helper()
 	t := b.ActiveTenant(in)
-	b.Exec(`UPDATE tenants SET status = 'SUSPENDED' WHERE id = $1`, t.ID)
-	t, err := b.Get(b.T.Context(), t.ID)
+	t, _, err := b.Suspend(b.T.Context(), t.ID)
 	b.Must(err)
 	if t.Status != tenant.StatusSuspended {
 		b.T.Fatalf("%+v", t)
@@ -112,7 +111,7 @@ func TestDB_SuspendedTenant(t *testing.T) {
 	t.Run("MustHaveBeenLive", func(t *testing.T) {
 		b := setup(t)
 		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
-		_, err := b.Pool().Exec(t.Context(), `UPDATE tenants SET status = 'SUSPENDED' WHERE id = $1`, run.Tenant.ID)
+		_, err := b.Pool().Exec(t.Context(), `UPDATE tenants SET status = 'SUSPENDED', suspended_at = now() WHERE id = $1`, run.Tenant.ID)
 		if err == nil || !strings.Contains(err.Error(), "tenants_live_complete") {
 			t.Errorf("%v", err)
 		}

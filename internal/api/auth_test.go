@@ -57,6 +57,10 @@ func authenticatedCalls() map[string]access.Scope {
 		"DELETE /admin/tenants/" + id + "/database-credentials/" + id:          access.ScopeCredentials,
 		"POST /admin/blueprints":                                               access.ScopeBlueprints, "POST /admin/blueprints/validate": access.ScopeBlueprints,
 		"GET /admin/blueprints": access.ScopeRead, "GET /admin/blueprints/clinic": access.ScopeRead,
+		"POST /admin/tenants/" + id + "/suspend": access.ScopeWrite, "POST /admin/tenants/" + id + "/resume": access.ScopeWrite,
+		"PUT /admin/tenants/" + id + "/hold": access.ScopeWrite, "POST /admin/tenants/" + id + "/hold/clear": access.ScopeHold,
+		"GET /admin/registry": access.ScopeRead, "GET /admin/events": access.ScopeRead,
+		"GET /admin/events/stream?unknown=1": access.ScopeRead, // Refused: a stream does not end.
 		"POST /admin/blueprints/clinic/activate": access.ScopeBlueprints, "DELETE /admin/blueprints/clinic": access.ScopeBlueprints,
 	}
 }

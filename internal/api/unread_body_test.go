@@ -43,6 +43,9 @@ func TestServer_UnreadBody(t *testing.T) {
 					continue
 				}
 				seen++
+				if child(operation, "operationId") == "stream-all-events" {
+					path += "?unknown=1" // Refused: its response does not end.
+				}
 				path := strings.NewReplacer("{id}", id, "{jobId}", "1", "{credentialId}", uuid.NewString()).Replace(path)
 				for _, length := range []string{"Content-Length: 5", "Transfer-Encoding: chunked"} {
 					got := b.sendRaw(fmt.Sprintf("%s %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n%s\r\n\r\n", strings.ToUpper(method), path, b.key, length))

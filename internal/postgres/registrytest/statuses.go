@@ -13,7 +13,8 @@ func (r *Registry) WereLive() int {
 // SetStatus gives a tenant a status without the work of that move.
 func (r *Registry) SetStatus(tenantID string, status tenant.Status) {
 	r.t.Helper()
-	r.exec(`UPDATE tenants SET status = $2::text, archived_at = CASE WHEN $2::text = 'ARCHIVED' THEN now() END WHERE id::text = $1`, tenantID, string(status))
+	r.exec(`UPDATE tenants SET status = $2::text, archived_at = CASE WHEN $2::text = 'ARCHIVED' THEN now() END,
+		suspended_at = CASE WHEN $2::text = 'SUSPENDED' THEN now() END WHERE id::text = $1`, tenantID, string(status))
 }
 
 // MarkPurged records that archived tenants of a name are purged.

@@ -56,6 +56,9 @@ func authenticatedCalls() map[string]access.Scope {
 		"POST /admin/tenants/" + id + "/database-credentials/" + id + "/renew": access.ScopeCredentials,
 		"DELETE /admin/tenants/" + id + "/database-credentials/" + id:          access.ScopeCredentials,
 		"POST /admin/blueprints":                                               access.ScopeBlueprints, "POST /admin/blueprints/validate": access.ScopeBlueprints,
+		"GET /admin/audit": access.ScopeAdmin, "GET /admin/registry": access.ScopeRead,
+		"POST /admin/tenants/" + id + "/suspend": access.ScopeWrite, "POST /admin/tenants/" + id + "/resume": access.ScopeWrite,
+		"PUT /admin/tenants/" + id + "/hold": access.ScopeWrite, "POST /admin/tenants/" + id + "/hold/clear": access.ScopeHold,
 		"GET /admin/blueprints": access.ScopeRead, "GET /admin/blueprints/clinic": access.ScopeRead,
 		"POST /admin/blueprints/clinic/activate": access.ScopeBlueprints, "DELETE /admin/blueprints/clinic": access.ScopeBlueprints,
 	}

@@ -60,6 +60,14 @@ func oneForm(t *testing.T, where string, v any) {
 	}
 }
 
+// sameJSON compares what a command prints with what the API returns.
+func (w *testEnv) sameJSON(what string, got, want any) {
+	w.t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		w.t.Errorf("%s: the command prints %v\nand the API returns %v", what, got, want)
+	}
+}
+
 // TestJSON compares what commands print with what the API returns.
 func TestJSON(t *testing.T) {
 	w := setup(t)
@@ -79,12 +87,7 @@ func TestJSON(t *testing.T) {
 		oneForm(t, path, v)
 		return v
 	}
-	same := func(what string, got, want any) {
-		t.Helper()
-		if !reflect.DeepEqual(got, want) {
-			t.Errorf("%s: the command prints %v\nand the API returns %v", what, got, want)
-		}
-	}
+	same := w.sameJSON
 	tenant := ask("/admin/tenants/" + id)
 	shown, _ := w.printed(0, "tenants", "show", id, "--json").(map[string]any)
 	same("the log", shown["logs"], ask("/admin/tenants/" + id + "/provisioning-status?attempts=all")["logs"])

@@ -50,7 +50,7 @@ the Stellar network.
 	root.SetHelpCommand(helpCommand())
 	setUsageTemplate(root)
 	root.AddCommand(
-		a.serve(), a.worker(), a.migrate(), a.platform(), a.apikey(), a.tenants(), a.blueprints(), a.channels(), a.contracts(), a.openapi(), a.healthcheck(),
+		a.serve(), a.worker(), a.migrate(), a.platform(), a.apikey(), a.audit(), a.access(), a.tenants(), a.blueprints(), a.channels(), a.contracts(), a.openapi(), a.healthcheck(),
 		&cobra.Command{
 			Use: "version", Short: "Print the version", Example: "  tenant-api version", Args: noArgs,
 			Run: func(cmd *cobra.Command, _ []string) { cmd.Println(versionLine()) },

@@ -2,75 +2,81 @@ package api
 
 import (
 	"context"
-	"encoding/hex"
 	"net/http"
-	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 )
 
-// registerAuditRoutes registers the operation for the audit log of a tenant.
+// registerAuditRoutes registers the operations for the audit logs of tenants and registry.
 func (s *Server) registerAuditRoutes() {
 	registerEndpoint(s, &endpoint{
 		id: "list-audit-events", method: http.MethodGet, path: tenantPath + "/audit", tag: "tenants",
 		summary: "List the audit events of a tenant", description: "Every change of the tenant and every rejected request, oldest first. Each event's hash covers the hash of the event before it.",
 		scope: access.ScopeRead,
 	}, s.listAuditEvents)
+	registerEndpoint(s, &endpoint{
+		id: "list-registry-audit-events", method: http.MethodGet, path: "/admin/audit", tag: "registry",
+		summary:     "List the audit events of the registry",
+		description: "Events that are of no tenant, oldest first: API keys created and revoked, rejected requests about no tenant or without authentication, restores that were accepted, published blueprints. Each event's hash covers the hash of the event before it.",
+		scope:       access.ScopeAdmin,
+	}, s.listRegistryAuditEvents)
 }
 
-type auditInput struct {
-	ByID
+// AuditParams are the parameters of every operation that lists audit events.
+type AuditParams struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Maximum number of events."`
 	Cursor string `query:"cursor" minLength:"1" maxLength:"128" doc:"The nextCursor of the previous page."`
 }
 
-type auditView struct {
-	Seq     int64          `json:"seq" minimum:"1" doc:"From 1, without gaps."`
-	At      time.Time      `json:"at"`
-	Action  string         `json:"action" example:"tenant.archive"`
-	Outcome string         `json:"outcome" enum:"DONE,REJECTED"`
-	Caller  dto.Caller     `json:"caller" doc:"Of kind redacted when a purge deleted caller and detail."`
-	Detail  map[string]any `json:"detail" nullable:"false"`
-	Hash    string         `json:"hash" pattern:"^[0-9a-f]{64}$" doc:"SHA-256 over the previous hash and this event, with salted hashes in place of caller and detail."`
+type auditInput struct {
+	ByID
+	AuditParams
 }
 
-type auditPage struct {
-	Events     []auditView `json:"events" nullable:"false" doc:"Oldest first."`
-	NextCursor string      `json:"nextCursor,omitempty" doc:"The cursor of the next page; absent on the last page."`
-}
-
-func (s *Server) listAuditEvents(ctx context.Context, in *auditInput) (*bodyOutput[auditPage], error) {
-	key, after := dto.ListName("audit", in.tenantID.String()), int64(0)
-	if in.Cursor != "" {
-		var ok bool
-		if after, ok = dto.OpenSeqCursor(key, in.Cursor); !ok {
-			return nil, errInvalidCursor
-		}
-	}
-	events, err := s.opts.Service.Events(ctx, in.tenantID, after, in.Limit+1)
+func (s *Server) listAuditEvents(ctx context.Context, in *auditInput) (*bodyOutput[dto.AuditPage], error) {
+	page, err := s.auditPage(ctx, in.tenantID, in.AuditParams)
 	if err != nil {
 		return nil, err
 	}
-	if len(events) == 0 { // Every tenant has at least one event: without events the id is unknown.
+	if len(page.Events) == 0 { // Every tenant has at least one event: without events the id is unknown.
 		if _, err := s.opts.Service.Get(ctx, in.tenantID); err != nil {
 			return nil, err
 		}
 	}
-	page := auditPage{Events: []auditView{}}
+	return newBodyOutput(page), nil
+}
+
+func (s *Server) listRegistryAuditEvents(ctx context.Context, in *AuditParams) (*bodyOutput[dto.AuditPage], error) {
+	page, err := s.auditPage(ctx, uuid.Nil, *in)
+	if err != nil {
+		return nil, err
+	}
+	return newBodyOutput(page), nil
+}
+
+// auditPage reads a page of a tenant's audit chain; uuid.Nil is the registry chain.
+func (s *Server) auditPage(ctx context.Context, tenantID uuid.UUID, in AuditParams) (dto.AuditPage, error) {
+	key, after := dto.ListName("audit", tenantID.String()), int64(0)
+	if in.Cursor != "" {
+		var ok bool
+		if after, ok = dto.OpenSeqCursor(key, in.Cursor); !ok {
+			return dto.AuditPage{}, errInvalidCursor
+		}
+	}
+	events, err := s.opts.Service.Events(ctx, tenantID, after, in.Limit+1)
+	if err != nil {
+		return dto.AuditPage{}, err
+	}
+	page := dto.AuditPage{Events: []dto.AuditEvent{}}
 	for i, e := range events {
 		if i == in.Limit {
 			page.NextCursor = dto.SeqCursor(key, events[i-1].Seq)
 			break
 		}
-		v := auditView{
-			Seq: e.Seq, At: e.At.UTC(), Action: string(e.Action), Outcome: string(e.Outcome),
-			Caller: dto.NewCaller(e.Caller), Detail: e.Detail, Hash: hex.EncodeToString(e.Hash),
-		}
-		if v.Detail == nil {
-			v.Detail = map[string]any{}
-		}
-		page.Events = append(page.Events, v)
+		page.Events = append(page.Events, dto.NewAuditEvent(e))
 	}
-	return newBodyOutput(page), nil
+	return page, nil
 }

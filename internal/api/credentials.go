@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,7 +13,9 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/openapi"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/validate"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/credentials"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 const credentialsRemedy = "send the request to a server with a worker, which opens, extends and ends logins"
@@ -22,19 +25,18 @@ const credentialsPath = tenantPath + "/database-credentials"
 // registerCredentialRoutes registers the operations that open and end logins for a tenant's
 // schema.
 func (s *Server) registerCredentialRoutes() {
-	example := map[string]any{"ttlSeconds": 3600}
 	registerEndpoint(s, &endpoint{
 		id: "open-database-credentials", method: http.MethodPost, path: credentialsPath, tag: "credentials",
 		summary:      "Open a login for a tenant's schema",
-		description:  "Creates a PostgreSQL login that is a member of the tenant's role and expires. Only this response contains the password.",
+		description:  "Creates a PostgreSQL login that is a member of the tenant's role and expires. Only this response contains the password. Without a reason the answer is 400 if the server's CREDENTIAL_REASON is required.",
 		workerRemedy: credentialsRemedy,
-		scope:        access.ScopeCredentials, mutating: true, contentTypes: jsonOnly, body: openapi.SchemaRef[ttlBody], example: example,
+		scope:        access.ScopeCredentials, mutating: true, contentTypes: jsonOnly, body: openapi.SchemaRef[openCredentialBody], example: map[string]any{"ttlSeconds": 3600, "reason": "Ticket 4711: wrong address in an invoice"},
 		status: http.StatusCreated, errorStatuses: []int{http.StatusConflict},
 	}, s.openCredential)
 	registerEndpoint(s, &endpoint{
 		id: "renew-database-credentials", method: http.MethodPost, path: credentialsPath + "/{credentialId}/renew", tag: "credentials",
 		summary: "Extend a login", description: "Counted from now. A login that has ended returns 404.",
-		scope: access.ScopeCredentials, mutating: true, contentTypes: jsonOnly, body: openapi.SchemaRef[ttlBody], example: example, workerRemedy: credentialsRemedy,
+		scope: access.ScopeCredentials, mutating: true, contentTypes: jsonOnly, body: openapi.SchemaRef[ttlBody], example: map[string]any{"ttlSeconds": 3600}, workerRemedy: credentialsRemedy,
 	}, s.renewCredential)
 	registerEndpoint(s, &endpoint{
 		id: "close-database-credentials", method: http.MethodDelete, path: credentialsPath + "/{credentialId}", tag: "credentials",
@@ -50,14 +52,41 @@ type ttlBody struct {
 
 // FieldReaders implements the interface of package validate.
 func (b *ttlBody) FieldReaders() map[string]validate.FieldReader {
-	return map[string]validate.FieldReader{"ttlSeconds": validate.Int(&b.TTLSeconds, 1, math.MaxInt32, "has to be a whole number of seconds; give one from 60 to 86400")}
+	return map[string]validate.FieldReader{"ttlSeconds": readTTL(&b.TTLSeconds)}
+}
+
+func readTTL(seconds *int64) validate.FieldReader {
+	return validate.Int(seconds, 1, math.MaxInt32, "has to be a whole number of seconds; give one from 60 to 86400")
 }
 
 func (b *ttlBody) ttl() time.Duration { return time.Duration(b.TTLSeconds) * time.Second }
 
+type openCredentialBody struct {
+	TTLSeconds      int64   `json:"ttlSeconds,omitempty" minimum:"60" maximum:"86400" default:"3600" doc:"Lifetime of the login."`
+	Reason          *string `json:"reason,omitempty" minLength:"1" maxLength:"1000" doc:"Why the login is opened, for the audit log. Needed if the server's CREDENTIAL_REASON is required." example:"Ticket 4711: wrong address in an invoice"`
+	validate.Errors `json:"-"`
+}
+
+// FieldReaders implements the interface of package validate.
+func (b *openCredentialBody) FieldReaders() map[string]validate.FieldReader {
+	return map[string]validate.FieldReader{"ttlSeconds": readTTL(&b.TTLSeconds), "reason": validate.OptionalString(&b.Reason)}
+}
+
+// request converts the body. A reason that is given and empty is an error; without one it
+// depends on the server's settings.
+func (b *openCredentialBody) request() (credentials.Request, error) {
+	r := credentials.Request{TTL: time.Duration(b.TTLSeconds) * time.Second}
+	fieldErrs := b.Errors
+	if b.Reason != nil {
+		r.Reason = *b.Reason
+		fieldErrs = fieldErrs.Check("reason", tenant.CheckLoginReason(strings.TrimSpace(r.Reason)))
+	}
+	return r, fieldErrs.Problem()
+}
+
 type openCredentialInput struct {
 	ByID
-	Body ttlBody
+	Body openCredentialBody
 }
 
 // ByCredential is the parameter of every operation on one login.
@@ -78,10 +107,11 @@ func (b *ByCredential) parseIDs() error {
 }
 
 func (s *Server) openCredential(ctx context.Context, in *openCredentialInput) (*bodyOutput[dto.Credential], error) {
-	if err := in.Body.Problem(); err != nil {
+	r, err := in.Body.request()
+	if err != nil {
 		return nil, err
 	}
-	c, err := s.opts.Service.OpenCredential(ctx, in.tenantID, in.Body.ttl())
+	c, err := s.opts.Service.OpenCredential(ctx, in.tenantID, r)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
 )
 
 func TestServer_DatabaseCredentials(t *testing.T) {
@@ -58,6 +60,43 @@ func TestServer_DatabaseCredentials(t *testing.T) {
 		b.do(http.MethodPost, path, map[string]any{}, "Authorization", "Bearer "+writer).want(http.StatusForbidden)
 		b.do(http.MethodDelete, "/admin/tenants/"+id, nil).want(http.StatusOK)
 		b.do(http.MethodPost, path, map[string]any{}).want(http.StatusConflict)
+	})
+}
+
+// TestServer_CredentialReason: the reason is in the audit log, and a server can require one.
+func TestServer_CredentialReason(t *testing.T) {
+	t.Parallel()
+	t.Run("Optional", func(t *testing.T) {
+		b := setup(t)
+		id := as[string](b.createActive(clinic())["id"])
+		path := "/admin/tenants/" + id + "/database-credentials"
+		for reason, want := range map[any]string{
+			"": "reason is empty; give 1 to 1000 characters", " ": "reason is empty", strings.Repeat("x", 1001): "reason has 1001 characters; at most 1000",
+			"a\nb": "reason has a control character", nil: "reason has to be a string", 7: "reason has to be a string",
+		} {
+			if got := b.do(http.MethodPost, path, map[string]any{"reason": reason}).want(http.StatusBadRequest); !strings.Contains(got.text, want) {
+				t.Errorf("%v: %s", reason, got.text)
+			}
+		}
+		b.do(http.MethodPost, path, map[string]any{}).want(http.StatusCreated)
+		one := b.do(http.MethodPost, path, map[string]any{"reason": " Ticket 4711 "}).want(http.StatusCreated)
+		b.do(http.MethodPost, path+"/"+one.str("id")+"/renew", map[string]any{"reason": "more"}).want(http.StatusBadRequest)
+		events := b.do(http.MethodGet, "/admin/tenants/"+id+"/audit?limit=100", nil).want(http.StatusOK)
+		if strings.Count(events.text, `"credential.open"`) != 2 || strings.Count(events.text, `"reason":"Ticket 4711"`) != 1 {
+			t.Errorf("%s", events.text)
+		}
+	})
+	t.Run("Required", func(t *testing.T) {
+		b := setupWith(t, serverOptions{wrapService: func(s api.Service) api.Service { return as[*app.Services](s).WithRequiredReasons() }})
+		path := "/admin/tenants/" + as[string](b.createActive(clinic())["id"]) + "/database-credentials"
+		got := b.do(http.MethodPost, path, map[string]any{"ttlSeconds": 5}).want(http.StatusBadRequest)
+		for _, text := range []string{"at least a minute", "reason is missing; say why the login is opened", "CREDENTIAL_REASON"} {
+			if !strings.Contains(got.text, text) {
+				t.Errorf("no %q in %s", text, got.text)
+			}
+		}
+		one := b.do(http.MethodPost, path, map[string]any{"reason": strings.Repeat("ä", 1000)}).want(http.StatusCreated)
+		b.do(http.MethodPost, path+"/"+one.str("id")+"/renew", map[string]any{}).want(http.StatusOK)
 	})
 }
 

@@ -152,7 +152,7 @@ func parseID(text string) (uuid.UUID, bool) {
 		return uuid.Nil, false
 	}
 	id, err := uuid.Parse(text)
-	return id, err == nil
+	return id, err == nil && id != uuid.Nil // The registry has that id: of its audit chain, for one.
 }
 
 // bodyOutput is a response with only a body.

@@ -86,7 +86,7 @@ type Inspector interface {
 
 // Credentials opens and closes logins.
 type Credentials interface {
-	OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time.Duration) (credentials.Credential, error)
+	OpenCredential(ctx context.Context, tenant uuid.UUID, r credentials.Request) (credentials.Credential, error)
 	RenewCredential(ctx context.Context, tenant, id uuid.UUID, ttl time.Duration) (time.Time, error)
 	CloseCredential(ctx context.Context, tenant, id uuid.UUID) error
 }

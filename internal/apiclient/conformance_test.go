@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/apiclient"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/credentials"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
@@ -409,7 +410,7 @@ var conformance = []conformanceCase{
 			t.Fatal(err)
 		}
 		id := out.Tenant.ID
-		c, err := all.OpenCredential(t.Context(), id, 10*time.Minute)
+		c, err := all.OpenCredential(t.Context(), id, credentials.Request{TTL: 10 * time.Minute})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -448,18 +449,18 @@ var conformance = []conformanceCase{
 			t.Fatal(err)
 		}
 		for _, ttl := range []time.Duration{time.Second, 25 * time.Hour} {
-			_, err := all.OpenCredential(t.Context(), out.Tenant.ID, ttl)
+			_, err := all.OpenCredential(t.Context(), out.Tenant.ID, credentials.Request{TTL: ttl})
 			wantKind(t, err, errs.KindInvalid)
 			if want := fmt.Sprintf("ttlSeconds is %v; a login is valid for at least a minute", ttl); !strings.Contains(errs.SafeMessage(err), want) {
 				t.Errorf("%v, want %q", err, want)
 			}
 		}
-		_, err = all.OpenCredential(t.Context(), uuid.New(), 0)
+		_, err = all.OpenCredential(t.Context(), uuid.New(), credentials.Request{})
 		wantKind(t, err, errs.KindNotFound)
 		if _, err := all.Archive(t.Context(), out.Tenant.ID); err != nil {
 			t.Fatal(err)
 		}
-		_, err = all.OpenCredential(t.Context(), out.Tenant.ID, 0)
+		_, err = all.OpenCredential(t.Context(), out.Tenant.ID, credentials.Request{})
 		wantKind(t, err, errs.KindConflict)
 	}},
 	{"ReturnsNotFoundForUnknownTenant", func(t *testing.T, _ *testServer, all tenantService) {

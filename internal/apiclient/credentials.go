@@ -12,14 +12,16 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
-// OpenCredential creates a login for a tenant's schema that lasts for ttl in whole seconds,
-// or for credentials.DefaultCredentialTTL if ttl is 0. If the response is lost, the login
-// expires by itself.
-func (c *Client) OpenCredential(ctx context.Context, tenantID uuid.UUID, ttl time.Duration) (credentials.Credential, error) {
+// OpenCredential creates a login for a tenant's schema that lasts for r.TTL in whole seconds.
+// If the response is lost, the login expires by itself.
+func (c *Client) OpenCredential(ctx context.Context, tenantID uuid.UUID, r credentials.Request) (credentials.Credential, error) {
 	const op = "open login"
-	body, err := ttlBody(op, ttl)
+	body, err := ttlBody(op, r.TTL)
 	if err != nil {
 		return credentials.Credential{}, err
+	}
+	if r.Reason != "" {
+		body["reason"] = r.Reason
 	}
 	var v dto.Credential
 	err = c.call(ctx, request{op: op, method: http.MethodPost, path: tenantPath(tenantID, credentialsSegment), body: body}, &v)
@@ -52,12 +54,12 @@ const credentialsSegment = "database-credentials"
 // ttlBody returns the request body for a login that lasts for ttl. It checks the limits
 // before the conversion: the API's whole seconds cannot show a ttl that exceeds them by a
 // fraction.
-func ttlBody(op string, ttl time.Duration) (map[string]int64, error) {
+func ttlBody(op string, ttl time.Duration) (map[string]any, error) {
 	if ttl == 0 {
-		return map[string]int64{}, nil
+		return map[string]any{}, nil
 	}
 	if err := credentials.CheckCredentialTTL(ttl); err != nil {
 		return nil, &errs.Error{Kind: errs.KindInvalid, Op: op, Fields: []errs.FieldError{{Field: "ttlSeconds", Message: err.Error()}}}
 	}
-	return map[string]int64{"ttlSeconds": ceil(ttl, time.Second)}, nil
+	return map[string]any{"ttlSeconds": ceil(ttl, time.Second)}, nil
 }

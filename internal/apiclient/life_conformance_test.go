@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/credentials"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
@@ -23,7 +24,7 @@ var lifeConformance = []conformanceCase{
 				t.Errorf("%+v, %v", got, err)
 			}
 		}
-		_, err := all.OpenCredential(t.Context(), out.ID, time.Hour)
+		_, err := all.OpenCredential(t.Context(), out.ID, credentials.Request{TTL: time.Hour})
 		wantKind(t, err, errs.KindConflict)
 		_, err = all.Invite(t.Context(), out.ID)
 		wantKind(t, err, errs.KindConflict)

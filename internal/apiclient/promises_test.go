@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/credentials"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -212,7 +213,7 @@ var promises = []conformanceCase{
 			t.Fatal(err)
 		}
 		for _, ttl := range []time.Duration{-time.Second, 500 * time.Millisecond, 24*time.Hour + time.Millisecond} {
-			_, err := all.OpenCredential(t.Context(), out.Tenant.ID, ttl)
+			_, err := all.OpenCredential(t.Context(), out.Tenant.ID, credentials.Request{TTL: ttl})
 			wantKind(t, err, errs.KindInvalid)
 			if want := fmt.Sprintf("ttlSeconds is %v; a login is valid for at least a minute", ttl); !strings.Contains(errs.SafeMessage(err), want) {
 				t.Errorf("%v, want %q", err, want)
@@ -222,9 +223,28 @@ var promises = []conformanceCase{
 		}
 		const ttl = 10*time.Minute + 900*time.Millisecond
 		before := time.Now()
-		c, err := all.OpenCredential(t.Context(), out.Tenant.ID, ttl)
+		c, err := all.OpenCredential(t.Context(), out.Tenant.ID, credentials.Request{TTL: ttl})
 		if err != nil || c.ExpiresAt.Before(before.Add(ttl-time.Second)) { // The database stores whole seconds.
 			t.Errorf("%v after %v, %v", c.ExpiresAt, before, err)
+		}
+	}},
+	{"RecordsReasonForLogin", func(t *testing.T, w *testServer, all tenantService) {
+		out, err := all.Provision(t.Context(), clinic())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := all.OpenCredential(t.Context(), out.Tenant.ID, credentials.Request{Reason: " Ticket 4711 "}); err != nil {
+			t.Fatal(err)
+		}
+		if last := w.registry.Events(w.registry.LastEvent() - 1); len(last) != 1 || !strings.Contains(last[0], `"reason": "Ticket 4711"`) {
+			t.Errorf("%q", last)
+		}
+		for reason, want := range map[string]string{"  ": "reason is empty; give 1 to 1000 characters", strings.Repeat("x", 1001): "reason has 1001 characters; at most 1000 are possible"} {
+			_, err := all.OpenCredential(t.Context(), out.Tenant.ID, credentials.Request{Reason: reason})
+			wantKind(t, err, errs.KindInvalid)
+			if !strings.Contains(errs.SafeMessage(err), want) {
+				t.Errorf("%v, want %q", err, want)
+			}
 		}
 	}},
 	{"ReturnsContractState", func(t *testing.T, w *testServer, all tenantService) {

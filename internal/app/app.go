@@ -79,6 +79,9 @@ func build(db *postgres.DB, o Options) (*App, error) {
 		return nil, err
 	}
 	a.Services, err = NewServices(db, a.Pipeline, Contracts{Reader: a.Deployer, Reconciler: a.Contracts}, nil)
+	if err == nil && o.Database.RequireCredentialReason {
+		a.Services = a.WithRequiredReasons()
+	}
 	return a, err
 }
 

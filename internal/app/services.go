@@ -63,6 +63,13 @@ func NewServices(store Store, pipeline *provisioning.Pipeline, c Contracts, clk 
 	return &Services{Provisioning: tenants, Inspection: inspections, Credentials: credentials.New(store, clk), AuditLog: store}, nil
 }
 
+// WithRequiredReasons returns the same services, which open logins only for stated reasons.
+func (s *Services) WithRequiredReasons() *Services {
+	strict := *s
+	strict.Credentials = s.Credentials.WithRequiredReasons()
+	return &strict
+}
+
 // WithCancelOnDisconnect returns the same services for callers that may disconnect. See
 // provisioning.RunOptions.
 func (s *Services) WithCancelOnDisconnect() *Services {

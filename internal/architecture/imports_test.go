@@ -30,7 +30,7 @@ var domain = map[string][]string{
 	"blueprint/pglexer": {},
 
 	"contracts":    {"clock", "errs", "retry", "tenant", "txlog"},
-	"credentials":  {"clock", "errs", "retry", "tenant"},
+	"credentials":  {"audit", "clock", "errs", "retry", "tenant"},
 	"inspection":   {"breaker", "clock", "contracts", "errs", "tenant"},
 	"verification": {"breaker", "clock", "contracts", "errs", "tenant"},
 	"provisioning": {"audit", "blueprint", "clock", "contracts", "credentials", "errs", "events", "invitation", "processid", "retry", "tenant", "txlog"},

@@ -88,9 +88,7 @@ type Log interface {
 	// Record appends rejections, which change nothing else. An event of an unknown tenant
 	// is appended to the registry chain. The registry sets Seq, At and Hash.
 	Record(ctx context.Context, events ...Event) error
-	// Events returns at most limit events of a tenant with a Seq above after, in
-	// order. uuid.Nil is the registry chain.
-	Events(ctx context.Context, tenant uuid.UUID, after int64, limit int) ([]Event, error)
+	Reader
 	// Feed returns at most limit events of all chains with a Position above after, in order. An
 	// event has its position soon after its commit: the feed does not wait for open transactions.
 	Feed(ctx context.Context, after int64, limit int) ([]FeedEvent, error)

@@ -64,6 +64,7 @@ func TestReadDatabase(t *testing.T) {
 		"RoleTooLong":   {in: map[string]string{"DATABASE_ROLE": strings.Repeat("é", 32), "DATABASE_URL": "postgres://h/d"}, fault: "DATABASE_ROLE has 64 bytes"},
 		"OnlyDirectURL": {in: map[string]string{"DATABASE_DIRECT_URL": "postgres://h/d"}, url: ""},
 		"Blueprint":     {in: map[string]string{"DATABASE_URL": "postgres://h/d", "DEFAULT_BLUEPRINT": "Clinic"}, fault: `DEFAULT_BLUEPRINT is "Clinic"; write lower-case letters`},
+		"Reason":        {in: map[string]string{"DATABASE_URL": "postgres://h/d", "CREDENTIAL_REASON": "always"}, fault: `CREDENTIAL_REASON is "always"; choose one of`},
 		"NoConnections": {in: map[string]string{"DATABASE_URL": "postgres://h/d", "DB_MAX_CONNECTIONS": "0"}, fault: "DB_MAX_CONNECTIONS"},
 	} {
 		t.Run(name, func(t *testing.T) {

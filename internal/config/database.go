@@ -22,6 +22,7 @@ const (
 	DatabaseRole           = "DATABASE_ROLE"
 	SchemaNames            = "SCHEMA_NAMES"
 	DefaultBlueprint       = "DEFAULT_BLUEPRINT"
+	CredentialReason       = "CREDENTIAL_REASON" //nolint:gosec // The variable's name.
 
 	// PostgreSQL's own, which pgx reads.
 	pgHost    = "PGHOST"
@@ -37,12 +38,20 @@ type Database struct {
 
 	OpaqueSchemaNames bool   // New tenants get schema names that do not tell theirs.
 	DefaultBlueprint  string // Of new tenants for which none is named.
+
+	RequireCredentialReason bool // A login for a tenant's schema is opened only for a stated reason.
 }
 
 // The values of SchemaNames.
 const (
 	schemaNamesReadable = "readable" // Made from the tenant's name.
 	schemaNamesOpaque   = "opaque"   // Random.
+)
+
+// The values of CredentialReason.
+const (
+	credentialReasonOptional = "optional"
+	credentialReasonRequired = "required"
 )
 
 // SessionURL is the address whose connections have a session of their own: DirectURL, if
@@ -59,6 +68,7 @@ func ReadDatabase(source Source) (Database, error) {
 	r := &reader{get: source}
 	d := Database{MaxConnections: int(r.integer(DatabaseMaxConnections, 8, 1, 1000))}
 	d.OpaqueSchemaNames = r.oneOf(SchemaNames, schemaNamesReadable, schemaNamesReadable, schemaNamesOpaque) == schemaNamesOpaque
+	d.RequireCredentialReason = r.oneOf(CredentialReason, credentialReasonOptional, credentialReasonOptional, credentialReasonRequired) == credentialReasonRequired
 	d.Role = readRole(r)
 	d.DefaultBlueprint = r.text(DefaultBlueprint, tenant.StandardBlueprint)
 	if err := tenant.CheckBlueprint(d.DefaultBlueprint); err != nil {

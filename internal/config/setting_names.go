@@ -9,6 +9,7 @@ var attributes = map[string]string{ //nolint:gosec // Names.
 	DatabaseMaxConnections: "database.max_connections",
 	SchemaNames:            "database.schema_names",
 	DefaultBlueprint:       "database.default_blueprint",
+	CredentialReason:       "database.credential_reason",
 	SorobanNetwork:         "soroban.network",
 	SorobanPassphrase:      "soroban.network_passphrase",
 	SorobanRPCURL:          "soroban.rpc_url",

@@ -47,6 +47,7 @@ var settings = describe([]description{
 	{DatabaseRole, groupDatabase, "role that each session sets, if the database user is only a member of the registry's owner", "the user's own"},
 	{SchemaNames, groupDatabase, "readable, made from the names of tenants, or opaque: random, for new tenants", "readable"},
 	{DefaultBlueprint, groupDatabase, "blueprint of new tenants for which none is named", tenant.StandardBlueprint},
+	{CredentialReason, groupDatabase, "optional, or required: a login for a tenant's schema is opened only for a stated reason; steps of blueprints need none", credentialReasonOptional},
 	{pgHost, groupDatabase, "host, with the other PG variables of PostgreSQL, if neither DATABASE_URL nor DB_HOST is set", ""},
 	{pgService, groupDatabase, "a service of PostgreSQL's pg_service.conf, instead of PGHOST", ""},
 

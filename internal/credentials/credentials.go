@@ -5,6 +5,7 @@ package credentials
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -36,11 +37,17 @@ type Credential struct {
 	ExpiresAt  time.Time // By the database's clock.
 }
 
+// Request is what a caller asks for in opening a login.
+type Request struct {
+	TTL    time.Duration // 0: DefaultCredentialTTL.
+	Reason string        // For the audit event; "": none was given.
+}
+
 // Store opens, renews and closes logins.
 type Store interface {
 	// OpenCredential makes a login for an ACTIVE tenant. KindConflict for any other
 	// status.
-	OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time.Duration) (Credential, error)
+	OpenCredential(ctx context.Context, tenant uuid.UUID, r Request) (Credential, error)
 	// RenewCredential extends a login to ttl from now, and returns the new expiry.
 	// KindNotFound when it has ended.
 	RenewCredential(ctx context.Context, tenant, id uuid.UUID, ttl time.Duration) (time.Time, error)
@@ -51,9 +58,10 @@ type Store interface {
 
 // Service opens, renews and closes logins. It retries transient errors.
 type Service struct {
-	store Store
-	retry retry.Policy
-	clock clock.Clock
+	store         Store
+	retry         retry.Policy
+	clock         clock.Clock
+	requireReason bool
 }
 
 // New makes a service. A nil clock means clock.System.
@@ -64,19 +72,53 @@ func New(store Store, c clock.Clock) *Service {
 	return &Service{store: store, retry: retry.Default(), clock: c}
 }
 
-// OpenCredential makes a login for a tenant's schema that is valid for ttl; 0 means
-// DefaultCredentialTTL. KindInvalid for a ttl out of range, KindNotFound for an unknown
+// WithRequiredReasons returns the same service, which opens a login only for a stated reason.
+func (s *Service) WithRequiredReasons() *Service {
+	strict := *s
+	strict.requireReason = true
+	return &strict
+}
+
+// OpenCredential makes a login for a tenant's schema. KindInvalid for a ttl out of range, and
+// for a reason that is missing where one is required, or too long; KindNotFound for an unknown
 // tenant, KindConflict for one that is not ACTIVE.
-func (s *Service) OpenCredential(ctx context.Context, tenant uuid.UUID, ttl time.Duration) (Credential, error) {
-	ttl, err := credentialTTL(ttl)
+func (s *Service) OpenCredential(ctx context.Context, tenant uuid.UUID, r Request) (Credential, error) {
+	r, err := s.normalize(r)
 	if err != nil {
 		return Credential{}, err
 	}
 	var c Credential
 	for range s.retry.Tries(ctx, s.clock, &err, nil) { // A login whose response was lost expires by itself.
-		c, err = s.store.OpenCredential(ctx, tenant, ttl)
+		c, err = s.store.OpenCredential(ctx, tenant, r)
 	}
 	return c, err
+}
+
+// normalize checks a request, reports all that is wrong with it, and fills in defaults.
+func (s *Service) normalize(r Request) (Request, error) {
+	var broken []errs.FieldError
+	ttl, err := credentialTTL(r.TTL)
+	broken = append(broken, errs.FieldsOf(err)...)
+	reason, err := s.checkReason(r.Reason)
+	if err != nil {
+		broken = append(broken, errs.FieldError{Field: "reason", Message: err.Error()})
+	}
+	if len(broken) > 0 {
+		return r, &errs.Error{Kind: errs.KindInvalid, Op: "open login", Fields: broken}
+	}
+	return Request{TTL: ttl, Reason: reason}, nil
+}
+
+// checkReason checks and trims the reason for opening a login.
+func (s *Service) checkReason(text string) (string, error) {
+	switch {
+	case text != "":
+		reason := strings.TrimSpace(text)
+		return reason, tenant.CheckLoginReason(reason)
+	case s.requireReason:
+		return "", fmt.Errorf("is missing; say why the login is opened, in 1 to %d characters (CREDENTIAL_REASON is required)", tenant.MaxHoldReason)
+	}
+	return "", nil
 }
 
 // RenewCredential extends a login to ttl from now. See OpenCredential; KindNotFound when

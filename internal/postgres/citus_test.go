@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/credentials"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
@@ -116,7 +117,7 @@ func TestCitus_Statements(t *testing.T) {
 	if found := append(b.verify(first.ID), b.verify(second.ID)...); len(found) != 0 {
 		t.Errorf("%+v", found)
 	}
-	c, err := b.OpenCredential(t.Context(), first.ID, time.Hour)
+	c, err := b.OpenCredential(t.Context(), first.ID, credentials.Request{TTL: time.Hour})
 	b.Must(err)
 	b.Must(b.CloseCredential(t.Context(), first.ID, c.ID))
 	b.archiveAndPurge(second)

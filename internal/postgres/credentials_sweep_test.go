@@ -16,7 +16,7 @@ import (
 // expired opens a login that has expired. Logins opened before it expired earlier.
 func (b fixture) expired(tenant tenant.Tenant) credentials.Credential {
 	b.T.Helper()
-	c, err := b.OpenCredential(b.T.Context(), tenant.ID, time.Hour)
+	c, err := b.OpenCredential(b.T.Context(), tenant.ID, credentials.Request{TTL: time.Hour})
 	if err != nil {
 		b.T.Fatal(err)
 	}

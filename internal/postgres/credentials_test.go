@@ -34,7 +34,7 @@ func connectAs(t *testing.T, c credentials.Credential) (*pgx.Conn, error) {
 
 func (b fixture) openCredential(tenantID uuid.UUID) (credentials.Credential, *pgx.Conn) {
 	b.T.Helper()
-	c, err := b.OpenCredential(b.T.Context(), tenantID, time.Hour)
+	c, err := b.OpenCredential(b.T.Context(), tenantID, credentials.Request{TTL: time.Hour})
 	if err != nil {
 		b.T.Fatal(err)
 	}
@@ -90,9 +90,9 @@ func TestDB_OpenCredential(t *testing.T) {
 	t.Run("RejectsTenantThatIsNotLive", func(t *testing.T) {
 		b := setup(t)
 		archived := b.archivedTenant(postgrestest.Inputs("Clinic"))
-		_, err := b.OpenCredential(t.Context(), archived.ID, time.Hour)
+		_, err := b.OpenCredential(t.Context(), archived.ID, credentials.Request{TTL: time.Hour})
 		postgrestest.WantKind(t, err, errs.KindConflict)
-		_, err = b.OpenCredential(t.Context(), uuid.New(), time.Hour)
+		_, err = b.OpenCredential(t.Context(), uuid.New(), credentials.Request{TTL: time.Hour})
 		postgrestest.WantKind(t, err, errs.KindNotFound)
 		if n := value[int](b, `SELECT count(*) FROM tenant_credentials`); n != 0 {
 			t.Errorf("%d rows", n)
@@ -196,7 +196,7 @@ func TestDB_CloseCredential(t *testing.T) {
 	t.Run("IgnoresDroppedRole", func(t *testing.T) {
 		b := setup(t)
 		active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
-		c, err := b.OpenCredential(t.Context(), active.ID, time.Hour)
+		c, err := b.OpenCredential(t.Context(), active.ID, credentials.Request{TTL: time.Hour})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -293,7 +293,7 @@ func TestDB_Credentials_Concurrent(t *testing.T) {
 	for i := range 48 {
 		wg.Go(func() {
 			target := tenants[i%len(tenants)].ID
-			c, err := b.OpenCredential(t.Context(), target, time.Hour)
+			c, err := b.OpenCredential(t.Context(), target, credentials.Request{TTL: time.Hour})
 			if err != nil {
 				t.Errorf("open: %v", err)
 				return

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/credentials"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
@@ -74,7 +75,7 @@ func TestDB_Failover(t *testing.T) {
 	}
 	wantLogin := func(host string, s *pgserver.Server) {
 		t.Helper()
-		login, err := all.OpenCredential(t.Context(), created.Tenant.ID, time.Hour)
+		login, err := all.OpenCredential(t.Context(), created.Tenant.ID, credentials.Request{TTL: time.Hour})
 		if err != nil || login.Host != host || login.Port != s.Port() {
 			t.Errorf("login at %s:%d, %v; want %s:%d", login.Host, login.Port, err, host, s.Port())
 		}

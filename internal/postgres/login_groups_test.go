@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/credentials"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
@@ -25,7 +26,7 @@ func TestDB_LoginEndsAlthoughADBAGaveItAGroup(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := setup(t)
 			active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
-			c, err := b.OpenCredential(t.Context(), active.ID, time.Hour)
+			c, err := b.OpenCredential(t.Context(), active.ID, credentials.Request{TTL: time.Hour})
 			b.Must(err)
 			url := testenv.WithLogin(t, b.Pool().Config().ConnString(), c.Username, string(c.Password))
 			session := testenv.Connect(t, url)

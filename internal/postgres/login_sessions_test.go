@@ -53,7 +53,7 @@ func TestDB_Logins_EndSessions(t *testing.T) {
 		},
 		"OpenAnother": func(b fixture, t tenant.Tenant, c credentials.Credential) error {
 			b.Exec(`UPDATE tenant_credentials SET expires_at = now() - interval '1 second' WHERE id = $1`, c.ID)
-			_, err := b.OpenCredential(b.T.Context(), t.ID, time.Hour)
+			_, err := b.OpenCredential(b.T.Context(), t.ID, credentials.Request{TTL: time.Hour})
 			return err
 		},
 		"Suspend": func(b fixture, t tenant.Tenant, _ credentials.Credential) error {

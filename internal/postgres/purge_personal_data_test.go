@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/credentials"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/registrytest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
@@ -57,6 +58,8 @@ func (b fixture) tenantWithPersonalData() tenant.Tenant {
 		('provision_tenant', $1, ARRAY['{"error": "no mailbox of Zebedee"}'::jsonb], 'completed', now(), 25),
 		('move_tenant', $2, ARRAY['{"error": "no mailbox of Zebedee"}'::jsonb], 'running', NULL, 25)`,
 		`{"tenant_id": "`+id.String()+`", "caller": {"name": "key of Zebedee"}}`, `{"tenant_id": "`+id.String()+`", "move": "purge"}`)
+	_, err = b.OpenCredential(ctx, id, credentials.Request{TTL: time.Hour, Reason: "Xanthippe asked for it"})
+	b.Must(err)
 	archived, err := b.Archive(ctx, id)
 	b.Must(err)
 	return archived

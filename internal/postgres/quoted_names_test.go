@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/credentials"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
@@ -54,7 +55,7 @@ func TestDB_NologinOwnerWithQuotes(t *testing.T) {
 	b.Must(b.Migrate(t.Context()))
 	b.Must(jobs.Migrate(t.Context()))
 	active := b.ActiveTenant(postgrestest.Inputs("Clinic"))
-	c, err := b.OpenCredential(t.Context(), active.ID, time.Hour)
+	c, err := b.OpenCredential(t.Context(), active.ID, credentials.Request{TTL: time.Hour})
 	b.Must(err)
 	session := testenv.Connect(t, testenv.WithLogin(t, o.database, c.Username, string(c.Password)))
 	findings, err := b.Platform.Check(t.Context(), nil)

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/credentials"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
@@ -72,7 +73,7 @@ func TestDB_Suspend(t *testing.T) {
 	if _, err := neighbour.Exec(t.Context(), `SELECT * FROM users`); err != nil {
 		t.Errorf("the neighbour: %v", err)
 	}
-	_, err = b.OpenCredential(t.Context(), own.ID, time.Hour)
+	_, err = b.OpenCredential(t.Context(), own.ID, credentials.Request{TTL: time.Hour})
 	postgrestest.WantKind(t, err, errs.KindConflict)
 	b.wantVerified(own)
 	if _, repaired, err := b.Repair(t.Context(), own.ID); err != nil || len(repaired) != 0 {

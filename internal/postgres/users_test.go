@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/credentials"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
@@ -103,7 +104,7 @@ func TestDB_LoginsRotate(t *testing.T) {
 			a.Must(a.Migrate(t.Context()))
 			a.Must(jobs.Migrate(t.Context()))
 			active := a.ActiveTenant(postgrestest.Inputs("Clinic"))
-			open, err := a.OpenCredential(t.Context(), active.ID, time.Hour)
+			open, err := a.OpenCredential(t.Context(), active.ID, credentials.Request{TTL: time.Hour})
 			a.Must(err)
 			session := testenv.Connect(t, testenv.WithLogin(t, o.database, open.Username, string(open.Password)))
 			a.Close()
@@ -142,7 +143,7 @@ func continuesAsOtherLogin(t *testing.T, b fixture, active tenant.Tenant, sessio
 	}
 	verify(uuid.Nil, active.ID)
 	another := b.ActiveTenant(postgrestest.Inputs("Hospice"))
-	c, err := b.OpenCredential(t.Context(), another.ID, time.Hour)
+	c, err := b.OpenCredential(t.Context(), another.ID, credentials.Request{TTL: time.Hour})
 	b.Must(err)
 	own := testenv.Connect(t, testenv.WithLogin(t, b.Pool().Config().ConnString(), c.Username, string(c.Password)))
 	if _, err := own.Exec(t.Context(), `SELECT FROM users`); err != nil {

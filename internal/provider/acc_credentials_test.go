@@ -96,10 +96,33 @@ func (w *testEnv) assertNoLogins() {
 	}
 }
 
+// TestAccCredentials_Reason: the reason is in the audit log, and the platform can require one.
+func TestAccCredentials_Reason(t *testing.T) {
+	inBothModes(t, func(t *testing.T, m mode) {
+		w := framework(t, m)
+		w.env["CREDENTIAL_REASON"] = "required"
+		withReason := func(reason string) string {
+			return clinic + strings.Replace(openLogin("healthcare_tenant.clinic.id", "10m"), "ttl ", "reason = \""+reason+"\"\n  ttl ", 1)
+		}
+		w.test(
+			applied(withReason("Ticket 4711")),
+			w.refused(clinic+openLogin("healthcare_tenant.clinic.id", "10m"), "reason is missing; say why the login is opened", "CREDENTIAL_REASON is required", `ephemeral "healthcare_tenant_database_credentials" "app"`),
+			w.refused(withReason(" Ticket"), "The reason begins or ends with white space; remove it"),
+			applied(withReason("Ticket 4712")),
+		)
+		events := strings.Join(w.registry.Events(0), "\n")
+		if !strings.Contains(events, `"reason": "Ticket 4711"`) || !strings.Contains(events, `"reason": "Ticket 4712"`) {
+			t.Error(events)
+		}
+		w.assertNoLogins()
+	})
+}
+
 func TestAccCredentials_Rules(t *testing.T) {
 	w := framework(t, databaseMode)
 	const id = `"01a2032d-a32c-7643-bc92-bd01bfc32875"`
 	w.test(
+		w.refused("provider \"healthcare\" {\n  database = { credential_reason = \"required\" }\n}\n"+openLogin(id, "1h"), "reason is missing; say why the login is opened"),
 		w.refused(openLogin(`"what"`, "1h"), "tenant_id is not a UUID"),
 		w.refused(openLogin(id, "soon"), "ttl is not a duration"),
 		w.refused(openLogin(id, "10s"), "a login is valid for at least a minute and at most 24 hours"),

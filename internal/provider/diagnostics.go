@@ -43,6 +43,8 @@ type diagnostic struct {
 	name      string // Of the object.
 	state     string // What is true now; empty: nothing was changed.
 	remedy    string // What to do; empty: what the error's kind suggests.
+
+	attributes map[string]path.Path // Of errors' field names, if it is not about healthcare_tenant.
 }
 
 // add appends an error as a diagnostic, on the attribute that caused it if there is one.
@@ -73,7 +75,11 @@ func (d diagnostic) add(ctx context.Context, diags *diag.Diagnostics, err error)
 	detail := fmt.Sprintf("%s%s.\n\n%s\n\n%s", prefix, errs.SafeMessage(err), state, remedy)
 	fields := errs.FieldsOf(err)
 	for _, f := range fields {
-		if at, ok := attributePath(f.Field); ok {
+		at, ok := d.attributes[f.Field]
+		if !ok && d.attributes == nil {
+			at, ok = attributePath(f.Field)
+		}
+		if ok {
 			diags.AddAttributeError(at, summary, detail)
 			return
 		}

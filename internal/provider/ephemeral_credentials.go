@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
 	"github.com/hashicorp/terraform-plugin-framework/ephemeral/schema"
+	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
@@ -32,6 +33,7 @@ func newCredentialsResource() ephemeral.EphemeralResource { return &credentialsR
 type credentialsModel struct {
 	TenantID   types.String `tfsdk:"tenant_id"`
 	TTL        types.String `tfsdk:"ttl"`
+	Reason     types.String `tfsdk:"reason"`
 	Username   types.String `tfsdk:"username"`
 	Password   types.String `tfsdk:"password"`
 	Host       types.String `tfsdk:"host"`
@@ -95,6 +97,8 @@ func (c *credentialsResource) Schema(_ context.Context, _ ephemeral.SchemaReques
 				MarkdownDescription: "The tenant's `id`. The tenant must be `ACTIVE`."},
 			"ttl": schema.StringAttribute{Optional: true, Validators: []validator.String{fieldValidator{"ttl", checkTTL}},
 				MarkdownDescription: "Time until the login expires, `1m` to `24h`; it is renewed after half of it. Default `1h`."},
+			"reason": schema.StringAttribute{Optional: true, Validators: []validator.String{fieldValidator{"reason", checkReason}},
+				MarkdownDescription: "Why the login is opened, in 1 to 1000 characters; the audit log keeps it. Needed if the registry's `CREDENTIAL_REASON` is `required`: `database.credential_reason` of the provider, or in `api` mode the setting of the server."},
 			"username":    computed("Name of the login."),
 			"password":    schema.StringAttribute{Computed: true, Sensitive: true, MarkdownDescription: "Password of the login."},
 			"host":        computed("Host of the database, as this provider connects to it; in `api` mode, as the server does."),
@@ -133,7 +137,7 @@ func (c *credentialsResource) Open(ctx context.Context, req ephemeral.OpenReques
 	defer cancel()
 	login, err := c.createLogin(ctx, model)
 	if err != nil {
-		diagnostic{operation: "open a login for", name: model.TenantID.ValueString(), state: "No login remains.", remedy: loginRemedy(err)}.add(ctx, &resp.Diagnostics, err)
+		diagnostic{operation: "open a login for", name: model.TenantID.ValueString(), state: "No login remains.", remedy: loginRemedy(err), attributes: loginAttributes}.add(ctx, &resp.Diagnostics, err)
 		return
 	}
 	tflog.Info(ctx, "opened a login for the tenant's schema", map[string]any{
@@ -147,6 +151,9 @@ func (c *credentialsResource) Open(ctx context.Context, req ephemeral.OpenReques
 	resp.Diagnostics.Append(resp.Private.SetKey(ctx, loginStateKey, state.marshal())...)
 }
 
+// loginAttributes are the attributes of the fields that the service names.
+var loginAttributes = map[string]path.Path{"ttlSeconds": path.Root("ttl"), "reason": path.Root("reason")}
+
 func (c *credentialsResource) createLogin(ctx context.Context, m credentialsModel) (credentials.Credential, error) {
 	id, err := uuid.Parse(m.TenantID.ValueString())
 	if err != nil {
@@ -156,7 +163,7 @@ func (c *credentialsResource) createLogin(ctx context.Context, m credentialsMode
 	if err != nil {
 		return credentials.Credential{}, err
 	}
-	return service.OpenCredential(ctx, id, ttlFrom(m))
+	return service.OpenCredential(ctx, id, credentials.Request{TTL: ttlFrom(m), Reason: m.Reason.ValueString()})
 }
 
 // ttlFrom returns the configured time to live, already validated; 0 means the default.

@@ -43,6 +43,7 @@ type databaseModel struct {
 	MaxConnections   types.Int64  `tfsdk:"max_connections"`
 	SchemaNames      types.String `tfsdk:"schema_names"`
 	DefaultBlueprint types.String `tfsdk:"default_blueprint"`
+	CredentialReason types.String `tfsdk:"credential_reason"`
 	AutoMigrate      types.Bool   `tfsdk:"auto_migrate"`
 }
 

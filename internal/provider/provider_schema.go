@@ -70,6 +70,8 @@ func databaseSchema() schema.SingleNestedAttribute {
 					"Every login of a PostgreSQL server can read the names of all schemas and roles. Default `readable`. Also `SCHEMA_NAMES`."},
 			"default_blueprint": schema.StringAttribute{Optional: true, Validators: []validator.String{fieldValidator{"default_blueprint", tenant.CheckBlueprint}},
 				MarkdownDescription: "Blueprint of new tenants whose `blueprint` is not set. Default `standard`. Also `DEFAULT_BLUEPRINT`."},
+			"credential_reason": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.OneOf("optional", "required")},
+				MarkdownDescription: "Whether `healthcare_tenant_database_credentials` needs a `reason`: `optional` or `required`. Default `optional`. Also `CREDENTIAL_REASON`."},
 			"auto_migrate": schema.BoolAttribute{Optional: true,
 				MarkdownDescription: "Whether to migrate the registry's tables to the version that this provider needs, on first use and under a lock. Default `true`."},
 		},

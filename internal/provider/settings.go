@@ -190,6 +190,7 @@ func (c *settingsCollector) database(ctx context.Context, m providerModel, s *se
 		c.add(config.DatabaseMaxConnections, at.AtName("max_connections"), model.MaxConnections)
 		c.add(config.SchemaNames, at.AtName("schema_names"), model.SchemaNames)
 		c.add(config.DefaultBlueprint, at.AtName("default_blueprint"), model.DefaultBlueprint)
+		c.add(config.CredentialReason, at.AtName("credential_reason"), model.CredentialReason)
 		if model.AutoMigrate.IsUnknown() {
 			c.unknown = append(c.unknown, "database.auto_migrate")
 		} else if !model.AutoMigrate.IsNull() {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
@@ -80,6 +82,11 @@ func TestOwnSteps_Completed(t *testing.T) {
 	if conn, err := pgx.Connect(t.Context(), login); err == nil {
 		_ = conn.Close(t.Context())
 		t.Error("the login of the step can still connect")
+	}
+	events, err := w.db.Events(t.Context(), got.ID, 0, 100)
+	opened := slices.DeleteFunc(events, func(e audit.Event) bool { return e.Action != audit.ActionOpenCredential })
+	if err != nil || len(opened) != 1 || opened[0].Detail["step"] != "BEFORE" || opened[0].Detail["reason"] != nil {
+		t.Errorf("the audit log does not name the step that the login is for: %+v, %v", opened, err)
 	}
 	first, second := d.events[0], d.events[1]
 	if first.Type != "healthcare.tenant.step" || first.Source != "/blueprints/clinic/steps/BEFORE" || first.Subject != got.ID.String() || first.ID == second.ID || first.Data.Attempt != 1 ||

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/credentials"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -21,7 +22,7 @@ var riverChannels = []string{"river_control", "river_leadership", "river_insert"
 // tenantLogin connects with a login of a tenant's own.
 func (f *fixture) tenantLogin(t tenant.Tenant) *pgx.Conn {
 	f.t.Helper()
-	c, err := f.db.OpenCredential(f.t.Context(), t.ID, time.Hour)
+	c, err := f.db.OpenCredential(f.t.Context(), t.ID, credentials.Request{TTL: time.Hour})
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -94,6 +94,9 @@ func CheckManagedBy(who string) error { return checkText(who, 1, MaxManagedBy) }
 // CheckHoldReason does the same for the reason of a legal hold, or of its end.
 func CheckHoldReason(reason string) error { return checkText(reason, 1, MaxHoldReason) }
 
+// CheckLoginReason does the same for the reason for opening a database login.
+func CheckLoginReason(reason string) error { return CheckHoldReason(reason) }
+
 // localeTag is the part of BCP 47 that chooses texts: language, script, region and variants.
 var localeTag = regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$`)
 

@@ -45,7 +45,7 @@ const maxConnections = 20
 const dropWithOpen = 5
 
 // OpenCredential creates a login that has the privileges of the tenant's role.
-func (s *Logins) OpenCredential(ctx context.Context, tenantID uuid.UUID, ttl time.Duration) (credentials.Credential, error) {
+func (s *Logins) OpenCredential(ctx context.Context, tenantID uuid.UUID, r credentials.Request) (credentials.Credential, error) {
 	const op = "open login"
 	if _, err := s.db.ReadyPool(ctx); err != nil {
 		return credentials.Credential{}, err
@@ -58,6 +58,7 @@ func (s *Logins) OpenCredential(ctx context.Context, tenantID uuid.UUID, ttl tim
 	if err != nil {
 		return credentials.Credential{}, err
 	}
+	l.reason = r.Reason
 	err = s.db.InTx(ctx, op, func(tx pgx.Tx) error {
 		t, err := tenantrow.Lock(ctx, tx, tenantID)
 		if err != nil {
@@ -66,7 +67,7 @@ func (s *Logins) OpenCredential(ctx context.Context, tenantID uuid.UUID, ttl tim
 		if t.Tenant.Status != tenant.StatusActive {
 			return t.Tenant.Status.TransitionError(op, "opening a login for its schema")
 		}
-		return s.open(ctx, tx, t.Tenant, &l, ttl)
+		return s.open(ctx, tx, t.Tenant, &l, r.TTL)
 	})
 	if err != nil {
 		return credentials.Credential{}, err
@@ -79,6 +80,8 @@ type login struct {
 	credentials.Credential
 	verifier  string     // Of the password.
 	webhookID *uuid.UUID // Of the own step that it is for; nil: a caller opens it.
+	step      string     // The name of that step.
+	reason    string     // Of the caller; "": none was given.
 }
 
 func newLogin(tenantID uuid.UUID, password tenant.Password) (login, error) {
@@ -102,7 +105,13 @@ func (s *Logins) open(ctx context.Context, tx pgx.Tx, t tenant.Tenant, l *login,
 	if err := createLogin(ctx, tx, t, l.Credential, l.verifier); err != nil {
 		return err
 	}
-	return auditlog.Append(ctx, tx, t.ID, audit.ActionOpenCredential, credentialDetail(l.ID, l.Username, l.ExpiresAt))
+	detail := credentialDetail(l.ID, l.Username, l.ExpiresAt)
+	for name, text := range map[string]string{"reason": l.reason, "step": l.step} {
+		if text != "" {
+			detail[name] = text
+		}
+	}
+	return auditlog.Append(ctx, tx, t.ID, audit.ActionOpenCredential, detail)
 }
 
 // locate notes where a login connects.

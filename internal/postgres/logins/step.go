@@ -29,7 +29,7 @@ func (s *Logins) OpenStepLogin(ctx context.Context, r provisioning.Run, step pro
 	if err != nil {
 		return credentials.Credential{}, err
 	}
-	l.webhookID = &step.WebhookID
+	l.webhookID, l.step = &step.WebhookID, string(step.Step())
 	err = s.db.InTx(ctx, op, func(tx pgx.Tx) error {
 		t, err := tenantrow.Lock(ctx, tx, r.Tenant.ID)
 		if err != nil {

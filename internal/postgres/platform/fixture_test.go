@@ -185,7 +185,7 @@ func (b fixture) wantSound() {
 // wantLogin opens a login of a tenant and works with it.
 func (b fixture) wantLogin(id uuid.UUID) credentials.Credential {
 	b.T.Helper()
-	c, err := b.OpenCredential(b.T.Context(), id, time.Hour)
+	c, err := b.OpenCredential(b.T.Context(), id, credentials.Request{TTL: time.Hour})
 	b.Must(err)
 	conn, err := b.connect(c)
 	b.Must(err)

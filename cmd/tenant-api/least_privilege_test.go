@@ -156,6 +156,8 @@ func (w *leastPrivilege) reads(id string) {
 	w.t.Helper()
 	w.do("list-tenants", http.StatusOK, nil)
 	w.do("list-blueprints", http.StatusOK, nil)
+	w.do("get-registry", http.StatusOK, nil)
+	w.do("list-events", http.StatusOK, nil)
 	if got := w.do("get-blueprint", http.StatusOK, nil, "{name}", "clinic"); got.body["tenants"] != 1.0 {
 		w.t.Errorf("%s", got.text)
 	}
@@ -226,6 +228,8 @@ func (w *leastPrivilege) refusals(id string) {
 		"renew-database-credentials": "a server with a worker", "close-database-credentials": "a server with a worker",
 		"publish-blueprint": "a server with a worker", "validate-blueprint": "a server with a worker",
 		"activate-blueprint": "a server with a worker", "retire-blueprint": "a server with a worker",
+		"verify-tenant": "a server with a worker", "verify-registry": "a server with a worker", "check-platform": "a server with a worker",
+		"migrate-tenant": "a server with a worker", "adopt-tenant": "a server with a worker",
 	} {
 		got := w.do(operation, http.StatusNotImplemented, nil, "{id}", id, "{credentialId}", id, "{name}", "clinic")
 		if detail := got.str("detail"); !strings.Contains(detail, "runs without a worker") || !strings.Contains(detail, remedy) ||
@@ -241,6 +245,10 @@ func (w *leastPrivilege) moves(id string) {
 	w.wantHealth(id, "DRIFTED")
 	w.finish(w.do("repair-tenant", http.StatusAccepted, nil, "{id}", id), "repair", "completed")
 	w.wantHealth(id, "IN_SYNC")
+	w.finish(w.do("suspend-tenant", http.StatusAccepted, nil, "{id}", id), "suspend", "completed")
+	w.finish(w.do("resume-tenant", http.StatusAccepted, nil, "{id}", id), "resume", "completed")
+	w.do("set-legal-hold", http.StatusOK, map[string]any{"reason": "Case 17"}, "{id}", id)
+	w.do("clear-legal-hold", http.StatusOK, map[string]any{"reason": "Closed"}, "{id}", id)
 	w.do("retry-tenant", http.StatusConflict, nil, "{id}", id)
 	w.do("purge-tenant", http.StatusConflict, map[string]any{"confirm": "Clinic"}, "{id}", id)
 	for _, operation := range []string{"archive-tenant", "archive-tenant-by-post"} { // Repeating it succeeds.

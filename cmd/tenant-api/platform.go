@@ -76,7 +76,7 @@ func printPlatformCheck(result platform.Result, jsonOutput bool) error {
 	fmt.Fprintf(os.Stderr, "%s, %d of them repairable\n", pluralize(len(result.Findings), "finding"), repairable)
 	printUnchecked(result.TenantsUnchecked)
 	if jsonOutput {
-		return printJSON(dto.PlatformCheck{Findings: platformFindings(result.Findings), TenantsUnchecked: result.TenantsUnchecked})
+		return printJSON(app.NewPlatformCheck(result))
 	}
 	for _, f := range result.Findings {
 		mark := ""
@@ -105,15 +105,6 @@ func platformText(f platform.Finding) string {
 		text = "tenant " + f.TenantID.String() + ": " + text
 	}
 	return singleLine(text)
-}
-
-func platformFindings(findings []platform.Finding) []dto.PlatformFinding {
-	list := make([]dto.PlatformFinding, len(findings))
-	for i, f := range findings {
-		list[i] = dto.PlatformFinding{Check: string(f.Check), TenantID: dto.ID(f.TenantID), Object: f.Object, Message: f.Message,
-			Statements: dto.List(f.Statements), Repairable: f.Repairable}
-	}
-	return list
 }
 
 func (a *cli) platformRepair() *cobra.Command {
@@ -196,7 +187,7 @@ func printPlatformRepair(r platform.Report, database string, dryRun, jsonOutput 
 		for i, f := range r.Errors {
 			failures[i] = dto.Unchecked{TenantID: dto.ID(f.TenantID), Error: userMessage(f.Err)}
 		}
-		err = printJSON(dto.PlatformRepair{DryRun: dryRun, Repaired: platformFindings(r.Repaired), Remaining: platformFindings(r.Remaining), Errors: failures, TenantsUnchecked: r.TenantsUnchecked})
+		err = printJSON(dto.PlatformRepair{DryRun: dryRun, Repaired: app.PlatformFindings(r.Repaired), Remaining: app.PlatformFindings(r.Remaining), Errors: failures, TenantsUnchecked: r.TenantsUnchecked})
 	} else {
 		if dryRun {
 			printPlatformSQL("A repair runs this", database, r.Repaired)

@@ -18,6 +18,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/auth"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/limits"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
@@ -127,6 +128,7 @@ func (s *server) serveHTTP(ctx context.Context, fail func(error)) (func(context.
 func (s *server) apiOptions() api.Options {
 	o := api.Options{
 		Service: s.WithCancelOnDisconnect(), Jobs: s.queue, Notifier: s.notifier, Keys: s.db.APIKeys, Blueprints: s.db.Blueprints,
+		Fleet:     app.NewFleet(s.db, s.Provisioning.WithCancelOnDisconnect(), app.Ledger{Contracts: s.Deployer, Unknown: s.Contracts}),
 		OIDC:      auth.OIDC{Issuer: s.api.OIDCIssuer, Audience: s.api.OIDCAudience},
 		RateLimit: s.api.RateLimit, Retention: s.api.Retention, AllowEarlyPurge: s.api.EarlyPurge, AppURL: s.settings.mail.AppURL, InvitationURL: s.settings.mail.InvitationURL, Version: apiVersion, Logger: s.log, Metrics: s.metrics,
 		CORSOrigins: s.api.CORSOrigins, TrustedProxies: s.api.TrustedProxies,

@@ -35,7 +35,7 @@ func (a *cli) tenantsList() *cobra.Command {
 		jsonOutput bool
 	)
 	cmd := &cobra.Command{
-		Use: "list [--status STATUS] [--search TEXT] [--blueprint NAME] [--invitation STATUS] [--metadata KEY=VALUE] [--managed-by TEXT] [--created-after TIME] [--created-before TIME]", Short: "List tenants, newest first", Args: noArgs,
+		Use: "list [--status STATUS] [--search TEXT] [--blueprint NAME] [--invitation STATUS] [--metadata KEY=VALUE] [--managed-by TEXT] [--held] [--created-after TIME] [--created-before TIME]", Short: "List tenants, newest first", Args: noArgs,
 		Example: "  tenant-api tenants list --status failed\n  tenant-api tenants list --search clinic --limit 0 --json\n  tenant-api tenants list --blueprint standard\n  tenant-api tenants list --invitation expired\n  tenant-api tenants list --metadata region=eu --created-after 2026-01-31",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			q, err := f.query(cmd)

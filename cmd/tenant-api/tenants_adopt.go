@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
@@ -61,8 +61,8 @@ var_NAME for each variable. It can be interrupted and repeated: what is adopted 
 	flags.IntVar(&f.Version, "at-version", 0, "number of the last migration that the schema has")
 	flags.StringVar(&f.in.Name, "name", "", "the organisation's name")
 	flags.StringVar(&f.in.AdminEmail, "admin-email", "", "the administrator's address")
-	flags.StringVar(&f.in.AdminFirstName, "admin-first-name", "Administrator", "the administrator's first name")
-	flags.StringVar(&f.in.AdminLastName, "admin-last-name", "of the organisation", "the administrator's last name")
+	flags.StringVar(&f.in.AdminFirstName, "admin-first-name", provisioning.AdoptedFirstName, "the administrator's first name")
+	flags.StringVar(&f.in.AdminLastName, "admin-last-name", provisioning.AdoptedLastName, "the administrator's last name")
 	flags.StringVar(&f.in.ExternalID, "external-id", "", "the platform's own key")
 	flags.StringVar(&f.in.Locale, "locale", "", "the language of its mails, as de-AT; default the blueprint's")
 	flags.BoolVar(&f.in.AllowConfusableName, "allow-confusable-name", false, "let the name look like that of another tenant, through letters of another script")
@@ -107,6 +107,7 @@ func (a *cli) adoptTenants(cmd *cobra.Command, f adoptFlags, all []adoptee) erro
 		return err
 	}
 	defer p.close()
+	fleet := app.NewFleet(p.DB, p.Provisioning, app.Ledger{})
 	r := &adoptReport{flags: f, progress: newProgressBar("schemas"), total: len(all), views: make([]dto.Adoption, len(all))}
 	var group errgroup.Group
 	group.SetLimit(f.parallel)
@@ -115,7 +116,7 @@ func (a *cli) adoptTenants(cmd *cobra.Command, f adoptFlags, all []adoptee) erro
 			break
 		}
 		group.Go(func() error {
-			r.add(i, one, a.adoptOne(cmd.Context(), p.Provisioning, f, one))
+			r.add(i, one, adoptOne(cmd.Context(), fleet, f, one))
 			return nil
 		})
 	}
@@ -126,20 +127,11 @@ func (a *cli) adoptTenants(cmd *cobra.Command, f adoptFlags, all []adoptee) erro
 }
 
 // adoptOne adopts or compares one schema.
-func (a *cli) adoptOne(ctx context.Context, service *provisioning.Service, f adoptFlags, one adoptee) dto.Adoption {
-	v := dto.Adoption{Schema: one.adoption.Schema, Missing: []string{}, Changed: []string{}, Unmanaged: []string{}, Statements: []string{}}
-	d, err := service.CompareSchema(ctx, one.in.Blueprint, one.adoption)
-	v.Missing, v.Changed, v.Unmanaged, v.Statements = dto.List(d.Missing), dto.List(d.Changed), dto.List(d.Unmanaged), dto.List(d.Statements)
-	if err == nil && !f.dryRun {
-		var out provisioning.Outcome
-		if out, err = service.Adopt(ctx, one.in, one.adoption); err == nil {
-			v.TenantID = dto.ID(out.Tenant.ID)
-		}
-	}
+func adoptOne(ctx context.Context, fleet *app.Fleet, f adoptFlags, one adoptee) dto.Adoption {
+	v, err := fleet.Adopt(ctx, one.in, one.adoption, f.dryRun)
 	if err != nil {
 		message := userMessage(err)
 		v.Error = &message
-		v.Skipped = errors.Is(err, provisioning.ErrAdopted)
 	}
 	return v
 }

@@ -17,6 +17,7 @@ type tenantFilterFlags struct {
 	invited       string
 	metadata      []string
 	after, before string
+	held          bool
 }
 
 func (f *tenantFilterFlags) bind(cmd *cobra.Command) {
@@ -26,6 +27,7 @@ func (f *tenantFilterFlags) bind(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.invited, "invitation", "", "only tenants whose administrator's newest invitation has this status")
 	cmd.Flags().StringArrayVar(&f.metadata, "metadata", nil, "KEY=VALUE: only tenants whose metadata has that; repeat it for several")
 	cmd.Flags().StringVar(&f.q.ManagedBy, "managed-by", "", "only tenants that this manages")
+	cmd.Flags().BoolVar(&f.held, "held", false, "only tenants under a legal hold; --held=false for those without one")
 	cmd.Flags().StringVar(&f.after, "created-after", "", "only tenants that were created after this time, such as 2026-01-31 or 2026-01-31T12:00:00Z")
 	cmd.Flags().StringVar(&f.before, "created-before", "", "only tenants that were created before this time")
 }
@@ -44,6 +46,9 @@ func (f *tenantFilterFlags) query(cmd *cobra.Command) (q tenant.ListQuery, err e
 		if err := tenant.CheckBlueprint(q.Blueprint); err != nil {
 			return q, usageErrorf(cmd, "--blueprint %s", err)
 		}
+	}
+	if cmd.Flags().Changed("held") {
+		q.Held = &f.held
 	}
 	if q.Metadata, err = parsePairs(cmd, "metadata", f.metadata); err != nil {
 		return q, err

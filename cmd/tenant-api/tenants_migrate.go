@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantschema"
 )
 
@@ -92,15 +92,7 @@ func (a *cli) migrateTenants(cmd *cobra.Command, f migrationFlags) error {
 // printMigration prints the result of a migration, as JSON or as text.
 func printMigration(r tenantschema.MigrationReport, f migrationFlags) error {
 	if f.printed {
-		v := dto.TenantMigration{Targets: []dto.MigrationTarget{}, DryRun: f.DryRun, Pending: r.Pending, Migrated: r.Migrated, Failed: len(r.Failed)}
-		for _, t := range r.Targets {
-			target := dto.MigrationTarget{Blueprint: t.Blueprint, Version: t.Version, Pending: t.Pending}
-			if t.Revision != 0 {
-				target.Revision = &t.Revision
-			}
-			v.Targets = append(v.Targets, target)
-		}
-		return printJSON(v)
+		return printJSON(app.NewTenantMigration(r, f.DryRun))
 	}
 	for _, t := range r.Targets {
 		if err := printTarget(t, r); err != nil {

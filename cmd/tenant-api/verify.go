@@ -11,7 +11,6 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
 )
@@ -79,8 +78,8 @@ func reportedError(err error) error {
 
 // verifyCommand is the state of "tenants verify".
 type verifyCommand struct {
-	*verification.Verifier
-	registry               *anchorCounter
+	app.Verifier
+	registry               *postgres.DB
 	services               *app.Services
 	offline                bool
 	printed                bool // As JSON, at the end.
@@ -89,39 +88,26 @@ type verifyCommand struct {
 	report                 dto.Verification
 }
 
-// anchorCounter counts the compared anchors.
-type anchorCounter struct {
-	*postgres.DB
-	compared int
-}
-
-// VerifyAnchor implements verification.RegistryChecker.
-func (a *anchorCounter) VerifyAnchor(ctx context.Context, tenantID uuid.UUID, anchor contracts.Anchor) ([]verification.Finding, error) {
-	a.compared++
-	return a.DB.VerifyAnchor(ctx, tenantID, anchor)
-}
-
 // newVerification returns the verifier. Offline it needs only the database's settings, and
 // never those of mail.
 func (a *cli) newVerification(ctx context.Context, offline bool) (*verifyCommand, error) {
 	v := &verifyCommand{offline: offline}
-	o := verification.Options{}
+	var ledger app.Ledger
 	if offline {
 		s, err := a.services(ctx)
 		if err != nil {
 			return nil, err
 		}
-		v.registry, v.services = &anchorCounter{DB: s.db}, s.Services
+		v.registry, v.services = s.db, s.Services
 	} else {
 		c, err := a.openStellar(ctx)
 		if err != nil {
 			return nil, err
 		}
-		v.registry, v.services, o.Contracts, o.Unknown = &anchorCounter{DB: c.db}, c.services, c.deployer, c.reconciler
+		v.registry, v.services, ledger = c.db, c.services, app.Ledger{Contracts: c.deployer, Unknown: c.reconciler}
 	}
 	var err error
-	o.Tenants, o.Registry = v.registry.DB, v.registry
-	v.Verifier, err = verification.New(o)
+	v.Verifier, err = app.NewVerifier(v.registry, ledger)
 	return v, err
 }
 
@@ -140,12 +126,11 @@ func (v *verifyCommand) addFindings(id uuid.UUID, findings []verification.Findin
 		} else {
 			v.findings++
 		}
-		if v.printed {
-			v.report.Findings = append(v.report.Findings, dto.Finding{TenantID: dto.ID(id), Subject: string(f.Subject), Message: f.Message, Unmanaged: f.Unmanaged})
-			continue
+		if !v.printed {
+			fmt.Printf("%s: %s: %s\n", subject, kind, singleLine(f.Message))
 		}
-		fmt.Printf("%s: %s: %s\n", subject, kind, singleLine(f.Message))
 	}
+	v.report.Findings = append(v.report.Findings, dto.NewFindings(id, findings)...)
 	if err != nil {
 		v.failedChecks++
 		v.report.Unchecked = append(v.report.Unchecked, dto.Unchecked{TenantID: dto.ID(id), Error: userMessage(err)})
@@ -156,13 +141,13 @@ func (v *verifyCommand) addFindings(id uuid.UUID, findings []verification.Findin
 func (v *verifyCommand) finish() error {
 	if v.printed {
 		r := v.report
-		r.Tenants, r.AnchorsCompared, r.Offline = v.tenants, v.registry.compared, v.offline
+		r.Tenants, r.AnchorsCompared, r.Offline = v.tenants, v.AnchorsCompared, v.offline
 		r.Findings, r.Unchecked = dto.List(r.Findings), dto.List(r.Unchecked)
 		if err := printJSON(r); err != nil {
 			return err
 		}
 	}
-	ledger := fmt.Sprintf("%d audit chains compared with their anchors on the ledger", v.registry.compared)
+	ledger := fmt.Sprintf("%d audit chains compared with their anchors on the ledger", v.AnchorsCompared)
 	if v.offline {
 		ledger = "the ledger was not read"
 	}

@@ -27,6 +27,7 @@ type listTenantsInput struct {
 	ManagedBy  string `query:"managedBy" minLength:"1" maxLength:"255" doc:"Only tenants that this manages." example:"terraform/production"`
 	After      string `query:"createdAfter" format:"date-time" doc:"Only tenants that were created after this time." example:"2026-01-31T00:00:00Z"`
 	Before     string `query:"createdBefore" format:"date-time" doc:"Only tenants that were created before this time."`
+	Held       string `query:"held" enum:"true,false" doc:"Only tenants under a legal hold, or only those without one."`
 	View       string `query:"view" enum:"summary,full" default:"summary" doc:"summary returns the main fields of each tenant, full returns all fields."`
 	Limit      int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Maximum number of tenants."`
 	Cursor     string `query:"cursor" minLength:"1" maxLength:"128" doc:"The nextCursor of the previous page, with the same filters."`
@@ -68,6 +69,9 @@ func (in *listTenantsInput) query(ctx context.Context) (tenant.ListQuery, error)
 	q := tenant.ListQuery{
 		Status: tenant.Status(in.Status), Text: in.Q, Blueprint: in.Blueprint, Invitation: invitation.Status(in.Invitation),
 		Metadata: in.metadata, ManagedBy: in.ManagedBy, Limit: in.Limit, Visible: tenant.Visible(ctx),
+	}
+	if in.Held != "" {
+		q.Held = new(in.Held == "true")
 	}
 	var faults []problem.FieldError
 	for name, parameter := range map[string]struct {

@@ -119,6 +119,7 @@ func TestServer_ListTenants(t *testing.T) {
 			body["metadata"], body["managedBy"] = metadata, []string{"terraform/a", "terraform/b", "terraform/b"}[i]
 			ids = append(ids, b.do(http.MethodPost, "/admin/tenants", body).want(http.StatusAccepted).str("tenantId"))
 		}
+		b.registry.SetHold("Clinic 2")
 		second := b.do(http.MethodGet, "/admin/tenants/"+ids[1], nil).want(http.StatusOK).str("createdAt")
 		for query, want := range map[string]string{
 			"metadata.region=eu":                                 "1 0",
@@ -135,6 +136,10 @@ func TestServer_ListTenants(t *testing.T) {
 			"name=clinic%201&metadata.tier=2&managedBy=terraform/b":            "1",
 			"name=clinic%201&metadata.tier=1":                                  "",
 			"name=clinic%201&managedBy=x":                                      "",
+			"held=true":                                                        "2",
+			"held=false":                                                       "1 0",
+			"name=clinic%202&held=true":                                        "2",
+			"name=clinic%202&held=false":                                       "",
 			"name=clinic%201&createdAfter=" + second:                           "",
 		} {
 			var got []string
@@ -153,13 +158,13 @@ func TestServer_ListTenants(t *testing.T) {
 			}
 		}
 		cursor := b.do(http.MethodGet, "/admin/tenants?limit=1&metadata.region=eu", nil).want(http.StatusOK).str("nextCursor")
-		for _, foreign := range []string{"", "&metadata.region=us", "&metadata.region=eu&metadata.tier=1", "&metadata.region=eu&managedBy=terraform/b", "&metadata.region=eu&createdAfter=2020-01-01T00:00:00Z"} {
+		for _, foreign := range []string{"", "&metadata.region=us", "&metadata.region=eu&metadata.tier=1", "&metadata.region=eu&managedBy=terraform/b", "&metadata.region=eu&held=false", "&metadata.region=eu&createdAfter=2020-01-01T00:00:00Z"} {
 			b.do(http.MethodGet, "/admin/tenants?limit=1&cursor="+cursor+foreign, nil).wantFieldErrors("cursor")
 		}
 		for query, field := range map[string]string{
 			"metadata.region=eu&metadata.region=us": "metadata.region", "metadata=eu": "metadata", "metadatax=eu": "metadatax", "metadata.a=%00": "metadata.a",
 			"metadata.a=" + strings.Repeat("x", 1025): "metadata.a", "metadata.=a": "metadata", "metadata." + strings.Repeat("k", 64) + "=a": "metadata",
-			"createdAfter=yesterday": "createdAfter", "createdBefore=2026-01-31": "createdBefore", "managedBy=": "managedBy", "metadata.%FF=a": "metadata.\ufffd",
+			"createdAfter=yesterday": "createdAfter", "held=1": "held", "createdBefore=2026-01-31": "createdBefore", "managedBy=": "managedBy", "metadata.%FF=a": "metadata.\ufffd",
 		} {
 			b.do(http.MethodGet, "/admin/tenants?"+query, nil).wantFieldErrors(field)
 		}

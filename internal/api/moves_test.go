@@ -66,6 +66,8 @@ func TestServer_WithoutWorker(t *testing.T) {
 			"DELETE " + path + "/database-credentials/" + uuid.NewString():          "a server with a worker",
 			"POST /admin/blueprints":                                                "a server with a worker", "POST /admin/blueprints/validate": "a server with a worker",
 			"POST /admin/blueprints/clinic/activate": "a server with a worker", "DELETE /admin/blueprints/clinic": "a server with a worker",
+			"GET " + path + "/verify": "a server with a worker", "POST " + path + "/migrate": "a server with a worker", "POST /admin/tenants/adopt": "a server with a worker",
+			"GET /admin/registry/verify": "a server with a worker", "GET /admin/platform/check": "a server with a worker",
 		} {
 			method, target, _ := strings.Cut(call, " ")
 			got := b.do(method, target, nil).want(http.StatusNotImplemented)

@@ -44,6 +44,7 @@ type Server struct {
 	provisionPlaces          *limits.Places // One per run inside a request.
 	eventStreamPlaces        *limits.Places
 	trialSlot                chan struct{}      // Of the only trial of a blueprint.
+	checkSlot                chan struct{}      // Of the only check of the whole registry.
 	runs                     sync.WaitGroup     // Runs inside requests.
 	readiness                singleflight.Group // Concurrent callers share the checks.
 
@@ -66,7 +67,7 @@ func New(o Options) (*Server, error) {
 		auth:                     auth.New(o.Keys, o.OIDC, o.Clock, o.Logger),
 		recorder:                 rejections.NewRecorder(o.Service.Record, o.Logger),
 		crossOrigin:              newCrossOrigin(o.CORSOrigins),
-		requestSlots:             make(chan struct{}, o.maxRequests()), trialSlot: make(chan struct{}, 1),
+		requestSlots:             make(chan struct{}, o.maxRequests()), trialSlot: make(chan struct{}, 1), checkSlot: make(chan struct{}, 1),
 		provisionPlaces: limits.NewPlaces("provisionings inside requests", "queue the tenant with POST /admin/tenants",
 			o.MaxProvisionStreams, provisionShare),
 		eventStreamPlaces: limits.NewPlaces("event streams", "poll the provisioning status", o.MaxEventStreams, eventStreamShare),
@@ -111,6 +112,7 @@ func (s *Server) buildRoutes() {
 	s.registerBlueprintRoutes()
 	s.registerAuditRoutes()
 	s.registerRegistryRoutes()
+	s.registerFleetRoutes()
 	s.registerFeedRoutes()
 	s.registerJobRoutes()
 	s.registerHealthRoutes()

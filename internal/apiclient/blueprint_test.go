@@ -70,7 +70,11 @@ var blueprintConformance = []conformanceCase{
 		standard, of := clinic(), clinicInputs()
 		standard.Name, standard.ExternalID = "Standard", "crm-2"
 		for _, in := range []tenant.Inputs{standard, of} {
-			if _, err := all.Provision(t.Context(), in); err != nil {
+			out, err := all.Provision(t.Context(), in)
+			if err == nil && in.Name == standard.Name {
+				_, err = all.SetHold(t.Context(), out.Tenant.ID, "Case 17")
+			}
+			if err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -98,6 +102,7 @@ var blueprintConformance = []conformanceCase{
 		}{
 			{tenant.ListQuery{Metadata: standard.Metadata}, 2}, {tenant.ListQuery{Metadata: tenant.MetadataFilter{"region": "none"}}, 0},
 			{tenant.ListQuery{ManagedBy: standard.ManagedBy + "x"}, 0}, {tenant.ListQuery{CreatedAfter: time.Now().Add(time.Hour)}, 0},
+			{tenant.ListQuery{Held: new(true)}, 1}, {tenant.ListQuery{Held: new(false), ManagedBy: standard.ManagedBy}, 1},
 			{tenant.ListQuery{CreatedAfter: time.Now().Add(-time.Hour), CreatedBefore: time.Now().Add(time.Hour)}, 2},
 		} {
 			if page, err := all.List(t.Context(), c.query); err != nil || page.Total != c.want {

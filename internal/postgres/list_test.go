@@ -53,6 +53,7 @@ func TestDB_List(t *testing.T) {
 	b.Exec(`UPDATE tenants SET metadata = '{"zone": "a", "x": "y"}' WHERE name = 'Clinic 1'`)
 	b.Exec(`UPDATE tenants SET metadata = '{"zone": "a", "tier": "1"}' WHERE name = 'Clinic 3'`)
 	b.Exec(`UPDATE tenants SET managed_by = 'ops' WHERE name IN ('Clinic 2', 'Clinic 4')`)
+	b.Exec(`UPDATE tenants SET hold_reason = 'Case 7', hold_by = 'test', hold_since = now(), activated_at = now() WHERE name IN ('Clinic 2', 'Clinic 3')`)
 	b.Exec(`UPDATE tenants SET created_at = '2026-01-01Z'`) // Then the ID decides the order, and no tenant appears twice.
 
 	for _, limit := range []int{1, 2, 3, 100} {
@@ -93,6 +94,9 @@ func TestDB_List(t *testing.T) {
 		{tenant.ListQuery{Metadata: tenant.MetadataFilter{"zone": "a"}, Status: tenant.StatusFailed, Text: "3"}, "Clinic 3"},
 		{tenant.ListQuery{ManagedBy: "ops"}, "Clinic 4,Clinic 2"},
 		{tenant.ListQuery{ManagedBy: "op"}, ""},
+		{tenant.ListQuery{Held: new(true)}, "Clinic 3,Clinic 2"},
+		{tenant.ListQuery{Held: new(true), Status: tenant.StatusFailed}, "Clinic 3"},
+		{tenant.ListQuery{Held: new(false), Text: "clinic"}, "100%_Søn\\Clinic,Clinic 4,Clinic 1,Clinic 0"},
 		{tenant.ListQuery{CreatedAfter: day(1)}, ""},
 		{tenant.ListQuery{CreatedBefore: day(1)}, "Clinic 0"},
 		{tenant.ListQuery{CreatedAfter: day(1).Add(-time.Microsecond), CreatedBefore: day(1).Add(time.Microsecond), ManagedBy: "ops"}, "Clinic 4,Clinic 2"},
@@ -202,6 +206,8 @@ func TestDB_List_UsesIndex(t *testing.T) {
 		{tenant.ListQuery{Blueprint: "standard"}, "tenants_page", false},
 		{tenant.ListQuery{Blueprint: "clinic"}, "tenants_blueprint_page", false},
 		{tenant.ListQuery{Blueprint: "clinic", After: deep}, "tenants_blueprint_page", false},
+		{tenant.ListQuery{Held: new(true)}, "tenants_held", false},
+		{tenant.ListQuery{Held: new(true), After: deep}, "tenants_held", false},
 		{tenant.ListQuery{CreatedAfter: deep.CreatedAt, CreatedBefore: deep.CreatedAt.Add(time.Minute)}, "tenants_page", false},
 		{tenant.ListQuery{Metadata: tenant.MetadataFilter{"reseller": "r7"}}, "tenants_metadata", true},
 		{tenant.ListQuery{Visible: tenant.MetadataFilter{"reseller": "r7"}, After: deep}, "tenants_metadata", true},

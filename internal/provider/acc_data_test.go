@@ -23,6 +23,7 @@ resource "healthcare_tenant" "other" {
   admin_last_name  = "Hopper"
   external_id      = "crm-7"
   metadata         = { region = "eu" }
+  legal_hold       = { active = true, reason = "Case 7" }
   depends_on       = [healthcare_tenant.clinic]
 }
 data "healthcare_tenant" "by_id" { id = healthcare_tenant.clinic.id }
@@ -58,6 +59,10 @@ data "healthcare_tenants" "none" {
   managed_by    = "nobody"
   created_after = "2020-01-01T00:00:00Z"
   depends_on    = [healthcare_tenant.other]
+}
+data "healthcare_tenants" "held" {
+  held       = true
+  depends_on = [healthcare_tenant.other]
 }
 data "healthcare_tenants" "one" {
   limit      = 1
@@ -100,6 +105,7 @@ func (w *testEnv) dataChecks() []statecheck.StateCheck {
 	checks = append(checks, wantValues("data.healthcare_tenants.expired", listed("name"))...)
 	checks = append(checks, wantValues("data.healthcare_tenants.region", listed("name", "Other Clinic"))...)
 	checks = append(checks, wantValues("data.healthcare_tenants.none", listed("name"))...)
+	checks = append(checks, wantValues("data.healthcare_tenants.held", listed("name", "Other Clinic"))...)
 	checks = append(checks, wantValues("data.healthcare_tenants.one", listed("name", "Other Clinic"))...)
 	checks = append(checks, wantValues("data.healthcare_tenants.some", listed("admin_email", "grace@other.example"))...)
 

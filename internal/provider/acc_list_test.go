@@ -52,6 +52,10 @@ func TestAccList(t *testing.T) {
 			query("  limit = 1", querycheck.ExpectLength(listAddress, 1)),
 			query("  config { blueprint = \"standard\" }", querycheck.ExpectLength(listAddress, 2)),
 			query("  config { blueprint = \"clinic\" }", querycheck.ExpectLength(listAddress, 0)),
+			query("  config { held = true }", querycheck.ExpectLength(listAddress, 0)),
+			query("  config {\n    held = false\n    created_after = \"2020-01-01T00:00:00Z\"\n    created_before = \"2999-01-01T00:00:00Z\"\n  }", querycheck.ExpectLength(listAddress, 2)),
+			query("  config { managed_by = \"nobody\" }", querycheck.ExpectLength(listAddress, 0)),
+			query("  config { metadata = { region = \"none\" } }", querycheck.ExpectLength(listAddress, 0)),
 			query("  config { search = \"clinic 2\" }", querycheck.ExpectLength(listAddress, 1),
 				querycheck.ExpectResourceDisplayName(listAddress, queryfilter.ByResourceIdentity(map[string]knownvalue.Check{"id": knownvalue.NotNull()}), knownvalue.StringExact("Clinic 2"))),
 		)
@@ -63,10 +67,12 @@ func TestAccList_Rules(t *testing.T) {
 	w := framework(t, databaseMode)
 	w.env["DATABASE_URL"] = "postgres://u@127.0.0.1:1/d?connect_timeout=1"
 	for lines, want := range map[string]string{
-		`  config { status = "ARCHIVED" }`: `value\s+must\s+be\s+one\s+of`,
-		`  config { blueprint = "A" }`:     `The\s+blueprint\s+is\s+"A";\s+write`,
-		`  config { search = "" }`:         `string\s+length\s+must\s+be\s+between`,
-		``:                                 `the\s+database\s+does\s+not\s+answer`,
+		`  config { status = "ARCHIVED" }`:     `value\s+must\s+be\s+one\s+of`,
+		`  config { blueprint = "A" }`:         `The\s+blueprint\s+is\s+"A";\s+write`,
+		`  config { created_after = "today" }`: `The\s+created_after\s+is\s+"today",\s+which\s+is\s+no\s+time`,
+		`  config { managed_by = "" }`:         `The\s+managed_by\s+is\s+empty`,
+		`  config { search = "" }`:             `string\s+length\s+must\s+be\s+between`,
+		``:                                     `the\s+database\s+does\s+not\s+answer`,
 	} {
 		step := query(lines)
 		step.ExpectError = regexp.MustCompile(want)

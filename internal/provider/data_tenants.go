@@ -2,14 +2,11 @@ package provider
 
 import (
 	"context"
-	"fmt"
-	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
-	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
@@ -24,16 +21,9 @@ type tenantsDataSource struct{ baseResource }
 func newTenantsDataSource() datasource.DataSource { return &tenantsDataSource{} }
 
 type tenantsDataModel struct {
-	Status     types.String    `tfsdk:"status"`
-	Search     types.String    `tfsdk:"search"`
-	Blueprint  types.String    `tfsdk:"blueprint"`
-	Invitation types.String    `tfsdk:"invitation_status"`
-	Metadata   types.Map       `tfsdk:"metadata"`
-	ManagedBy  types.String    `tfsdk:"managed_by"`
-	After      types.String    `tfsdk:"created_after"`
-	Before     types.String    `tfsdk:"created_before"`
-	Limit      types.Int64     `tfsdk:"limit"`
-	Tenants    []tenantSummary `tfsdk:"tenants"`
+	tenantFilters
+	Limit   types.Int64     `tfsdk:"limit"`
+	Tenants []tenantSummary `tfsdk:"tenants"`
 }
 
 type tenantSummary struct {
@@ -65,28 +55,6 @@ func invitationStatuses() (names []string) {
 	return names
 }
 
-// query converts the filters, which validators have checked.
-func (m tenantsDataModel) query(ctx context.Context, diags *diag.Diagnostics) tenant.ListQuery {
-	q := tenant.ListQuery{
-		Status: tenant.Status(m.Status.ValueString()), Text: m.Search.ValueString(), Blueprint: m.Blueprint.ValueString(), Invitation: invitation.Status(m.Invitation.ValueString()),
-		ManagedBy: m.ManagedBy.ValueString(),
-	}
-	if !m.Metadata.IsNull() {
-		diags.Append(m.Metadata.ElementsAs(ctx, &q.Metadata, false)...)
-	}
-	q.CreatedAfter, _ = time.Parse(time.RFC3339, m.After.ValueString()) // Zero: not set.
-	q.CreatedBefore, _ = time.Parse(time.RFC3339, m.Before.ValueString())
-	return q
-}
-
-// checkTime returns an error for a text that is no time.
-func checkTime(text string) error {
-	if _, err := time.Parse(time.RFC3339, text); err != nil {
-		return fmt.Errorf("is %q, which is no time; give it as 2026-01-31T00:00:00Z", text)
-	}
-	return nil
-}
-
 func (d *tenantsDataSource) Metadata(_ context.Context, req datasource.MetadataRequest, resp *datasource.MetadataResponse) {
 	resp.TypeName = req.ProviderTypeName + "_tenants"
 }
@@ -114,6 +82,7 @@ func (d *tenantsDataSource) Schema(_ context.Context, _ datasource.SchemaRequest
 				MarkdownDescription: "Only tenants that were recorded after this time (RFC 3339), such as `2026-01-31T00:00:00Z`."},
 			"created_before": schema.StringAttribute{Optional: true, Validators: []validator.String{fieldValidator{"created_before", checkTime}},
 				MarkdownDescription: "Only tenants that were recorded before this time (RFC 3339)."},
+			"held": schema.BoolAttribute{Optional: true, MarkdownDescription: "`true` for only tenants under a legal hold, `false` for only those without one."},
 			"limit": schema.Int64Attribute{Optional: true, Validators: []validator.Int64{int64validator.AtLeast(1)},
 				MarkdownDescription: "Maximum number of tenants to read. Default: all."},
 			"tenants": schema.ListNestedAttribute{Computed: true, MarkdownDescription: "The tenants.",

@@ -18,7 +18,6 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -26,13 +25,6 @@ import (
 type tenantListResource struct{ baseResource }
 
 func newTenantListResource() list.ListResource { return &tenantListResource{} }
-
-type tenantListModel struct {
-	Status     types.String `tfsdk:"status"`
-	Search     types.String `tfsdk:"search"`
-	Blueprint  types.String `tfsdk:"blueprint"`
-	Invitation types.String `tfsdk:"invitation_status"`
-}
 
 func (l *tenantListResource) Metadata(_ context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse) {
 	resp.TypeName = req.ProviderTypeName + "_tenant"
@@ -50,6 +42,15 @@ func (l *tenantListResource) ListResourceConfigSchema(_ context.Context, _ list.
 				MarkdownDescription: "Only tenants that were made from this blueprint."},
 			"invitation_status": schema.StringAttribute{Optional: true, Validators: []validator.String{stringvalidator.OneOf(invitationStatuses()...)},
 				MarkdownDescription: "Only tenants whose administrator's newest invitation has this status."},
+			"metadata": schema.MapAttribute{Optional: true, ElementType: types.StringType, Validators: []validator.Map{mapValidator{"metadata", "metadata", tenant.CheckMetadata}},
+				MarkdownDescription: "Only tenants whose `metadata` has all of these pairs."},
+			"managed_by": schema.StringAttribute{Optional: true, Validators: []validator.String{fieldValidator{"managed_by", tenant.CheckManagedBy}},
+				MarkdownDescription: "Only tenants with this `managed_by`."},
+			"held": schema.BoolAttribute{Optional: true, MarkdownDescription: "`true` for only tenants under a legal hold, `false` for only those without one."},
+			"created_after": schema.StringAttribute{Optional: true, Validators: []validator.String{fieldValidator{"created_after", checkTime}},
+				MarkdownDescription: "Only tenants that were recorded after this time (RFC 3339), such as `2026-01-31T00:00:00Z`."},
+			"created_before": schema.StringAttribute{Optional: true, Validators: []validator.String{fieldValidator{"created_before", checkTime}},
+				MarkdownDescription: "Only tenants that were recorded before this time (RFC 3339)."},
 		},
 	}
 }
@@ -60,8 +61,10 @@ func (l *tenantListResource) Configure(_ context.Context, req resource.Configure
 
 func (l *tenantListResource) List(ctx context.Context, req list.ListRequest, stream *list.ListResultsStream) {
 	ctx = l.withLogMask(ctx)
-	var model tenantListModel
+	var model tenantFilters
 	diags := req.Config.Get(ctx, &model)
+	query := model.query(ctx, &diags)
+	query.Limit = tenant.MaxPage
 	if diags.HasError() {
 		stream.Results = list.ListResultsStreamDiagnostics(diags)
 		return
@@ -71,10 +74,7 @@ func (l *tenantListResource) List(ctx context.Context, req list.ListRequest, str
 		if left <= 0 {
 			left = math.MaxInt64
 		}
-		query := tenant.ListQuery{
-			Status: tenant.Status(model.Status.ValueString()), Text: model.Search.ValueString(), Blueprint: model.Blueprint.ValueString(), Limit: tenant.MaxPage,
-			Invitation: invitation.Status(model.Invitation.ValueString()),
-		}
+		query := query // The results can be read more than once.
 		for {
 			results, next := l.page(ctx, req, query, left)
 			for _, r := range results {

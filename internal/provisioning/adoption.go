@@ -28,6 +28,12 @@ type Adoption struct {
 	SendMail bool // The administrator gets the welcome mail.
 }
 
+// The administrator's name for an adoption that gives none.
+const (
+	AdoptedFirstName = "Administrator"
+	AdoptedLastName  = "of the organisation"
+)
+
 // ErrAdopted is the cause of an AdoptionStore.Adopt that failed because the schema was adopted before
 // and its tenant is ACTIVE.
 var ErrAdopted = errors.New("the schema was adopted before")

@@ -25,6 +25,7 @@ type ListQuery struct {
 	ManagedBy  string
 	// CreatedAfter and CreatedBefore are themselves not in the range.
 	CreatedAfter, CreatedBefore time.Time
+	Held                        *bool // Whether the tenant is under a legal hold.
 
 	Visible MetadataFilter // The tenants that the caller sees.
 	Limit   int            // 1 to MaxPage; 0: DefaultPage.
@@ -36,7 +37,7 @@ func (q ListQuery) Matches(t Tenant) bool {
 	return (q.Status == "" || q.Status == t.Status) && (q.Blueprint == "" || q.Blueprint == t.Blueprint) &&
 		(q.Invitation == "" || q.Invitation == t.Invitation.Status) && (q.ManagedBy == "" || q.ManagedBy == t.ManagedBy) &&
 		(q.CreatedAfter.IsZero() || t.CreatedAt.After(q.CreatedAfter)) && (q.CreatedBefore.IsZero() || t.CreatedAt.Before(q.CreatedBefore)) &&
-		q.Metadata.Matches(t.Metadata) && q.Visible.Matches(t.Metadata)
+		(q.Held == nil || *q.Held == t.Hold.Active()) && q.Metadata.Matches(t.Metadata) && q.Visible.Matches(t.Metadata)
 }
 
 // Position is a position in the order of tenants.

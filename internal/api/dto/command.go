@@ -9,6 +9,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
 )
 
 // The types that only the command line prints.
@@ -98,32 +99,40 @@ func NewChannel(c txlog.Channel, configured int) Channel {
 
 // Verification is the result of a check of tenants.
 type Verification struct {
-	Tenants         int         `json:"tenants"`         // Number of checked tenants.
-	AnchorsCompared int         `json:"anchorsCompared"` // Audit chains that were compared with the ledger.
-	Offline         bool        `json:"offline"`         // The ledger was not read.
-	Findings        []Finding   `json:"findings"`
-	Unchecked       []Unchecked `json:"unchecked"`
+	Tenants         int         `json:"tenants" doc:"Number of checked tenants."`
+	AnchorsCompared int         `json:"anchorsCompared" doc:"Audit chains that were compared with the ledger."`
+	Offline         bool        `json:"offline" doc:"The ledger was not read."`
+	Findings        []Finding   `json:"findings" nullable:"false"`
+	Unchecked       []Unchecked `json:"unchecked" nullable:"false" doc:"What could not be checked, and why; findings of the other checks are above."`
+}
+
+// NewFindings converts the findings of a tenant, or with uuid.Nil of the registry itself.
+func NewFindings(id uuid.UUID, found []verification.Finding) []Finding {
+	findings := make([]Finding, len(found))
+	for i, f := range found {
+		findings[i] = Finding{TenantID: ID(id), Subject: string(f.Subject), Message: f.Message, Unmanaged: f.Unmanaged}
+	}
+	return findings
 }
 
 // Finding is one difference that a check found.
 type Finding struct {
-	TenantID *uuid.UUID `json:"tenantId"` // Null: the registry itself.
-	Subject  string     `json:"subject"`
-	Message  string     `json:"message"`
-	// Unmanaged says that it is no fault: another program or a person added what the message names.
-	Unmanaged bool `json:"unmanaged"`
+	TenantID  *uuid.UUID `json:"tenantId" format:"uuid" nullable:"true" doc:"Null: the registry itself."`
+	Subject   string     `json:"subject"`
+	Message   string     `json:"message"`
+	Unmanaged bool       `json:"unmanaged" doc:"It is no fault: another program or a person added what the message names."`
 }
 
 // Unchecked is a tenant that could not be checked.
 type Unchecked struct {
-	TenantID *uuid.UUID `json:"tenantId"` // Null: the registry itself.
+	TenantID *uuid.UUID `json:"tenantId" format:"uuid" nullable:"true" doc:"Null: the registry itself."`
 	Error    string     `json:"error"`
 }
 
 // PlatformCheck is the result of a check of the platform.
 type PlatformCheck struct {
-	Findings         []PlatformFinding `json:"findings"`
-	TenantsUnchecked bool              `json:"tenantsUnchecked"` // Repair the findings, and check again.
+	Findings         []PlatformFinding `json:"findings" nullable:"false"`
+	TenantsUnchecked bool              `json:"tenantsUnchecked" doc:"Repair the findings, and check again."`
 }
 
 // PlatformRepair is the result of a repair of the platform.
@@ -138,12 +147,12 @@ type PlatformRepair struct {
 
 // PlatformFinding is one thing that is wrong with a platform.
 type PlatformFinding struct {
-	Check      string     `json:"check"`    // Such as connect_role_missing.
-	TenantID   *uuid.UUID `json:"tenantId"` // Null: the platform itself.
-	Object     string     `json:"object"`   // Such as role "x".
+	Check      string     `json:"check" doc:"Such as connect_role_missing."`
+	TenantID   *uuid.UUID `json:"tenantId" format:"uuid" nullable:"true" doc:"Null: the platform itself."`
+	Object     string     `json:"object" doc:"Such as role \"x\"."`
 	Message    string     `json:"message"`
-	Statements []string   `json:"statements"` // Repair it, in this order. Empty: repair needs none, or a person has to repair it.
-	Repairable bool       `json:"repairable"` // The user's privileges permit platform repair to repair it.
+	Statements []string   `json:"statements" nullable:"false" doc:"Repair it, in this order. Empty: repair needs none, or a person has to repair it."`
+	Repairable bool       `json:"repairable" doc:"The user's privileges permit tenant-api platform repair to repair it."`
 }
 
 // ID returns nil for uuid.Nil.
@@ -175,9 +184,9 @@ type TenantSchemaVersion struct {
 
 // TenantMigration is the result of a migration of tenants' schemas.
 type TenantMigration struct {
-	Targets  []MigrationTarget `json:"targets"`
+	Targets  []MigrationTarget `json:"targets" nullable:"false"`
 	DryRun   bool              `json:"dryRun"`
-	Pending  int               `json:"pending"` // Tenants that were not at their target.
+	Pending  int               `json:"pending" doc:"Tenants that were not at their target."`
 	Migrated int               `json:"migrated"`
 	Failed   int               `json:"failed"`
 }
@@ -185,7 +194,7 @@ type TenantMigration struct {
 // MigrationTarget is what the tenants of a blueprint are brought to.
 type MigrationTarget struct {
 	Blueprint string `json:"blueprint"`
-	Revision  *int   `json:"revision"` // Null: the blueprint standard.
+	Revision  *int   `json:"revision" nullable:"true" doc:"Null: the blueprint standard."`
 	Version   int    `json:"version"`
 	Pending   int    `json:"pending"`
 }

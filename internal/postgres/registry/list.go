@@ -148,6 +148,11 @@ func listFilters(q tenant.ListQuery) (where []string, countSQL string, args []an
 	if !q.CreatedBefore.IsZero() {
 		filter(`created_at < $%d::timestamptz`, q.CreatedBefore)
 	}
+	if q.Held != nil && *q.Held {
+		where = append(where, `hold_since IS NOT NULL`) // As in the index tenants_held.
+	} else if q.Held != nil {
+		where = append(where, `hold_since IS NULL`)
+	}
 	if len(where) > storedTotal {
 		countSQL = `SELECT count(*) FROM tenants WHERE ` + strings.Join(where, " AND ")
 	}

@@ -23,3 +23,9 @@ func (r *Registry) KnownContractStatus() string {
 	r.t.Helper()
 	return value[string](r, `SELECT coalesce((SELECT contract_status FROM tenant_contracts), '')`)
 }
+
+// SetHold puts tenants under a legal hold, as if they had been live.
+func (r *Registry) SetHold(names ...string) {
+	r.t.Helper()
+	r.exec(`UPDATE tenants SET hold_reason = 'Case 17', hold_by = 'test', hold_since = now(), activated_at = coalesce(activated_at, now()) WHERE name = ANY($1)`, names)
+}

@@ -60,7 +60,7 @@ func authenticatedCalls() map[string]access.Scope {
 		"POST /admin/tenants/" + id + "/suspend": access.ScopeWrite, "POST /admin/tenants/" + id + "/resume": access.ScopeWrite,
 		"PUT /admin/tenants/" + id + "/hold": access.ScopeWrite, "POST /admin/tenants/" + id + "/hold/clear": access.ScopeHold,
 		"GET /admin/registry": access.ScopeRead, "GET /admin/events": access.ScopeRead,
-		"GET /admin/events/stream?unknown=1": access.ScopeRead, // Refused: a stream does not end.
+		"GET /admin/events/stream?unknown=1":     access.ScopeRead, // Refused: a stream does not end.
 		"POST /admin/blueprints/clinic/activate": access.ScopeBlueprints, "DELETE /admin/blueprints/clinic": access.ScopeBlueprints,
 	}
 }

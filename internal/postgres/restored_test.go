@@ -26,7 +26,7 @@ func TestDB_Restored(t *testing.T) {
 		t.Fatalf("%+v, %v", before, err)
 	}
 	anchored := func(seq int64, ledger uint32) []contracts.Snapshot {
-		return []contracts.Snapshot{{TenantID: live.ID, Ledger: 1000, Anchor: contracts.Anchor{Seq: seq, Root: [32]byte{1}, Ledger: ledger}}}
+		return []contracts.Snapshot{{TenantID: live.ID, State: contracts.StateLive, Ledger: 1000, Anchor: contracts.Anchor{Seq: seq, Root: [32]byte{1}, Ledger: ledger}}}
 	}
 	wantMismatch := func(seq int64, ledger uint32, text string) {
 		t.Helper()
@@ -38,6 +38,16 @@ func TestDB_Restored(t *testing.T) {
 	wantMismatch(1, 900, "differs from what the contract anchored") // Tampered with, not restored.
 	b.ClaimNew(postgrestest.Inputs("Not stopped"))
 	wantMismatch(99, 900, "is shorter than what the contract anchored: event 99 is missing")
+
+	// A server that lied, and is honest again, has stopped nobody.
+	if _, err := b.AnchorMismatches(t.Context(), []contracts.Snapshot{{TenantID: live.ID, State: contracts.StateLive, Ledger: 1000}}); err != nil {
+		t.Error(err)
+	}
+	b.ClaimNew(postgrestest.Inputs("Not stopped any more"))
+	wantMismatch(99, 900, "event 99 is missing")
+	if _, err := b.AnchorMismatches(t.Context(), []contracts.Snapshot{{TenantID: pending.Tenant.ID, State: contracts.StateLive, Ledger: 1000}}); err != nil { // Another one's contract says nothing.
+		t.Error(err)
+	}
 
 	refused := func(what string, err error) {
 		t.Helper()

@@ -38,8 +38,9 @@ const purgeBegunKey = "purge_begun"
 // checkDeletable reports at plan, and again at apply, why a tenant cannot be destroyed.
 func (r *tenantResource) checkDeletable(state tenantModel, diags *diag.Diagnostics) {
 	r.checkDeletionProtection(state, diags)
-	if state.DeletionPolicy.ValueString() != policyPurge || r.backend == nil {
-		return
+	status := tenant.Status(state.Status.ValueString())
+	if state.DeletionPolicy.ValueString() != policyPurge || r.backend == nil || !status.Live() && status != tenant.StatusArchived {
+		return // A tenant that was never live has nothing to purge.
 	}
 	tenantName := fmt.Sprintf("Tenant %q (%s)", state.Name.ValueString(), state.ID.ValueString())
 	if !r.settings.allowPurge {

@@ -27,6 +27,12 @@ func (s *Registry) RegistryIdentity(ctx context.Context) (i provisioning.Registr
 	return i, pgdb.Classify(err, op)
 }
 
+// newestLedger is an upper bound of the newest ledger by this registry's transactions: a ledger takes a
+// second or more. What an RPC server says of ledgers is not trusted: it would make anchors of years to
+// come acceptable. NULL without transactions.
+const newestLedger = `(SELECT min(ledger + extract(epoch FROM clock_timestamp() - resolved_at)::bigint + 60) FROM (
+	SELECT ledger, resolved_at FROM stellar_transactions WHERE ledger IS NOT NULL AND resolved_at IS NOT NULL ORDER BY resolved_at DESC LIMIT 20) newest)`
+
 // AcceptRestore records that the registry was restored from a backup: its timeline is the next one, and
 // runs go on.
 func (s *Registry) AcceptRestore(ctx context.Context, reason string) (i provisioning.RegistryIdentity, err error) {
@@ -35,8 +41,8 @@ func (s *Registry) AcceptRestore(ctx context.Context, reason string) (i provisio
 		var evidence *string
 		err := tx.QueryRow(ctx, `SELECT restore_evidence FROM registry FOR UPDATE`).Scan(&evidence)
 		if err == nil {
-			err = tx.QueryRow(ctx, `UPDATE registry SET timeline = timeline + 1, restore_evidence = NULL, evidence_ledger = NULL,
-				accepted_ledger = greatest(accepted_ledger, evidence_ledger) RETURNING id, timeline`).Scan(&i.ID, &i.Timeline)
+			err = tx.QueryRow(ctx, `UPDATE registry SET timeline = timeline + 1, restore_evidence = NULL, evidence_tenant = NULL, evidence_ledger = NULL,
+				accepted_ledger = greatest(accepted_ledger, least(evidence_ledger, `+newestLedger+`)) RETURNING id, timeline`).Scan(&i.ID, &i.Timeline)
 		}
 		if err != nil {
 			return err

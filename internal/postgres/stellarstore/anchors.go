@@ -37,9 +37,6 @@ func (s *Contracts) AnchorMismatches(ctx context.Context, snapshots []contracts.
 			tenantIDs, seqs, roots, ledgers = append(tenantIDs, snapshots[i].TenantID), append(seqs, a.Seq), append(roots, a.Root[:]), append(ledgers, int64(a.Ledger))
 		}
 	}
-	if len(tenantIDs) == 0 {
-		return mismatches, nil
-	}
 	pool, err := s.db.ReadyPool(ctx)
 	if err != nil {
 		return nil, err
@@ -53,17 +50,32 @@ func (s *Contracts) AnchorMismatches(ctx context.Context, snapshots []contracts.
 		seq      int64
 		missing  bool
 		evidence string
+		shows    = uuid.Nil // The tenant with the evidence.
 	)
 	_, err = pgx.ForEachRow(rows, []any{&tenantID, &seq, &missing}, func() error {
 		mismatches[tenantID] = fmt.Sprintf("the audit chain differs from what the contract anchored: event %d or an earlier one was changed", seq)
 		if missing {
 			mismatches[tenantID] = fmt.Sprintf("the audit chain is shorter than what the contract anchored: event %d is missing", seq)
-			evidence = fmt.Sprintf("event %d of the audit chain of %s, which its contract has anchored, is missing", seq, tenantID)
+			evidence, shows = fmt.Sprintf("event %d of the audit chain of %s, which its contract has anchored, is missing", seq, tenantID), tenantID
 		}
 		return nil
 	})
-	if err == nil && evidence != "" {
-		_, err = pool.Exec(ctx, `UPDATE registry SET restore_evidence = $1::text, evidence_ledger = $2::bigint WHERE restore_evidence IS NULL`, evidence, newest)
+	if err == nil {
+		err = s.recordEvidence(ctx, snapshots, mismatches, evidence, shows, newest)
 	}
 	return mismatches, pgdb.Classify(err, op)
+}
+
+// recordEvidence records evidence that the registry was restored, and withdraws an earlier one whose
+// contract does not show it any more: an RPC server can lie for a while.
+func (s *Contracts) recordEvidence(ctx context.Context, snapshots []contracts.Snapshot, mismatches map[uuid.UUID]string, evidence string, shows uuid.UUID, ledger int64) error {
+	var fine []uuid.UUID
+	for i := range snapshots {
+		if _, mismatch := mismatches[snapshots[i].TenantID]; !mismatch && snapshots[i].State != "" {
+			fine = append(fine, snapshots[i].TenantID)
+		}
+	}
+	_, err := s.db.Pool().Exec(ctx, `UPDATE registry SET restore_evidence = nullif($1::text, ''), evidence_tenant = nullif($2::uuid, '00000000-0000-0000-0000-000000000000'), evidence_ledger = nullif($3::bigint, 0)
+		WHERE CASE WHEN $1::text <> '' THEN restore_evidence IS NULL OR evidence_tenant = ANY($4) ELSE evidence_tenant = ANY($4) END`, evidence, shows, ledger, fine)
+	return err
 }

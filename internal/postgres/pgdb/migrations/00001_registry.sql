@@ -616,6 +616,7 @@ CREATE TABLE registry (
     -- Counts the restores from a backup that were accepted. While there is evidence of one, no run begins.
     timeline         integer NOT NULL DEFAULT 1 CHECK (timeline > 0),
     restore_evidence varchar(300),
+    evidence_tenant  uuid, -- whose contract shows it
     evidence_ledger  bigint, -- the newest ledger when it was found
     accepted_ledger  bigint NOT NULL DEFAULT 0, -- anchors up to here are from before the restores
     created_at   timestamptz NOT NULL DEFAULT now()

@@ -154,6 +154,7 @@ func TestServe_LeastPrivilege(t *testing.T) {
 
 func (w *leastPrivilege) reads(id string) {
 	w.t.Helper()
+	w.do("list-registry-audit-events", http.StatusOK, nil)
 	w.do("list-tenants", http.StatusOK, nil)
 	w.do("list-blueprints", http.StatusOK, nil)
 	w.do("get-registry", http.StatusOK, nil)

@@ -87,6 +87,7 @@ var exampleRuns = map[string]exampleRun{
 	"Adoption": {files: []string{"guides/blueprints/goose.sh", "guides/blueprints/flyway.sh", "guides/blueprints/liquibase.sh", "guides/blueprints/prisma.sh",
 		"guides/blueprints/adopt.sh", "guides/blueprints/hospitals.csv", "guides/blueprints/version.sql", "guides/blueprints/ninth.sh", "blueprints/hospital/"}, modes: []mode{databaseMode}, run: runAdoption},
 	"Clinic": {files: []string{"blueprints/clinic/"}, modes: bothModes, run: runClinic},
+	"Audit":  {files: []string{"guides/audit-and-access/"}, modes: []mode{apiMode}, run: runAudit},
 	"Onboarding": {files: []string{"guides/onboarding/"}, modes: []mode{apiMode}, run: runOnboarding,
 		reason: "the settings of other mail servers are compared with those that the programs read"},
 	"Invitation":      {files: []string{"invitation/"}, coveredBy: "TestCLIOnboarding"},

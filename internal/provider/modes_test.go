@@ -48,7 +48,7 @@ type apiServer struct {
 // isServerSetting reports whether a setting belongs to the platform; in API mode tenant-api
 // gets those, and the CLI the others.
 func isServerSetting(variable string) bool {
-	for _, prefix := range []string{"DATABASE_", "DB_", "SOROBAN_", "MAIL_", "APP_", "PURGE_", "ALLOW_", "DEFAULT_", "WEBHOOK_", "BLUEPRINT_", "INVITATION_", "CORS_", "TRUSTED_", "CREDENTIAL_"} {
+	for _, prefix := range []string{"DATABASE_", "DB_", "SOROBAN_", "MAIL_", "APP_", "PURGE_", "ALLOW_", "DEFAULT_", "WEBHOOK_", "BLUEPRINT_", "INVITATION_", "CORS_", "TRUSTED_", "CREDENTIAL_", "AUTH_"} {
 		if strings.HasPrefix(variable, prefix) {
 			return true
 		}

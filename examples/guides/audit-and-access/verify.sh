@@ -1,0 +1,2 @@
+tenant-api contracts anchor --all
+tenant-api tenants verify

@@ -20,7 +20,7 @@ func runModules(t *testing.T, w *testEnv) {
 	w.copyExample("guides/modules/main.tf", "main.tf")
 	w.copyExample("guides/modules/test.sh", "test.sh")
 	w.mustShell("-eu", "test.sh").wantText(t, "production_is_protected", "renames_it_in_place", "2 passed, 0 failed")
-	if n := w.count(`SELECT count(*) FROM tenants WHERE purged_at IS NULL`); n != 0 {
+	if n := w.registry.Unpurged(); n != 0 {
 		t.Errorf("%d tenants are left of the tests", n)
 	}
 	w.mustShell("-eu", "test.sh").wantText(t, "2 passed, 0 failed") // The name and the key are free again.
@@ -40,28 +40,21 @@ func runRegions(t *testing.T, w *testEnv) {
 	w.copyExample("guides/several-regions/tenants.tf", "tenants.tf")
 	w.mustApply().wantText(t, "2 added")
 	w.assertNoChanges()
-	identity := func(url string) string {
-		t.Helper()
-		var id string
-		if err := testenv.Connect(t, url).QueryRow(t.Context(), `SELECT id::text FROM registry`).Scan(&id); err != nil {
-			t.Fatal(err)
-		}
-		return id
-	}
+	inEU, inUS := registrytest.Open(t, eu), registrytest.Open(t, us)
 	w.copyExample("guides/several-regions/tenants.tf", "tenants.tf", "healthcare.us", "healthcare.eu")
 	r := w.run("plan", "-no-color")
-	r.wantText(t, "it is in the registry "+identity(us), "another one, "+identity(eu))
+	r.wantText(t, "it is in the registry "+inUS.ID(), "another one, "+inEU.ID())
 	if r.code != 1 || strings.Contains(r.out, "will be created") {
 		t.Errorf("plan ended with %d: %s", r.code, r.out)
 	}
 	w.copyExample("guides/several-regions/tenants.tf", "tenants.tf")
 	w.env["TF_VAR_eu_database_url"], w.env["TF_VAR_us_database_url"] = us, eu
-	w.run("plan", "-no-color").wantText(t, "it is in the registry "+identity(us), "it is in the registry "+identity(eu))
+	w.run("plan", "-no-color").wantText(t, "it is in the registry "+inUS.ID(), "it is in the registry "+inEU.ID())
 	w.env["TF_VAR_eu_database_url"], w.env["TF_VAR_us_database_url"] = eu, us
 	w.assertNoChanges()
 	w.destroyAll()
-	for _, url := range []string{eu, us} {
-		if n := registrytest.Open(t, url).Count(tenant.StatusArchived); n != 1 {
+	for _, registry := range []*registrytest.Registry{inEU, inUS} {
+		if n := registry.Count(tenant.StatusArchived); n != 1 {
 			t.Errorf("%d archived tenants", n)
 		}
 	}

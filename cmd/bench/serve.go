@@ -64,7 +64,7 @@ func serve(ctx context.Context) error {
 	notifierCtx, stopNotifier := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopNotifier()
 	go notifier.Run(notifierCtx)
-	handler, err := api.New(api.Options{Service: service.WithCancelOnDisconnect(), Jobs: q, Notifier: notifier, Keys: db.APIKeys, Blueprints: db.Blueprints, Fleet: app.NewFleet(db, service.Provisioning, app.Ledger{}), RateLimit: 1_000_000_000, Logger: log})
+	handler, err := api.New(api.Options{Service: service.WithCancelOnDisconnect(), Jobs: q, Notifier: notifier, Keys: db.APIKeys, Blueprints: db.Blueprints, Maintenance: app.NewMaintenance(db, service.Provisioning, app.Ledger{}), RateLimit: 1_000_000_000, Logger: log})
 	if err != nil {
 		return err
 	}

@@ -107,7 +107,7 @@ func (a *cli) adoptTenants(cmd *cobra.Command, f adoptFlags, all []adoptee) erro
 		return err
 	}
 	defer p.close()
-	fleet := app.NewFleet(p.DB, p.Provisioning, app.Ledger{})
+	maintenance := app.NewMaintenance(p.DB, p.Provisioning, app.Ledger{})
 	r := &adoptReport{flags: f, progress: newProgressBar("schemas"), total: len(all), views: make([]dto.Adoption, len(all))}
 	var group errgroup.Group
 	group.SetLimit(f.parallel)
@@ -116,7 +116,7 @@ func (a *cli) adoptTenants(cmd *cobra.Command, f adoptFlags, all []adoptee) erro
 			break
 		}
 		group.Go(func() error {
-			r.add(i, one, adoptOne(cmd.Context(), fleet, f, one))
+			r.add(i, one, adoptOne(cmd.Context(), maintenance, f, one))
 			return nil
 		})
 	}
@@ -127,8 +127,8 @@ func (a *cli) adoptTenants(cmd *cobra.Command, f adoptFlags, all []adoptee) erro
 }
 
 // adoptOne adopts or compares one schema.
-func adoptOne(ctx context.Context, fleet *app.Fleet, f adoptFlags, one adoptee) dto.Adoption {
-	v, err := fleet.Adopt(ctx, one.in, one.adoption, f.dryRun)
+func adoptOne(ctx context.Context, maintenance *app.Maintenance, f adoptFlags, one adoptee) dto.Adoption {
+	v, err := maintenance.Adopt(ctx, one.in, one.adoption, f.dryRun)
 	if err != nil {
 		message := userMessage(err)
 		v.Error = &message

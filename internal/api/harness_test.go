@@ -111,7 +111,7 @@ type serverOptions struct {
 	wrapService     func(api.Service) api.Service
 	wrapKeys        func(access.Store) access.Store
 	wrapBlueprints  func(api.Blueprints) api.Blueprints
-	wrapFleet       func(api.Fleet) api.Fleet
+	wrapMaintenance func(api.Maintenance) api.Maintenance
 }
 
 // testServer is a server with its callers.
@@ -188,12 +188,12 @@ func setupWith(t *testing.T, o serverOptions) *testServer {
 	}
 
 	o.Service, o.Jobs, o.Notifier, o.Keys, o.Logger, o.Clock = service, jobs, notifier, b.db.APIKeys, logger, b.clock
-	o.Blueprints, o.Fleet = b.db.Blueprints, app.NewFleet(b.db, service.Provisioning, app.Ledger{})
+	o.Blueprints, o.Maintenance = b.db.Blueprints, app.NewMaintenance(b.db, service.Provisioning, app.Ledger{})
 	if o.wrapBlueprints != nil {
 		o.Blueprints = o.wrapBlueprints(b.db.Blueprints)
 	}
-	if o.wrapFleet != nil {
-		o.Fleet = o.wrapFleet(o.Fleet)
+	if o.wrapMaintenance != nil {
+		o.Maintenance = o.wrapMaintenance(o.Maintenance)
 	}
 	if o.noNotifications {
 		o.Notifier = noopNotifier{}

@@ -44,8 +44,8 @@ type Options struct {
 	Keys     auth.KeyStore         // Required.
 	OIDC     auth.OIDC             // Tokens of an issuer, in addition to keys. Default: not accepted.
 
-	Blueprints Blueprints // Required.
-	Fleet      Fleet      // Required.
+	Blueprints  Blueprints  // Required.
+	Maintenance Maintenance // Required.
 
 	AppURL        string // Base address of the platform's application, without a trailing slash. Default: none.
 	InvitationURL string // The platform's own page for invitations, to which /invitation leads. Empty: this server serves one.
@@ -127,8 +127,8 @@ func (o Options) validate() error {
 		return fail("Keys is missing; give a key store, without which no caller can be authenticated")
 	case o.Blueprints == nil:
 		return fail("Blueprints is missing")
-	case o.Fleet == nil:
-		return fail("Fleet is missing")
+	case o.Maintenance == nil:
+		return fail("Maintenance is missing")
 	case o.RateLimit < 0 || o.AuthFailureLimit < 0 || o.MaxBody < 0 || o.MaxProvisionStreams < 0 || o.MaxEventStreams < 0 || o.MaxConnections < 0 || o.Retention < 0:
 		return fail("a limit is negative; use 0 for the default")
 	case o.maxRequests() <= o.MaxProvisionStreams+o.MaxEventStreams:

@@ -112,7 +112,7 @@ func (s *Server) buildRoutes() {
 	s.registerBlueprintRoutes()
 	s.registerAuditRoutes()
 	s.registerRegistryRoutes()
-	s.registerFleetRoutes()
+	s.registerMaintenanceRoutes()
 	s.registerFeedRoutes()
 	s.registerJobRoutes()
 	s.registerHealthRoutes()

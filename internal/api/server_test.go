@@ -62,11 +62,11 @@ func (hangingService) Get(ctx context.Context, _ uuid.UUID) (tenant.Tenant, erro
 func TestNew(t *testing.T) {
 	b := setup(t)
 	good := func() api.Options {
-		return api.Options{Service: struct{ api.Service }{}, Jobs: struct{ provisioning.Jobs }{}, Notifier: noopNotifier{}, Keys: b.db.APIKeys, Blueprints: b.db.Blueprints, Fleet: struct{ api.Fleet }{}}
+		return api.Options{Service: struct{ api.Service }{}, Jobs: struct{ provisioning.Jobs }{}, Notifier: noopNotifier{}, Keys: b.db.APIKeys, Blueprints: b.db.Blueprints, Maintenance: struct{ api.Maintenance }{}}
 	}
 	for name, mutate := range map[string]func(*api.Options){
 		"Service": func(o *api.Options) { o.Service = nil }, "Jobs": func(o *api.Options) { o.Jobs = nil }, "Notifier": func(o *api.Options) { o.Notifier = nil },
-		"Keys": func(o *api.Options) { o.Keys = nil }, "Blueprints": func(o *api.Options) { o.Blueprints = nil }, "Fleet": func(o *api.Options) { o.Fleet = nil }, "OIDC": func(o *api.Options) { o.OIDC.Issuer = "https://issuer.example" },
+		"Keys": func(o *api.Options) { o.Keys = nil }, "Blueprints": func(o *api.Options) { o.Blueprints = nil }, "Maintenance": func(o *api.Options) { o.Maintenance = nil }, "OIDC": func(o *api.Options) { o.OIDC.Issuer = "https://issuer.example" },
 		"negative": func(o *api.Options) { o.RateLimit = -1 }, "MaxConnections": func(o *api.Options) { o.MaxConnections = 10 },
 	} {
 		o := good()

@@ -223,7 +223,7 @@ func newTestServer(t *testing.T, grace time.Duration) *testServer {
 	w.token = token.Reveal()
 	serve := func(withoutWorker, earlyPurge bool) (*api.Server, *httptest.Server) {
 		handler, err := api.New(api.Options{
-			Service: w.service, Jobs: q, Notifier: notify.New(w.db.DB), Keys: w.db.APIKeys, Blueprints: w.db.Blueprints, Fleet: app.NewFleet(w.db, w.service.Provisioning, app.Ledger{}), RateLimit: 1_000_000,
+			Service: w.service, Jobs: q, Notifier: notify.New(w.db.DB), Keys: w.db.APIKeys, Blueprints: w.db.Blueprints, Maintenance: app.NewMaintenance(w.db, w.service.Provisioning, app.Ledger{}), RateLimit: 1_000_000,
 			WithoutWorker: withoutWorker, AllowEarlyPurge: earlyPurge, Logger: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {

@@ -90,9 +90,14 @@ var exampleRuns = map[string]exampleRun{
 	"Audit":  {files: []string{"guides/audit-and-access/"}, modes: []mode{apiMode}, run: runAudit},
 	"Onboarding": {files: []string{"guides/onboarding/"}, modes: []mode{apiMode}, run: runOnboarding,
 		reason: "the settings of other mail servers are compared with those that the programs read"},
-	"Invitation":      {files: []string{"invitation/"}, coveredBy: "TestCLIOnboarding"},
-	"SignIn":          {files: []string{"sign-in/"}, coveredBy: "TestCLIOnboarding"},
-	"Directory":       {files: []string{"directory/"}, coveredBy: "TestDirectory"},
+	"Invitation": {files: []string{"invitation/"}, coveredBy: "TestCLIOnboarding"},
+	"SignIn":     {files: []string{"sign-in/"}, coveredBy: "TestCLIOnboarding"},
+	"Directory":  {files: []string{"directory/"}, coveredBy: "TestDirectory"},
+	"Life": {files: []string{"guides/tenant-life/moves.sh", "guides/tenant-life/purge.sh", "guides/tenant-life/main.tf", "guides/tenant-life/apply.sh", "guides/tenant-life/purge_override.tf",
+		"guides/tenant-life/destroy.sh", "guides/tenant-life/restored.sh"}, modes: []mode{databaseMode}, run: runLife},
+	"LifeAPI":         {files: []string{"guides/tenant-life/api.sh"}, modes: []mode{apiMode}, run: runLifeAPI},
+	"Modules":         {files: []string{"guides/modules/"}, modes: []mode{databaseMode}, run: runModules},
+	"Regions":         {files: []string{"guides/several-regions/"}, modes: []mode{databaseMode}, run: runRegions},
 	"Troubleshooting": {files: []string{"guides/troubleshooting/log.sh", "guides/troubleshooting/look.sh"}, modes: bothModes, run: runTroubleshooting},
 }
 

@@ -229,7 +229,7 @@ func serveTenants(t *testing.T, database string) (url, token string, requests *a
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler, err := api.New(api.Options{Service: service, Jobs: jobs, Notifier: notify.New(db.DB), Keys: db.APIKeys, Blueprints: db.Blueprints, Fleet: app.NewFleet(db, service.Provisioning, app.Ledger{}), Logger: slog.New(slog.DiscardHandler)})
+	handler, err := api.New(api.Options{Service: service, Jobs: jobs, Notifier: notify.New(db.DB), Keys: db.APIKeys, Blueprints: db.Blueprints, Maintenance: app.NewMaintenance(db, service.Provisioning, app.Ledger{}), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

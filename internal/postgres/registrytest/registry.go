@@ -94,6 +94,12 @@ func (r *Registry) Live() map[string]string {
 	return names
 }
 
+// Unpurged returns the number of tenants that were not purged.
+func (r *Registry) Unpurged() int {
+	r.t.Helper()
+	return value[int](r, `SELECT count(*) FROM tenants WHERE purged_at IS NULL`)
+}
+
 // Unarchived is the number of tenants that are not archived.
 func (r *Registry) Unarchived() int {
 	r.t.Helper()

@@ -19,8 +19,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// Fleet checks, migrates and adopts tenants as the commands of tenant-api do. app.Fleet is one.
-type Fleet interface {
+// Maintenance checks, migrates and adopts tenants as the commands of tenant-api do. app.Maintenance is one.
+type Maintenance interface {
 	Verify(ctx context.Context, id uuid.UUID, offline bool) (dto.Verification, error)
 	CheckPlatform(ctx context.Context) (dto.PlatformCheck, error)
 	MigrateTenant(ctx context.Context, id uuid.UUID, m app.TenantMigration) (dto.TenantMigration, error)
@@ -39,38 +39,38 @@ const (
 	// checkRetryAfter is the Retry-After, in seconds, while another check runs.
 	checkRetryAfter = "5"
 
-	fleetRemedy = "send the request to a server with a worker, which has the privileges of the registry owner, or use the command of tenant-api"
-	repeatDoc   = " A client that goes away ends the work; repeating the request continues it."
-	oneCheckDoc = " It can take some minutes, so a proxy has to wait as long; the server runs one such check at a time (429)."
+	maintenanceRemedy = "send the request to a server with a worker, which has the privileges of the registry owner, or use the command of tenant-api"
+	repeatDoc         = " A client that goes away ends the work; repeating the request continues it."
+	oneCheckDoc       = " It can take some minutes, so a proxy has to wait as long; the server runs one such check at a time (429)."
 )
 
-// registerFleetRoutes registers the checks, and the moves of tenants to another revision or from
+// registerMaintenanceRoutes registers the checks, and the moves of tenants to another revision or from
 // another owner.
-func (s *Server) registerFleetRoutes() {
+func (s *Server) registerMaintenanceRoutes() {
 	registerEndpoint(s, &endpoint{
 		id: "verify-tenant", method: http.MethodGet, path: tenantPath + "/verify", tag: "tenants",
 		summary: "Verify a tenant", description: "Checks audit chain, schema, privileges and contract of a tenant, as tenant-api tenants verify does, and changes nothing.",
-		scope: access.ScopeRead, timeout: rollbackTimeout, workerRemedy: fleetRemedy,
+		scope: access.ScopeRead, timeout: rollbackTimeout, workerRemedy: maintenanceRemedy,
 	}, s.verifyTenant)
 	registerEndpoint(s, &endpoint{
 		id: "verify-registry", method: http.MethodGet, path: "/admin/registry/verify", tag: "registry",
 		summary: "Verify the registry itself", description: "Checks the registry's own chain, records without a tenant, privileges and API keys, and searches for removed tenants." + oneCheckDoc,
-		scope: access.ScopeAdmin, timeout: registryCheckTimeout, workerRemedy: fleetRemedy,
+		scope: access.ScopeAdmin, timeout: registryCheckTimeout, workerRemedy: maintenanceRemedy,
 	}, s.verifyRegistry)
 	registerEndpoint(s, &endpoint{
 		id: "check-platform", method: http.MethodGet, path: "/admin/platform/check", tag: "registry",
 		summary: "Check what all tenants need of PostgreSQL", description: "Finds missing privileges, roles and owners, as tenant-api platform check does, and changes nothing." + oneCheckDoc,
-		scope: access.ScopeAdmin, timeout: registryCheckTimeout, workerRemedy: fleetRemedy,
+		scope: access.ScopeAdmin, timeout: registryCheckTimeout, workerRemedy: maintenanceRemedy,
 	}, s.checkPlatform)
 	registerEndpoint(s, &endpoint{
 		id: "migrate-tenant", method: http.MethodPost, path: tenantPath + "/migrate", tag: "tenants",
 		summary: "Migrate a tenant", description: "Brings a tenant to the active revision of its blueprint: migrations and privileges. A tenant that cannot be migrated is unchanged (409)." + repeatDoc,
-		scope: access.ScopeAdmin, mutating: true, timeout: migrationTimeout, workerRemedy: fleetRemedy, errorStatuses: []int{http.StatusConflict},
+		scope: access.ScopeAdmin, mutating: true, timeout: migrationTimeout, workerRemedy: maintenanceRemedy, errorStatuses: []int{http.StatusConflict},
 	}, s.migrateTenant)
 	registerEndpoint(s, &endpoint{
 		id: "adopt-tenant", method: http.MethodPost, path: "/admin/tenants/adopt", tag: "tenants",
 		summary: "Make a tenant of a schema that exists", description: "Compares the schema with what the blueprint's migrations make; then it gets an owner, a role, privileges and a contract, and keeps its name. No migration runs. A schema that was adopted before is skipped." + repeatDoc,
-		scope: access.ScopeAdmin, mutating: true, timeout: adoptionTimeout, workerRemedy: fleetRemedy, contentTypes: jsonOnly, body: openapi.SchemaRef[adoptBody], example: adoptExample,
+		scope: access.ScopeAdmin, mutating: true, timeout: adoptionTimeout, workerRemedy: maintenanceRemedy, contentTypes: jsonOnly, body: openapi.SchemaRef[adoptBody], example: adoptExample,
 		errorStatuses: []int{http.StatusConflict},
 	}, s.adoptTenant)
 }
@@ -99,7 +99,7 @@ type verifyTenantInput struct {
 }
 
 func (s *Server) verifyTenant(ctx context.Context, in *verifyTenantInput) (*bodyOutput[dto.Verification], error) {
-	report, err := s.opts.Fleet.Verify(ctx, in.tenantID, in.Offline == "true")
+	report, err := s.opts.Maintenance.Verify(ctx, in.tenantID, in.Offline == "true")
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (s *Server) verifyRegistry(ctx context.Context, in *OfflineParam) (*bodyOut
 		return nil, err
 	}
 	defer leave()
-	report, err := s.opts.Fleet.Verify(ctx, uuid.Nil, in.Offline == "true")
+	report, err := s.opts.Maintenance.Verify(ctx, uuid.Nil, in.Offline == "true")
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func (s *Server) checkPlatform(ctx context.Context, _ *struct{}) (*bodyOutput[dt
 		return nil, err
 	}
 	defer leave()
-	report, err := s.opts.Fleet.CheckPlatform(ctx)
+	report, err := s.opts.Maintenance.CheckPlatform(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +141,7 @@ type migrateInput struct {
 }
 
 func (s *Server) migrateTenant(ctx context.Context, in *migrateInput) (*bodyOutput[dto.TenantMigration], error) {
-	report, err := s.opts.Fleet.MigrateTenant(ctx, in.tenantID, app.TenantMigration{
+	report, err := s.opts.Maintenance.MigrateTenant(ctx, in.tenantID, app.TenantMigration{
 		DryRun: in.DryRun == "true", EndSessions: in.EndSessions == "true", StatementTimeout: time.Duration(in.StatementTimeoutMs) * time.Millisecond,
 	})
 	if err != nil {
@@ -207,7 +207,7 @@ func (s *Server) adoptTenant(ctx context.Context, in *adoptInput) (*bodyOutput[d
 	if err != nil {
 		return nil, err
 	}
-	report, err := s.opts.Fleet.Adopt(ctx, inputs, provisioning.Adoption{Schema: b.Schema, Version: int(b.AtVersion), SendMail: b.SendMail}, b.DryRun)
+	report, err := s.opts.Maintenance.Adopt(ctx, inputs, provisioning.Adoption{Schema: b.Schema, Version: int(b.AtVersion), SendMail: b.SendMail}, b.DryRun)
 	if err != nil {
 		return nil, err
 	}

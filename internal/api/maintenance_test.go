@@ -87,7 +87,7 @@ func TestServer_Verify(t *testing.T) {
 	})
 	t.Run("OneCheckAtATime", func(t *testing.T) {
 		held := &heldCheck{running: make(chan struct{}), release: make(chan struct{})}
-		b := setupWith(t, serverOptions{wrapFleet: func(f api.Fleet) api.Fleet { held.Fleet = f; return held }})
+		b := setupWith(t, serverOptions{wrapMaintenance: func(f api.Maintenance) api.Maintenance { held.Maintenance = f; return held }})
 		first := make(chan response)
 		go func() { first <- b.do(http.MethodGet, "/admin/platform/check", nil) }()
 		<-held.running
@@ -102,14 +102,14 @@ func TestServer_Verify(t *testing.T) {
 
 // heldCheck holds a check of the platform until it is released.
 type heldCheck struct {
-	api.Fleet
+	api.Maintenance
 	running, release chan struct{}
 }
 
 func (h *heldCheck) CheckPlatform(ctx context.Context) (dto.PlatformCheck, error) {
 	close(h.running)
 	<-h.release
-	return h.Fleet.CheckPlatform(ctx)
+	return h.Maintenance.CheckPlatform(ctx)
 }
 
 // migrationsOf is a blueprint without users and contract, with these migrations.

@@ -19,9 +19,9 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/verification"
 )
 
-// Fleet checks, migrates and adopts tenants. Its results are those that tenant-api prints with
+// Maintenance checks, migrates and adopts tenants. Its results are those that tenant-api prints with
 // --json.
-type Fleet struct {
+type Maintenance struct {
 	db           *postgres.DB
 	provisioning *Provisioning
 	ledger       Ledger
@@ -33,9 +33,9 @@ type Ledger struct {
 	Unknown   verification.UnknownContractFinder
 }
 
-// NewFleet makes a Fleet of the parts of a registry.
-func NewFleet(db *postgres.DB, p *Provisioning, ledger Ledger) *Fleet {
-	return &Fleet{db: db, provisioning: p, ledger: ledger}
+// NewMaintenance makes a Maintenance of the parts of a registry.
+func NewMaintenance(db *postgres.DB, p *Provisioning, ledger Ledger) *Maintenance {
+	return &Maintenance{db: db, provisioning: p, ledger: ledger}
 }
 
 // Verifier is a verifier of one run, which counts the anchors that it compared.
@@ -66,7 +66,7 @@ func NewVerifier(db *postgres.DB, ledger Ledger) (Verifier, error) {
 
 // Verify checks one tenant, or with uuid.Nil the registry itself. What could not be checked is in
 // the result. KindNotFound for an unknown tenant.
-func (f *Fleet) Verify(ctx context.Context, id uuid.UUID, offline bool) (dto.Verification, error) {
+func (f *Maintenance) Verify(ctx context.Context, id uuid.UUID, offline bool) (dto.Verification, error) {
 	ledger := f.ledger
 	if offline {
 		ledger = Ledger{}
@@ -91,7 +91,7 @@ func (f *Fleet) Verify(ctx context.Context, id uuid.UUID, offline bool) (dto.Ver
 
 // CheckPlatform finds what all tenants need of PostgreSQL and lack. It returns the errors of
 // platform.Platform.Check.
-func (f *Fleet) CheckPlatform(ctx context.Context) (dto.PlatformCheck, error) {
+func (f *Maintenance) CheckPlatform(ctx context.Context) (dto.PlatformCheck, error) {
 	result, err := f.db.Platform.Check(ctx, func(int, int) {})
 	if err != nil {
 		return dto.PlatformCheck{}, err
@@ -123,7 +123,7 @@ type TenantMigration struct {
 
 // MigrateTenant brings one tenant to the active revision of its blueprint. KindConflict when the
 // tenant has no schema, or something in it prevents a migration: then it is unchanged.
-func (f *Fleet) MigrateTenant(ctx context.Context, id uuid.UUID, m TenantMigration) (dto.TenantMigration, error) {
+func (f *Maintenance) MigrateTenant(ctx context.Context, id uuid.UUID, m TenantMigration) (dto.TenantMigration, error) {
 	t, err := f.db.Get(ctx, id)
 	if err != nil {
 		return dto.TenantMigration{}, err
@@ -156,7 +156,7 @@ func NewTenantMigration(r tenantschema.MigrationReport, dryRun bool) dto.TenantM
 
 // Adopt compares a schema with its blueprint and, without dryRun, makes a tenant of it. A schema
 // that was adopted before is skipped. It returns the errors of provisioning.Service.Adopt.
-func (f *Fleet) Adopt(ctx context.Context, in tenant.Inputs, a provisioning.Adoption, dryRun bool) (dto.Adoption, error) {
+func (f *Maintenance) Adopt(ctx context.Context, in tenant.Inputs, a provisioning.Adoption, dryRun bool) (dto.Adoption, error) {
 	v := dto.Adoption{Schema: a.Schema}
 	d, err := f.provisioning.CompareSchema(ctx, in.Blueprint, a)
 	v.Missing, v.Changed, v.Unmanaged, v.Statements = dto.List(d.Missing), dto.List(d.Changed), dto.List(d.Unmanaged), dto.List(d.Statements)

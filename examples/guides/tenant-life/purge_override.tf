@@ -1,0 +1,7 @@
+provider "healthcare" {
+  allow_purge = true
+}
+
+resource "healthcare_tenant" "lakeside" {
+  deletion_policy = "PURGE"
+}

@@ -59,6 +59,8 @@ func authenticatedCalls() map[string]access.Scope {
 		"GET /admin/audit": access.ScopeAdmin, "GET /admin/blueprints": access.ScopeRead, "GET /admin/blueprints/clinic": access.ScopeRead,
 		"POST /admin/tenants/" + id + "/suspend": access.ScopeWrite, "POST /admin/tenants/" + id + "/resume": access.ScopeWrite,
 		"PUT /admin/tenants/" + id + "/hold": access.ScopeWrite, "POST /admin/tenants/" + id + "/hold/clear": access.ScopeHold,
+		"GET /admin/tenants/" + id + "/verify": access.ScopeRead, "GET /admin/registry/verify": access.ScopeAdmin, "GET /admin/platform/check": access.ScopeAdmin,
+		"POST /admin/tenants/" + id + "/migrate": access.ScopeAdmin, "POST /admin/tenants/adopt": access.ScopeAdmin,
 		"GET /admin/registry": access.ScopeRead, "GET /admin/events": access.ScopeRead,
 		"GET /admin/events/stream?unknown=1":     access.ScopeRead, // Refused: a stream does not end.
 		"POST /admin/blueprints/clinic/activate": access.ScopeBlueprints, "DELETE /admin/blueprints/clinic": access.ScopeBlueprints,

@@ -57,12 +57,18 @@ func (b *backend) registryIdentity(ctx context.Context) (provisioning.RegistryId
 	return b.registry, err
 }
 
-// recordRegistry stores which registry has a tenant, if that or the tenant's version has changed.
-func (b *backend) recordRegistry(ctx context.Context, before privateData, private privateWriter, t tenant.Tenant, diags *diag.Diagnostics) {
+// recordRegistry stores which registry has a tenant, if that or the state has changed: a later version
+// alone is no reason to write a state again.
+func (b *backend) recordRegistry(ctx context.Context, before privateData, private privateWriter, t tenant.Tenant, changed bool, diags *diag.Diagnostics) {
 	identity, err := b.registryIdentity(ctx)
-	known := knownRegistry{identity.ID, identity.Timeline, t.Version}
-	if err != nil || before != nil && readKnownRegistry(ctx, before) == known {
+	if err != nil {
 		return
+	}
+	known := knownRegistry{identity.ID, identity.Timeline, t.Version}
+	if before != nil && !changed {
+		if stored := readKnownRegistry(ctx, before); stored.ID == known.ID && stored.Timeline == known.Timeline {
+			return
+		}
 	}
 	text, err := json.Marshal(known)
 	if err == nil {

@@ -58,7 +58,7 @@ func (r *tenantResource) Create(ctx context.Context, req resource.CreateRequest,
 		supersededDiagnostic(out.Tenant).add(ctx, &resp.Diagnostics, err)
 		return
 	}
-	r.recordRegistry(createCtx, nil, resp.Private, out.Tenant, &resp.Diagnostics)
+	r.recordRegistry(createCtx, nil, resp.Private, out.Tenant, true, &resp.Diagnostics)
 	r.setVerifiedContractState(&plan, out.Tenant)
 	setCreatedDatabaseState(&plan, out.Tenant)
 	saveState(ctx, &resp.Diagnostics, &resp.State, resp.Identity, plan, out.Tenant)

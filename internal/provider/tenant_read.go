@@ -52,12 +52,13 @@ func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, res
 		tflog.Info(ctx, "the tenant was archived outside Terraform", map[string]any{"tenant_id": t.ID.String()})
 		resp.State.RemoveResource(ctx)
 	default:
-		r.recordRegistry(ctx, req.Private, resp.Private, t, &resp.Diagnostics)
 		r.setFoundContractState(ctx, &state, found)
 		setFoundDatabaseState(ctx, &state, found)
 		resp.Diagnostics.Append(state.fill(ctx, t)...)
-		if !reflect.DeepEqual(before, state) { // By default the response has the state of the request.
+		changed := !reflect.DeepEqual(before, state)
+		if changed { // By default the response has the state of the request.
 			resp.Diagnostics.Append(resp.State.Set(ctx, &state)...)
 		}
+		r.recordRegistry(ctx, req.Private, resp.Private, t, changed, &resp.Diagnostics)
 	}
 }

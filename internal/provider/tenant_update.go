@@ -61,6 +61,7 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 	}
 	tflog.Info(ctx, "changed the tenant", map[string]any{"tenant_id": t.ID.String(), "tenant_name": t.Name, "status": string(t.Status)})
 	t = r.applyLife(ctx, service, life, t, &resp.Diagnostics)
+	r.recordRegistry(ctx, nil, resp.Private, t, true, &resp.Diagnostics)
 	model := plan
 	model.SorobanContractState, model.DatabaseState = state.SorobanContractState, state.DatabaseState
 	keepPlanned(plan, &t)

@@ -68,7 +68,10 @@ func fillUnknown(planned *tfprotov6.DynamicValue, kind tftypes.Type) (*tfprotov6
 		if v.IsKnown() {
 			return v, nil
 		}
-		return tftypes.NewValue(v.Type(), unknownValue), nil // All computed attributes are strings.
+		if !v.Type().Is(tftypes.String) {
+			return tftypes.NewValue(v.Type(), nil), nil
+		}
+		return tftypes.NewValue(v.Type(), unknownValue), nil
 	})
 	if err != nil {
 		return nil, err

@@ -24,14 +24,7 @@ func (s *Server) archiveTenant(ctx context.Context, in *ByID) (*huma.StreamRespo
 }
 
 func (s *Server) unarchiveTenant(ctx context.Context, in *ByID) (*huma.StreamResponse, error) {
-	if s.opts.WithoutWorker {
-		return s.queueMove(ctx, in.tenantID, provisioning.MoveRequest{Move: provisioning.MoveUnarchive})
-	}
-	t, err := s.opts.Service.Unarchive(ctx, in.tenantID)
-	if err != nil {
-		return nil, err
-	}
-	return s.tenantResponse(dto.NewTenant(t), t.Version), nil
+	return s.moveBack(ctx, in.tenantID, provisioning.MoveUnarchive, s.opts.Service.Unarchive)
 }
 
 func (s *Server) retryTenant(ctx context.Context, in *ByID) (*huma.StreamResponse, error) {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
@@ -53,10 +54,15 @@ func (s *Server) suspendTenant(ctx context.Context, in *ByID) (*huma.StreamRespo
 }
 
 func (s *Server) resumeTenant(ctx context.Context, in *ByID) (*huma.StreamResponse, error) {
+	return s.moveBack(ctx, in.tenantID, provisioning.MoveResume, s.opts.Service.Resume)
+}
+
+// moveBack runs or queues a move that brings a tenant back into service.
+func (s *Server) moveBack(ctx context.Context, id uuid.UUID, move provisioning.Move, run func(context.Context, uuid.UUID) (tenant.Tenant, error)) (*huma.StreamResponse, error) {
 	if s.opts.WithoutWorker {
-		return s.queueMove(ctx, in.tenantID, provisioning.MoveRequest{Move: provisioning.MoveResume})
+		return s.queueMove(ctx, id, provisioning.MoveRequest{Move: move})
 	}
-	t, err := s.opts.Service.Resume(ctx, in.tenantID)
+	t, err := run(ctx, id)
 	if err != nil {
 		return nil, err
 	}

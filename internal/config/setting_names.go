@@ -2,7 +2,7 @@ package config
 
 // attributes are the settings that the provider's configuration has, too, as block.attribute. A
 // test of the provider compares them.
-var attributes = map[string]string{ //nolint:gosec // Names.
+var attributes = map[string]string{ //nolint:gosec // Names of attributes, no secrets.
 	DatabaseURL:            "database.url",
 	DatabaseDirectURL:      "database.direct_url",
 	DatabaseRole:           "database.role",

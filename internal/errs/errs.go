@@ -119,6 +119,12 @@ func FieldsOf(err error) []FieldError {
 	return nil
 }
 
+// IsAudited reports whether the error is a refusal that the audit log has under its own action.
+func IsAudited(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Audited
+}
+
 // LeaseOf returns the lease of the run that holds the tenant, nil when the error has none.
 func LeaseOf(err error) *LeaseInfo {
 	var e *Error

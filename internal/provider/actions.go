@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 
+	"github.com/google/uuid"
 	"github.com/hashicorp/terraform-plugin-framework/action"
 	"github.com/hashicorp/terraform-plugin-framework/action/schema"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 func newRetryAction() action.Action {
@@ -88,14 +90,7 @@ func newResumeAction() action.Action {
 	return &tenantAction{
 		typeSuffix: "tenant_resume", operation: "resume",
 		description: "Brings a `SUSPENDED` tenant back into service. Its logins and invitations stay ended.",
-		run: func(ctx context.Context, c actionCall) error {
-			t, err := c.service.Resume(ctx, c.id)
-			if err != nil {
-				return err
-			}
-			c.progress("tenant %q is %s again", t.Name, t.Status)
-			return nil
-		},
+		run:         runMoveBack(tenantService.Resume),
 	}
 }
 
@@ -103,14 +98,19 @@ func newUnarchiveAction() action.Action {
 	return &tenantAction{
 		typeSuffix: "tenant_unarchive", operation: "unarchive",
 		description: "Takes an archived tenant that was live back into service, with its schema and data. Import it afterwards to manage it.",
-		run: func(ctx context.Context, c actionCall) error {
-			t, err := c.service.Unarchive(ctx, c.id)
-			if err != nil {
-				return err
-			}
-			c.progress("tenant %q is %s again", t.Name, t.Status)
-			return nil
-		},
+		run:         runMoveBack(tenantService.Unarchive),
+	}
+}
+
+// runMoveBack runs a move that brings a tenant back into service, and says what it is then.
+func runMoveBack(move func(tenantService, context.Context, uuid.UUID) (tenant.Tenant, error)) func(context.Context, actionCall) error {
+	return func(ctx context.Context, c actionCall) error {
+		t, err := move(c.service, ctx, c.id)
+		if err != nil {
+			return err
+		}
+		c.progress("tenant %q is %s again", t.Name, t.Status)
+		return nil
 	}
 }
 

@@ -62,7 +62,7 @@ func (n *nameRegistry) comesFromState(ctx context.Context, id string) bool {
 		if found || quiet || ctx.Err() != nil {
 			return found
 		}
-		time.Sleep(stateWait / 20)
+		time.Sleep(stateWait / 20) // Between two looks: Terraform reads the states meanwhile.
 	}
 }
 

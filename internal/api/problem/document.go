@@ -60,8 +60,7 @@ func From(err error) *Problem {
 	}
 	p = New(Status(errs.KindOf(err)), errs.SafeMessage(err), fieldErrs...)
 	p.cause = err
-	var refused *errs.Error
-	p.skipAudit = errors.As(err, &refused) && refused.Audited
+	p.skipAudit = errs.IsAudited(err)
 	return p
 }
 

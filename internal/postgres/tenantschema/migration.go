@@ -195,7 +195,7 @@ func (m *tenantMigration) run(ctx context.Context, pending []pendingTenant) erro
 	for canaries := m.options.Canary; canaries > 0 && len(pending) > 0; pending = pending[1:] {
 		p := pending[0]
 		err := m.migrateOne(ctx, p, true)
-		if isHeld(err) { // That says nothing about the migration: the next tenant is the canary.
+		if errs.IsAudited(err) { // A legal hold says nothing about the migration: the next tenant is the canary.
 			continue
 		}
 		canaries--

@@ -38,16 +38,10 @@ func (m *oneMigration) checkHold(ctx context.Context, tx pgx.Tx, applied int) er
 
 // recordHeld records a migration that a legal hold refused, if that is what err says.
 func (s *Schemas) recordHeld(ctx context.Context, id uuid.UUID, err error) error {
-	if !isHeld(err) {
+	if !errs.IsAudited(err) {
 		return err
 	}
 	return errors.Join(err, auditlog.New(s.db).Record(ctx, audit.Event{
 		TenantID: id, Action: AuditMigrate, Outcome: audit.OutcomeRejected, Caller: audit.CallerOf(ctx), Detail: map[string]any{"error": errs.SafeMessage(err)},
 	}))
-}
-
-// isHeld reports whether an error is provisioning.ErrHeld.
-func isHeld(err error) bool {
-	var refused *errs.Error
-	return errors.As(err, &refused) && refused.Audited
 }

@@ -168,13 +168,18 @@ type purgeBody struct {
 
 type skipUndoBody struct {
 	Steps           []string `json:"steps" minItems:"1" maxItems:"16" nullable:"false" doc:"Names of own steps of which something is left over." example:"[\"REGISTER_IN_DIRECTORY\"]"`
-	Reason          string   `json:"reason" minLength:"1" maxLength:"300" doc:"Why the undo is skipped; kept in the audit log." example:"Deleted by hand"`
+	Reason          string   `json:"reason" doc:"Why the undo is skipped; kept in the audit log." example:"Deleted by hand"`
 	validate.Errors `json:"-"`
 }
 
 // FieldReaders implements the interface of package validate.
 func (b *skipUndoBody) FieldReaders() map[string]validate.FieldReader {
 	return map[string]validate.FieldReader{"steps": validate.Strings(&b.Steps, 1, blueprint.MaxSteps), "reason": validate.String(&b.Reason)}
+}
+
+// TransformSchema adds the rules to huma's schema.
+func (*skipUndoBody) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
+	return openapi.AddReasonRule(s)
 }
 
 // retention returns the requested minimum time since archiving, capped at the longest

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
@@ -63,13 +64,18 @@ func (b *ttlBody) ttl() time.Duration { return time.Duration(b.TTLSeconds) * tim
 
 type openCredentialBody struct {
 	TTLSeconds      int64   `json:"ttlSeconds,omitempty" minimum:"60" maximum:"86400" default:"3600" doc:"Lifetime of the login."`
-	Reason          *string `json:"reason,omitempty" minLength:"1" maxLength:"1000" doc:"Why the login is opened, for the audit log. Needed if the server's CREDENTIAL_REASON is required." example:"Ticket 4711: wrong address in an invoice"`
+	Reason          *string `json:"reason,omitempty" doc:"Why the login is opened, for the audit log. Needed if the server's CREDENTIAL_REASON is required." example:"Ticket 4711: wrong address in an invoice"`
 	validate.Errors `json:"-"`
 }
 
 // FieldReaders implements the interface of package validate.
 func (b *openCredentialBody) FieldReaders() map[string]validate.FieldReader {
 	return map[string]validate.FieldReader{"ttlSeconds": readTTL(&b.TTLSeconds), "reason": validate.OptionalString(&b.Reason)}
+}
+
+// TransformSchema adds the rules to huma's schema.
+func (*openCredentialBody) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
+	return openapi.AddReasonRule(s)
 }
 
 // request converts the body. A reason that is given and empty is an error; without one it
@@ -79,7 +85,7 @@ func (b *openCredentialBody) request() (credentials.Request, error) {
 	fieldErrs := b.Errors
 	if b.Reason != nil {
 		r.Reason = *b.Reason
-		fieldErrs = fieldErrs.Check("reason", tenant.CheckLoginReason(strings.TrimSpace(r.Reason)))
+		fieldErrs = fieldErrs.Check("reason", tenant.CheckReason(strings.TrimSpace(r.Reason)))
 	}
 	return r, fieldErrs.Problem()
 }

@@ -13,6 +13,16 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
 )
 
+// bodyProperties returns the properties of an operation's JSON body, nil if it has none.
+func bodyProperties(document any, path, method string) map[string]any {
+	schema := child(document, "paths", path, method, "requestBody", "content", "application/json", "schema")
+	if ref, ok := child(schema, "$ref").(string); ok {
+		schema = child(document, "components", "schemas", strings.TrimPrefix(ref, "#/components/schemas/"))
+	}
+	properties, _ := child(schema, "properties").(map[string]any)
+	return properties
+}
+
 func TestOpenAPI(t *testing.T) {
 	t.Parallel()
 	text, err := api.OpenAPI("1.2.3")
@@ -44,11 +54,7 @@ func TestOpenAPI(t *testing.T) {
 	t.Run("LimitsEachTextOfATenant", func(t *testing.T) {
 		t.Parallel()
 		for path, method := range map[string]string{"/admin/tenants": "post", "/admin/tenants/{id}": "patch"} {
-			schema := as[map[string]any](child(document, "paths", path, method, "requestBody", "content", "application/json", "schema"))
-			if ref, ok := schema["$ref"].(string); ok {
-				schema = as[map[string]any](child(document, "components", "schemas", strings.TrimPrefix(ref, "#/components/schemas/")))
-			}
-			properties := as[map[string]any](schema["properties"])
+			properties := bodyProperties(document, path, method)
 			if len(properties) == 0 {
 				t.Errorf("%s %s has no properties", method, path)
 			}
@@ -57,6 +63,25 @@ func TestOpenAPI(t *testing.T) {
 					t.Errorf("%s %s: %s has no maxLength: see openapi.AddTenantRules", method, path, name)
 				}
 			}
+		}
+	})
+	t.Run("HasTheRuleOfEachReason", func(t *testing.T) {
+		t.Parallel()
+		found := 0
+		for path, item := range as[map[string]any](document["paths"]) {
+			for method := range as[map[string]any](item) {
+				reason := bodyProperties(document, path, method)["reason"]
+				if reason == nil {
+					continue
+				}
+				found++
+				if child(reason, "minLength") == nil || child(reason, "maxLength") == nil || child(reason, "pattern") == nil {
+					t.Errorf("%s %s: %v; see openapi.AddReasonRule", method, path, reason)
+				}
+			}
+		}
+		if found < 4 {
+			t.Errorf("%d bodies with a reason", found)
 		}
 	})
 	t.Run("DescribesEveryOperation", func(t *testing.T) {

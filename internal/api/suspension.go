@@ -75,13 +75,18 @@ func (s *Server) tenantResponse(body any, version int64) *huma.StreamResponse {
 }
 
 type reasonBody struct {
-	Reason          string `json:"reason" minLength:"1" maxLength:"1000" doc:"Kept in the audit log." example:"Case 2026-17"`
+	Reason          string `json:"reason" doc:"Kept in the audit log." example:"Case 2026-17"`
 	validate.Errors `json:"-"`
 }
 
 // FieldReaders implements the interface of package validate.
 func (b *reasonBody) FieldReaders() map[string]validate.FieldReader {
 	return map[string]validate.FieldReader{"reason": validate.String(&b.Reason)}
+}
+
+// TransformSchema adds the rules to huma's schema.
+func (*reasonBody) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
+	return openapi.AddReasonRule(s)
 }
 
 type holdInput struct {

@@ -114,9 +114,9 @@ func (s *Service) checkReason(text string) (string, error) {
 	switch {
 	case text != "":
 		reason := strings.TrimSpace(text)
-		return reason, tenant.CheckLoginReason(reason)
+		return reason, tenant.CheckReason(reason)
 	case s.requireReason:
-		return "", fmt.Errorf("is missing; say why the login is opened, in 1 to %d characters (CREDENTIAL_REASON is required)", tenant.MaxHoldReason)
+		return "", fmt.Errorf("is missing; say why the login is opened, in 1 to %d characters (CREDENTIAL_REASON is required)", tenant.MaxReason)
 	}
 	return "", nil
 }

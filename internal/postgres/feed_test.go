@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -58,16 +59,17 @@ func TestDB_Feed(t *testing.T) {
 	b.Must(err)
 
 	var readers, writing sync.WaitGroup
-	stop := make(chan struct{})
+	const want = writers*(each+1) + 1
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	seen := make([]map[int64]audit.FeedEvent, 3)
 	for i := range seen {
 		seen[i] = map[int64]audit.FeedEvent{}
 		readers.Go(func() {
-			after := int64(0)
-			for last := false; ; {
-				found, err := b.Feed(t.Context(), after, 7)
+			for after := int64(0); after < want; {
+				found, err := b.Feed(ctx, after, 7)
 				if err != nil {
-					t.Error(err)
+					t.Errorf("reader %d after position %d: %v", i, after, err)
 					return
 				}
 				for _, e := range found {
@@ -75,14 +77,6 @@ func TestDB_Feed(t *testing.T) {
 						t.Errorf("reader %d got position %d after %d", i, e.Position, after)
 					}
 					after, seen[i][e.Position] = e.Position, e
-				}
-				if last && len(found) == 0 {
-					return
-				}
-				select {
-				case <-stop:
-					last = true
-				default:
 				}
 			}
 		})
@@ -97,10 +91,9 @@ func TestDB_Feed(t *testing.T) {
 		})
 	}
 	writing.Wait()
-	close(stop)
 	readers.Wait()
 	all := b.wholeFeed(100)
-	if want := writers*(each+1) + 1; len(all) != want {
+	if len(all) != want {
 		t.Errorf("%d events in the feed, want %d", len(all), want)
 	}
 	for i, own := range seen {
@@ -157,5 +150,24 @@ func TestDB_Feed_Limit(t *testing.T) {
 	}
 	if after := time.Since(b.wholeFeed(100)[0].At); after < time.Hour {
 		t.Errorf("the times were not changed: %v", after)
+	}
+}
+
+// TestDB_Feed_Backlog: a feed that was not read for long is read in the time of a request.
+func TestDB_Feed_Backlog(t *testing.T) {
+	b := setup(t)
+	const events = 30_000
+	b.Exec(`DO $$ BEGIN FOR i IN 1..` + strconv.Itoa(events) + ` LOOP PERFORM audit_append('00000000-0000-0000-0000-000000000000', 'test.event', 'REJECTED', '{}', '{}'); END LOOP; END $$`)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for given := 0; given < events; given += 10_000 {
+		_, err := b.Feed(ctx, 0, 1)
+		b.Must(err)
+	}
+	if n := value[int](b, `SELECT count(*) FROM audit_events WHERE position IS NULL`); n != 0 {
+		t.Errorf("%d events have no position", n)
+	}
+	if n := value[int](b, `SELECT count(*) FROM audit_events WHERE position <> seq`); n != 0 {
+		t.Errorf("%d events have another order than their chain", n)
 	}
 }

@@ -66,7 +66,7 @@ func checkReason(reason string) error {
 	if reason != strings.TrimSpace(reason) {
 		return fmt.Errorf("begins or ends with white space; remove it")
 	}
-	return tenant.CheckHoldReason(reason)
+	return tenant.CheckReason(reason)
 }
 
 // holdModel is legal_hold.

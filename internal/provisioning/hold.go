@@ -41,7 +41,7 @@ func (s *Service) ClearHold(ctx context.Context, id uuid.UUID, reason string) (t
 
 func checkReason(op, reason string) (string, error) {
 	reason = strings.TrimSpace(reason)
-	if err := tenant.CheckHoldReason(reason); err != nil {
+	if err := tenant.CheckReason(reason); err != nil {
 		return "", &errs.Error{Kind: errs.KindInvalid, Op: op, Fields: []errs.FieldError{{Field: "reason", Message: err.Error()}}}
 	}
 	return reason, nil

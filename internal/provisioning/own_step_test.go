@@ -230,7 +230,8 @@ func TestOwnSteps_UndoFails(t *testing.T) {
 		reason, want string
 	}{
 		{[]string{"AFTER"}, " ", "reason"},
-		{[]string{"AFTER"}, strings.Repeat("x", 301), "reason"},
+		{[]string{"AFTER"}, strings.Repeat("x", tenant.MaxReason+1), "reason"},
+		{[]string{"AFTER"}, "deleted\x14by hand", "reason"},
 		{[]string{"OTHER"}, "gone", "steps has OTHER, of which nothing is left over; give one of AFTER, BEFORE"},
 	} {
 		if err := service.SkipUndo(t.Context(), id, c.steps, c.reason); errs.KindOf(err) != errs.KindInvalid || !strings.Contains(err.Error(), c.want) {

@@ -2,7 +2,6 @@ package provisioning
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,9 +13,6 @@ import (
 // purgeUndoTimeout limits the undo of a tenant's own steps before its purge: the API answers within
 // 50 seconds. A purge that is repeated goes on where it stopped.
 const purgeUndoTimeout = 40 * time.Second
-
-// maxSkipReason is the longest reason for an undo that is skipped, in characters.
-const maxSkipReason = 300
 
 // undoAttempt undoes the own steps of the attempt, the newest first, before its schema is dropped.
 // A step that cannot be undone is recorded, and does not keep the tenant from its rollback.
@@ -134,9 +130,9 @@ func (s *Service) SkipUndo(ctx context.Context, id uuid.UUID, steps []string, re
 	if len(steps) == 0 {
 		return &errs.Error{Kind: errs.KindInvalid, Op: "skip undo", Fields: []errs.FieldError{{Field: "steps", Message: "names no step; name those of which something is left over"}}}
 	}
-	reason = strings.TrimSpace(reason)
-	if err := tenant.CheckLength(reason, 1, maxSkipReason); err != nil {
-		return &errs.Error{Kind: errs.KindInvalid, Op: "skip undo", Fields: []errs.FieldError{{Field: "reason", Message: err.Error()}}}
+	reason, err := checkReason("skip undo", reason)
+	if err != nil {
+		return err
 	}
 	return s.pipeline.undoStore.SkipUndo(ctx, id, steps, reason)
 }

@@ -21,7 +21,7 @@ const (
 	MaxPersonName       = 255
 	MaxExternalID       = 255
 	MaxManagedBy        = 255
-	MaxHoldReason       = 1000
+	MaxReason           = 1000
 	MaxLocale           = 35 // Bytes; RFC 5646, 4.4.1.
 	MaxMetadataEntries  = 64
 	MaxMetadataKey      = 63
@@ -91,11 +91,9 @@ func CheckExternalID(id string) error {
 // CheckManagedBy does the same for the name of a tenant's manager.
 func CheckManagedBy(who string) error { return checkText(who, 1, MaxManagedBy) }
 
-// CheckHoldReason does the same for the reason of a legal hold, or of its end.
-func CheckHoldReason(reason string) error { return checkText(reason, 1, MaxHoldReason) }
-
-// CheckLoginReason does the same for the reason for opening a database login.
-func CheckLoginReason(reason string) error { return CheckHoldReason(reason) }
+// CheckReason does the same for the reason of a move that needs one, which the audit log keeps: a
+// legal hold and its end, the opening of a database login, an undo that is skipped.
+func CheckReason(reason string) error { return checkText(reason, 1, MaxReason) }
 
 // localeTag is the part of BCP 47 that chooses texts: language, script, region and variants.
 var localeTag = regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$`)

@@ -36,6 +36,14 @@ func allPatterns(patterns ...string) (schemas []*huma.Schema) {
 	return schemas
 }
 
+// AddReasonRule adds the rule of package tenant for a reason to the schema of a request.
+func AddReasonRule(s *huma.Schema) *huma.Schema {
+	minLength, maxLength := 1, tenant.MaxReason
+	p := s.Properties["reason"]
+	p.MinLength, p.MaxLength, p.Pattern = &minLength, &maxLength, textPattern
+	return s
+}
+
 // AddTenantRules adds the rules to the schema of a request about a tenant.
 func AddTenantRules(s *huma.Schema) *huma.Schema {
 	limit := func(field string, minLength, maxLength int, patterns ...string) {

@@ -459,17 +459,26 @@ BEGIN
     IF NOT FOUND THEN
         RETURN 0; -- Another transaction gives them.
     END IF;
+    -- Each part takes time in proportion to the events without a position: looking for earlier ones
+    -- once for each event made a feed that was not read for long unreadable.
     WITH oldest AS (
-        SELECT tenant_id, max(seq) AS seq FROM (SELECT tenant_id, seq FROM public.audit_events WHERE position IS NULL ORDER BY at LIMIT p_limit) x GROUP BY tenant_id
+        SELECT x.tenant_id, x.last, (SELECT coalesce(max(n.seq), 0) FROM public.audit_events n
+            WHERE n.tenant_id = x.tenant_id AND n.seq < x.first AND n.position IS NOT NULL) AS numbered
+          FROM (SELECT o.tenant_id, min(o.seq) AS first, max(o.seq) AS last
+                  FROM (SELECT tenant_id, seq FROM public.audit_events WHERE position IS NULL ORDER BY at LIMIT p_limit) o
+                 GROUP BY o.tenant_id) x
+    ), chains AS (
+        SELECT o.*, (SELECT min(b.seq) FROM public.audit_events b WHERE b.tenant_id = o.tenant_id AND b.seq > o.numbered) AS first FROM oldest o
     ), free AS (
-        SELECT e.tenant_id, e.seq, e.at FROM oldest o JOIN public.audit_events e ON e.tenant_id = o.tenant_id AND e.seq <= o.seq AND e.position IS NULL
+        SELECT e.tenant_id, e.seq, e.at, c.first FROM chains c JOIN public.audit_events e
+            ON e.tenant_id = c.tenant_id AND e.seq > c.numbered AND e.seq <= c.last AND e.position IS NULL
         FOR UPDATE OF e SKIP LOCKED
-    ), due AS (
-        SELECT f.*, max(f.at) OVER (PARTITION BY f.tenant_id ORDER BY f.seq) AS ordered_at FROM free f
-        WHERE NOT EXISTS (SELECT FROM public.audit_events b WHERE b.tenant_id = f.tenant_id AND b.seq < f.seq AND b.position IS NULL
-            AND NOT EXISTS (SELECT FROM free i WHERE i.tenant_id = b.tenant_id AND i.seq = b.seq))
-    ), numbered AS (
-        SELECT tenant_id, seq, last + row_number() OVER (ORDER BY ordered_at, tenant_id, seq) AS position FROM due
+    ), ranked AS (
+        SELECT f.*, row_number() OVER chain AS rank, max(f.at) OVER chain AS ordered_at FROM free f
+        WINDOW chain AS (PARTITION BY f.tenant_id ORDER BY f.seq)
+    ), numbered AS ( -- seq has no gaps in a chain, so a gap here is an event that is locked.
+        SELECT tenant_id, seq, last + row_number() OVER (ORDER BY ordered_at, tenant_id, seq) AS position
+          FROM ranked WHERE seq = first + rank - 1
     )
     UPDATE public.audit_events e SET position = n.position FROM numbered n WHERE e.tenant_id = n.tenant_id AND e.seq = n.seq;
     GET DIAGNOSTICS given = ROW_COUNT;

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/hashicorp/terraform-plugin-framework/action"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
@@ -23,7 +24,8 @@ type healthcareProvider struct {
 	source  config.Source
 	names   *nameRegistry
 
-	backends *backends
+	backends   *backends
+	configured atomic.Pointer[backend] // By the last Configure.
 }
 
 // New returns a constructor of providers of a version. Settings that the configuration leaves out
@@ -117,6 +119,7 @@ func (p *healthcareProvider) Configure(ctx context.Context, req provider.Configu
 		return
 	}
 	p.backends.add(b)
+	p.configured.Store(b)
 	resp.ResourceData, resp.DataSourceData, resp.ActionData, resp.ListResourceData, resp.EphemeralResourceData = b, b, b, b, b
 }
 

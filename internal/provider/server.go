@@ -19,8 +19,9 @@ type server struct {
 	tfprotov6.ProviderServer
 	tfprotov6.ListResourceServer
 	tfprotov6.ActionServer
-	names   *nameRegistry
-	changes atomic.Int64 // Calls in progress that change something.
+	provider *healthcareProvider
+	tenants  tenantDecoder
+	changes  atomic.Int64 // Calls in progress that change something.
 }
 
 var (
@@ -36,15 +37,15 @@ func NewServer(version string, source config.Source) (serve func() tfprotov6.Pro
 	serve = func() tfprotov6.ProviderServer {
 		p := newProvider(version, source)
 		p.backends = &open
-		return newServer(providerserver.NewProtocol6(p)(), p.names)
+		return newServer(providerserver.NewProtocol6(p)(), p)
 	}
 	return serve, open.stop
 }
 
 // newServer wraps the framework's server. Lists and actions are optional interfaces of
 // it; calls of one that is missing return an error.
-func newServer(framework tfprotov6.ProviderServer, names *nameRegistry) *server {
-	s := &server{ProviderServer: framework, ListResourceServer: noLists{}, ActionServer: noActions{}, names: names}
+func newServer(framework tfprotov6.ProviderServer, p *healthcareProvider) *server {
+	s := &server{ProviderServer: framework, provider: p, ListResourceServer: noLists{}, ActionServer: noActions{}}
 	if lists, ok := framework.(tfprotov6.ListResourceServer); ok {
 		s.ListResourceServer = lists
 	}
@@ -56,7 +57,7 @@ func newServer(framework tfprotov6.ProviderServer, names *nameRegistry) *server 
 
 // ConfigureProvider starts a new plan or apply, so recorded names are cleared.
 func (s *server) ConfigureProvider(ctx context.Context, req *tfprotov6.ConfigureProviderRequest) (*tfprotov6.ConfigureProviderResponse, error) {
-	s.names.reset()
+	s.provider.names.reset()
 	return s.ProviderServer.ConfigureProvider(ctx, req)
 }
 
@@ -87,7 +88,7 @@ func (s *server) UpgradeResourceState(ctx context.Context, req *tfprotov6.Upgrad
 		ID string `json:"id"`
 	}
 	if req.RawState != nil && json.Unmarshal(req.RawState.JSON, &state) == nil && state.ID != "" {
-		s.names.addExisting(state.ID)
+		s.provider.names.addExisting(state.ID)
 	}
 	return s.ProviderServer.UpgradeResourceState(ctx, req)
 }

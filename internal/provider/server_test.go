@@ -13,7 +13,7 @@ func TestServer_WithoutOptionalInterfaces(t *testing.T) {
 	t.Parallel()
 	own := newProvider("test", func(string) string { return "" })
 	framework := struct{ tfprotov6.ProviderServer }{providerserver.NewProtocol6(own)()}
-	s, ctx := newServer(framework, own.names), t.Context()
+	s, ctx := newServer(framework, own), t.Context()
 
 	said := map[string][]*tfprotov6.Diagnostic{}
 	if r, err := s.ValidateListResourceConfig(ctx, &tfprotov6.ValidateListResourceConfigRequest{}); err != nil {
@@ -62,7 +62,7 @@ func TestServer_WithoutOptionalInterfaces(t *testing.T) {
 func TestServer_CountsChanges(t *testing.T) {
 	t.Parallel()
 	own := newProvider("test", func(string) string { return "" })
-	s := newServer(struct{ tfprotov6.ProviderServer }{providerserver.NewProtocol6(own)()}, own.names)
+	s := newServer(struct{ tfprotov6.ProviderServer }{providerserver.NewProtocol6(own)()}, own)
 	stream, err := s.InvokeAction(t.Context(), &tfprotov6.InvokeActionRequest{})
 	if err != nil {
 		t.Fatal(err)

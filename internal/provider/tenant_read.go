@@ -4,10 +4,13 @@ import (
 	"context"
 	"reflect"
 
+	"github.com/google/uuid"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -40,7 +43,7 @@ func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, res
 		return
 	}
 	before := state
-	found, err := r.inspectKnown(ctx, req.Private, id)
+	found, err := r.inspectOnce(ctx, req.Private, id)
 	t := found.Tenant
 	switch {
 	case errs.KindOf(err) == errs.KindNotFound:
@@ -52,13 +55,26 @@ func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, res
 		tflog.Info(ctx, "the tenant was archived outside Terraform", map[string]any{"tenant_id": t.ID.String()})
 		resp.State.RemoveResource(ctx)
 	default:
-		r.setFoundContractState(ctx, &state, found)
-		setFoundDatabaseState(ctx, &state, found)
-		resp.Diagnostics.Append(state.fill(ctx, t)...)
+		resp.Diagnostics.Append(r.setFound(ctx, &state, found)...)
 		changed := !reflect.DeepEqual(before, state)
 		if changed { // By default the response has the state of the request.
 			resp.Diagnostics.Append(resp.State.Set(ctx, &state)...)
 		}
 		r.recordRegistry(ctx, req.Private, resp.Private, t, changed, &resp.Diagnostics)
 	}
+}
+
+// inspectOnce is inspectKnown, unless ReadResource of the server has called it for this read.
+func (r *tenantResource) inspectOnce(ctx context.Context, private privateData, id uuid.UUID) (inspection.Inspection, error) {
+	if done, ok := ctx.Value(inspectedKey{}).(inspected); ok {
+		return done.found, done.err
+	}
+	return r.inspectKnown(ctx, private, id)
+}
+
+// setFound sets what an inspection has found.
+func (b *backend) setFound(ctx context.Context, state *tenantModel, found inspection.Inspection) diag.Diagnostics {
+	b.setFoundContractState(ctx, state, found)
+	setFoundDatabaseState(ctx, state, found)
+	return state.fill(ctx, found.Tenant)
 }

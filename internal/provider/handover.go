@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // handoverWait is how long a tenant that takes the name of another one waits without anything else
@@ -24,27 +26,44 @@ const handoverRemedy = "If this configuration renames or archives the tenant tha
 // tenant that has its name as long as that one is being changed, or may be next.
 type handovers struct {
 	mu      sync.Mutex
-	running map[string]int      // Operations by the id of their tenant.
-	last    time.Time           // When one of them last began or ended.
-	adopted map[string]struct{} // Ids of the tenants that a create adopted.
+	running map[string]int   // Operations by the id of their tenant.
+	last    time.Time        // When one of them last began or ended.
+	taken   map[string]claim // By the id of a tenant that one resource creates and another one deletes.
 }
 
-// adopt records that a create adopted a tenant.
-func (h *handovers) adopt(id string) {
+// claim is which operation has a tenant that a create found live. Both look at the registry before
+// they act, so the first one decides.
+type claim int
+
+const (
+	unclaimed claim = iota
+	adopted         // By a create.
+	archived        // By a delete, or about to be.
+)
+
+// adopt records that a create adopts a tenant. It reports false if a delete archives it.
+func (h *handovers) adopt(id string) bool { return h.claim(id, adopted) }
+
+// archive records that a delete archives a tenant. It reports false if a create has adopted it.
+func (h *handovers) archive(id string) bool { return h.claim(id, archived) }
+
+func (h *handovers) claim(id string, by claim) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.adopted == nil {
-		h.adopted = map[string]struct{}{}
+	if h.taken == nil {
+		h.taken = map[string]claim{}
 	}
-	h.adopted[id] = struct{}{}
+	if h.taken[id] == unclaimed {
+		h.taken[id] = by
+	}
+	return h.taken[id] == by
 }
 
-// wasAdopted reports whether a create of this apply adopted a tenant.
-func (h *handovers) wasAdopted(id string) bool {
+// keep takes back that a tenant is archived.
+func (h *handovers) keep(id string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	_, adopted := h.adopted[id]
-	return adopted
+	delete(h.taken, id)
 }
 
 // begin records an operation on a tenant, "" for a new one, until end is called.
@@ -77,6 +96,19 @@ type nameWait struct {
 	service     tenantService
 	name, ownID string // The id is that of the tenant, "" for a new one.
 	foundFree   bool   // At the last conflict, nobody had the name any more.
+}
+
+// provision creates a tenant, or finds the one to continue or to adopt. It tries again while another
+// tenant of this apply has the name and may give it up.
+func (w *nameWait) provision(ctx context.Context, inputs tenant.Inputs) (out provisioning.Outcome, err error) {
+	for again := true; again; again = w.again(ctx, err) {
+		out, err = w.service.Provision(ctx, inputs)
+		if err == nil && out.Adopted && !w.r.handovers.adopt(out.Tenant.ID.String()) {
+			holder := out.Tenant
+			out, err = provisioning.Outcome{ConflictingTenant: &holder}, provisioning.ErrTenantExists(holder, inputs)
+		}
+	}
+	return out, err
 }
 
 // again reports after a try whether there is another one, and waits before it.

@@ -45,11 +45,7 @@ func (r *tenantResource) Create(ctx context.Context, req resource.CreateRequest,
 	started := time.Now()
 	tflog.Info(ctx, "creating the tenant", map[string]any{"tenant_name": plan.Name.ValueString()})
 	defer r.handovers.begin("")()
-	var out provisioning.Outcome
-	wait := &nameWait{r: r, service: service, name: inputs.Name}
-	for again := true; again; again = wait.again(createCtx, err) {
-		out, err = service.Provision(createCtx, inputs)
-	}
+	out, err := (&nameWait{r: r, service: service, name: inputs.Name}).provision(createCtx, inputs)
 	if out.Tenant.ID == uuid.Nil { // No tenant was created, so there is no state to save.
 		r.conflictDiagnostic(plan, out).add(createCtx, &resp.Diagnostics, err)
 		return
@@ -64,7 +60,6 @@ func (r *tenantResource) Create(ctx context.Context, req resource.CreateRequest,
 	saveState(ctx, &resp.Diagnostics, &resp.State, resp.Identity, plan, out.Tenant)
 	switch {
 	case out.Adopted:
-		r.handovers.adopt(out.Tenant.ID.String())
 		tflog.Info(ctx, "adopted the live tenant, which has the same managed_by and inputs", map[string]any{"tenant_id": out.Tenant.ID.String()})
 	case err == nil:
 		tflog.Info(ctx, "the tenant is live", map[string]any{"tenant_id": out.Tenant.ID.String(), "tenant_name": out.Tenant.Name,

@@ -33,13 +33,14 @@ func (r *tenantResource) Delete(ctx context.Context, req resource.DeleteRequest,
 		d.addInvalidID(ctx, &resp.Diagnostics, state)
 		return
 	}
-	if r.handovers.wasAdopted(id.String()) {
+	if !r.handovers.archive(id.String()) {
 		resp.Diagnostics.AddWarning("Tenant is not archived", fmt.Sprintf("Tenant %q (%s): another resource of this apply has the same managed_by and inputs, and adopted it. "+
 			"It stays live, and in the state of that resource.\n\nIf a resource's address changes in the configuration, add a moved block.", state.Name.ValueString(), id))
 		return
 	}
 	service, err := r.openKnown(ctx, req.Private)
 	if err != nil {
+		r.handovers.keep(id.String())
 		d.add(ctx, &resp.Diagnostics, err)
 		return
 	}
@@ -48,6 +49,7 @@ func (r *tenantResource) Delete(ctx context.Context, req resource.DeleteRequest,
 	switch {
 	case errs.KindOf(err) == errs.KindNotFound: // It does not exist any more.
 	case err != nil:
+		r.handovers.keep(id.String())
 		d.add(ctx, &resp.Diagnostics, err)
 	case t.WasLive():
 		tflog.Info(ctx, "archived the tenant; its schema and data stay", map[string]any{"tenant_id": t.ID.String(), "schema_name": t.SchemaName})

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -42,7 +43,7 @@ func (s *server) ReadResource(ctx context.Context, req *tfprotov6.ReadResourceRe
 	masked := b.withLogMask(ctx)
 	found, err := b.inspectKnown(masked, known.private, known.id)
 	if err == nil && b.isUnchanged(masked, known, found) {
-		return &tfprotov6.ReadResourceResponse{NewState: req.CurrentState, NewIdentity: req.CurrentIdentity, Private: req.Private}, nil
+		return &tfprotov6.ReadResourceResponse{NewState: req.CurrentState, NewIdentity: known.identity, Private: req.Private}, nil
 	}
 	return s.ProviderServer.ReadResource(context.WithValue(ctx, inspectedKey{}, inspected{found, err}), req)
 }
@@ -57,9 +58,10 @@ type inspected struct {
 
 // knownTenant is a tenant as the state has it.
 type knownTenant struct {
-	id      uuid.UUID
-	model   tenantModel
-	private rawPrivate
+	id       uuid.UUID
+	model    tenantModel
+	private  rawPrivate
+	identity *tfprotov6.ResourceIdentityData
 }
 
 // isUnchanged reports whether Read would return the state and the private data as they are.
@@ -127,21 +129,20 @@ func (d *tenantDecoder) init(ctx context.Context) error {
 	return d.err
 }
 
-// decode reads the state of a tenant. It reports false for another type, a state without an identity,
+// decode reads the state of a tenant. It reports false for another type, a state without private data,
 // as after an import, and for what it cannot read: the framework handles these.
 func (d *tenantDecoder) decode(ctx context.Context, req *tfprotov6.ReadResourceRequest) (known knownTenant, ok bool) {
-	if req.TypeName != tenantTypeName || req.CurrentState == nil || req.CurrentIdentity == nil || req.CurrentIdentity.IdentityData == nil || d.init(ctx) != nil {
+	if req.TypeName != tenantTypeName || req.CurrentState == nil || d.init(ctx) != nil {
 		return known, false
 	}
 	if len(req.Private) == 0 || json.Unmarshal(req.Private, &known.private) != nil || known.private.hasFrameworkKeys() {
 		return known, false
 	}
-	identity, err := objectOf(req.CurrentIdentity.IdentityData, identityType)
-	if err != nil {
+	values, err := objectOf(req.CurrentState, d.kind)
+	if err != nil || values == nil {
 		return known, false
 	}
-	values, err := objectOf(req.CurrentState, d.kind)
-	if err != nil || values == nil || !values["id"].Equal(identity["id"]) {
+	if known.identity, err = identityOf(req.CurrentIdentity, values["id"]); err != nil {
 		return known, false
 	}
 	model := reflect.ValueOf(&known.model).Elem()
@@ -154,6 +155,20 @@ func (d *tenantDecoder) decode(ctx context.Context, req *tfprotov6.ReadResourceR
 	}
 	known.id, err = known.model.tenantID()
 	return known, err == nil
+}
+
+// identityOf returns the identity of a state, and makes the one of a state without: that of a CLI that
+// has none. It is an error if the state has another id.
+func identityOf(current *tfprotov6.ResourceIdentityData, id tftypes.Value) (*tfprotov6.ResourceIdentityData, error) {
+	if current == nil || current.IdentityData == nil {
+		data, err := tfprotov6.NewDynamicValue(identityType, tftypes.NewValue(identityType, map[string]tftypes.Value{"id": id}))
+		return &tfprotov6.ResourceIdentityData{IdentityData: &data}, err
+	}
+	identity, err := objectOf(current.IdentityData, identityType)
+	if err == nil && !identity["id"].Equal(id) {
+		err = errors.New("the identity has another id")
+	}
+	return current, err
 }
 
 // objectOf returns the attributes of an object, nil if it is null.

@@ -134,6 +134,15 @@ func TestServer_ReadUnchanged(t *testing.T) {
 	r.compareAttributes(request)
 	r.comparePrivate(request)
 
+	missing := request()
+	missing.CurrentIdentity = nil
+	if r.compare("without an identity", missing) {
+		t.Error("the framework read an unchanged tenant without an identity")
+	}
+	other, _ := tfprotov6.NewDynamicValue(identityType, tftypes.NewValue(identityType, map[string]tftypes.Value{"id": tftypes.NewValue(tftypes.String, uuid.NewString())}))
+	missing.CurrentIdentity = &tfprotov6.ResourceIdentityData{IdentityData: &other}
+	r.compare("with another identity", missing)
+
 	registry.Rename("Clinic 1", "Other")
 	if !r.compare("changed in the registry", request()) {
 		t.Error("a changed tenant counts as unchanged")
@@ -142,9 +151,6 @@ func TestServer_ReadUnchanged(t *testing.T) {
 	r.compare("archived", request())
 	registry.RemoveTenant(id)
 	r.compare("missing", request())
-	missing := request()
-	missing.CurrentIdentity = nil
-	r.compare("without an identity", missing)
 }
 
 // compareAttributes reads states with another value of one attribute each.

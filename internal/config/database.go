@@ -22,7 +22,7 @@ const (
 	DatabaseRole           = "DATABASE_ROLE"
 	SchemaNames            = "SCHEMA_NAMES"
 	DefaultBlueprint       = "DEFAULT_BLUEPRINT"
-	CredentialReason       = "CREDENTIAL_REASON" //nolint:gosec // The variable's name.
+	CredentialReason       = "CREDENTIAL_REASON" //nolint:gosec // It is the name of a variable, not a secret.
 
 	// PostgreSQL's own, which pgx reads.
 	pgHost    = "PGHOST"

@@ -4,11 +4,13 @@ package auditlog
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 )
 
@@ -110,4 +112,15 @@ func (s *AuditLog) Events(ctx context.Context, tenantID uuid.UUID, after int64, 
 		return e, err
 	})
 	return events, pgdb.Classify(err, op)
+}
+
+// RecordRefused records a move that was refused and has to be on the record, if that is what err says.
+// It returns err, with the error of recording it: a refusal that cannot be recorded is a failure of its own.
+func (s *AuditLog) RecordRefused(ctx context.Context, tenantID uuid.UUID, action audit.Action, err error) error {
+	if !errs.IsAudited(err) {
+		return err
+	}
+	return errors.Join(err, s.Record(ctx, audit.Event{
+		TenantID: tenantID, Action: action, Outcome: audit.OutcomeRejected, Caller: audit.CallerOf(ctx), Detail: map[string]any{"error": errs.SafeMessage(err)},
+	}))
 }

@@ -2,7 +2,6 @@ package lifecycle
 
 import (
 	"context"
-	"errors"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -63,16 +62,4 @@ func (s *Lifecycle) changeHold(ctx context.Context, op string, id uuid.UUID, cha
 func writeHold(ctx context.Context, tx pgx.Tx, id uuid.UUID, items string, args ...any) (tenant.Tenant, error) {
 	rows, _ := tx.Query(ctx, `UPDATE tenants SET `+items+`, updated_at = now(), version = version + 1 WHERE id = $1 RETURNING `+tenantrow.Columns, append([]any{id}, args...)...)
 	return pgx.CollectExactlyOneRow(rows, tenantrow.Scan)
-}
-
-// recordHeld records a move that a legal hold refused, if that is what err says. A failure of that is
-// part of the error that it returns: a refusal must be on the record.
-func (s *Lifecycle) recordHeld(ctx context.Context, id uuid.UUID, action audit.Action, err error) error {
-	var refused *errs.Error
-	if !errors.As(err, &refused) || !refused.Audited {
-		return err
-	}
-	return errors.Join(err, auditlog.New(s.db).Record(ctx, audit.Event{
-		TenantID: id, Action: action, Outcome: audit.OutcomeRejected, Caller: audit.CallerOf(ctx), Detail: map[string]any{"error": refused.Message},
-	}))
 }

@@ -26,7 +26,7 @@ import (
 // keeps a certificate.
 func (s *Lifecycle) Purge(ctx context.Context, id uuid.UUID, retention time.Duration) (provisioning.PurgeCertificate, error) {
 	certificate, err := s.purgeTenant(ctx, id, retention)
-	return certificate, s.recordHeld(ctx, id, audit.ActionPurge, err)
+	return certificate, auditlog.New(s.db).RecordRefused(ctx, id, audit.ActionPurge, err)
 }
 
 func (s *Lifecycle) purgeTenant(ctx context.Context, id uuid.UUID, retention time.Duration) (provisioning.PurgeCertificate, error) {
@@ -96,7 +96,7 @@ func (s *Lifecycle) CheckPurge(ctx context.Context, id uuid.UUID, retention time
 		_, err = checkPurge(ctx, tx, t)
 		return err
 	})
-	return s.recordHeld(ctx, id, audit.ActionPurge, err)
+	return auditlog.New(s.db).RecordRefused(ctx, id, audit.ActionPurge, err)
 }
 
 // checkPurge checks a tenant before anything of it is dropped or undone. It reports whether the

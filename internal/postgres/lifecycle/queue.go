@@ -9,6 +9,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/auditlog"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -33,7 +34,7 @@ func (s *Lifecycle) QueueMove(ctx context.Context, id uuid.UUID, r provisioning.
 	if s.queue == nil {
 		return submission, errs.Errorf(errs.KindPermanent, op, "no job queue is configured")
 	}
-	err := s.recordHeld(ctx, id, audit.Action("tenant."+string(r.Move)), s.db.InTx(ctx, op, func(tx pgx.Tx) error {
+	err := auditlog.New(s.db).RecordRefused(ctx, id, audit.Action("tenant."+string(r.Move)), s.db.InTx(ctx, op, func(tx pgx.Tx) error {
 		locked, err := tenantrow.Lock(ctx, tx, id)
 		if err != nil {
 			return err

@@ -44,7 +44,7 @@ func (s *Schemas) migrateTenant(ctx context.Context, p pendingTenant, endSession
 	if isLockTimeout(err) {
 		err = s.blockedError(ctx, err, p.id, endSessions)
 	}
-	return m.migrated && err == nil, s.recordHeld(ctx, p.id, pgdb.Classify(err, op))
+	return m.migrated && err == nil, auditlog.New(s.db).RecordRefused(ctx, p.id, AuditMigrate, pgdb.Classify(err, op))
 }
 
 // inMigration runs f in a transaction that waits for locks for a short time only, and whose

@@ -2,16 +2,11 @@ package tenantschema
 
 import (
 	"context"
-	"errors"
 	"strings"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/blueprint"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/auditlog"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
@@ -34,14 +29,4 @@ func (m *oneMigration) checkHold(ctx context.Context, tx pgx.Tx, applied int) er
 		}
 	}
 	return nil
-}
-
-// recordHeld records a migration that a legal hold refused, if that is what err says.
-func (s *Schemas) recordHeld(ctx context.Context, id uuid.UUID, err error) error {
-	if !errs.IsAudited(err) {
-		return err
-	}
-	return errors.Join(err, auditlog.New(s.db).Record(ctx, audit.Event{
-		TenantID: id, Action: AuditMigrate, Outcome: audit.OutcomeRejected, Caller: audit.CallerOf(ctx), Detail: map[string]any{"error": errs.SafeMessage(err)},
-	}))
 }

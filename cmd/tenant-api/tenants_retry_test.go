@@ -79,7 +79,7 @@ func TestTenantsRetry(t *testing.T) {
 		{1, "there is no tenant named Nobody", []string{"name:Nobody"}},
 		{2, "--skip-undo has OTHER, of which nothing is left over; give one of REGISTER", []string{"name:Clinic", "--skip-undo", "OTHER", "--reason", "x"}},
 		{2, "--reason is not set", []string{"name:Clinic", "--skip-undo", "REGISTER", "--reason", " "}},
-		{2, "--reason has 301 characters", []string{"name:Clinic", "--skip-undo", "REGISTER", "--reason", strings.Repeat("x", 301)}},
+		{2, "--reason has 1001 characters", []string{"name:Clinic", "--skip-undo", "REGISTER", "--reason", strings.Repeat("x", 1001)}},
 	} {
 		w.run(append([]string{"tenants", "retry"}, c.args...)...).want(t, c.code, c.text)
 	}

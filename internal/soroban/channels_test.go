@@ -10,6 +10,7 @@ import (
 	"github.com/stellar/go-stellar-sdk/keypair"
 	"github.com/stellar/go-stellar-sdk/xdr"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
@@ -77,7 +78,10 @@ func TestDeployer_Channels(t *testing.T) {
 	t.Parallel()
 
 	t.Run("SendManyInOneLedger", func(t *testing.T) {
-		b := setup(t)
+		// As on public networks, a ledger is long beside the work for a transaction.
+		b := setupUnfunded(t, func(o *stellarnet.Options) { o.LedgerClose = 2 * time.Second })
+		b.must(b.net.Fund(b.key.Address(), funding))
+		b.first = int64(b.account().SeqNum)
 		d := b.deployer(channels(12))
 		b.deployAll(1, d) // Uploads the code, creates the channels.
 		ledgers := b.deployAll(36, d)

@@ -73,7 +73,7 @@ var adapters = []string{"postgres", "soroban", "mail", "webhook", "apiclient"}
 var layers = map[string][]string{
 	"postgres": {
 		"pgdb", "dbroles", "blueprintsql", "notify", "passwordhash", "auditlog", "apikeys", "tenantrow", "orphans", "waiting", "welcome", "logins",
-		"runs", "fingerprint", "blueprintstore", "ownsteps", "tenantschema", "publish", "registry", "adopt", "lifecycle", "stellarstore", "platform", "checks",
+		"runs", "fingerprint", "blueprintstore", "ownsteps", "tenantschema", "publish", "registry", "adopt", "backup", "lifecycle", "stellarstore", "platform", "checks",
 	},
 	"soroban": {"contract", "rpc", "ledger", "txsubmit"},
 }

@@ -48,6 +48,7 @@ var settings = describe([]description{
 	{SchemaNames, groupDatabase, "readable, made from the names of tenants, or opaque: random, for new tenants", "readable"},
 	{DefaultBlueprint, groupDatabase, "blueprint of new tenants for which none is named", tenant.StandardBlueprint},
 	{CredentialReason, groupDatabase, "optional, or required: a login for a tenant's schema is opened only for a stated reason; steps of blueprints need none", credentialReasonOptional},
+	{PgDump, groupDatabase, "path of pg_dump for backups of tenants; pg_restore has to be beside it", "the newest that is installed"},
 	{pgHost, groupDatabase, "host, with the other PG variables of PostgreSQL, if neither DATABASE_URL nor DB_HOST is set", ""},
 	{pgService, groupDatabase, "a service of PostgreSQL's pg_service.conf, instead of PGHOST", ""},
 

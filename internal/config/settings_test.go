@@ -23,7 +23,8 @@ func readAll(source config.Source) (all []any, err error) {
 	log, e6 := config.ReadLog(source)
 	client, e7 := config.ReadTenantAPI(source)
 	webhook, e8 := config.ReadWebhook(source)
-	return []any{database, soroban, mail, api, retention, log, client, webhook.Allow}, errors.Join(e1, e2, e3, e4, e5, e6, e7, e8)
+	backup, e9 := config.ReadBackup(source)
+	return []any{database, soroban, mail, api, retention, log, client, webhook.Allow, backup}, errors.Join(e1, e2, e3, e4, e5, e6, e7, e8, e9)
 }
 
 // required are the settings without a default that a program needs.

@@ -54,6 +54,11 @@ func runPlatform(t *testing.T, w *testEnv) {
 	w.env["DATABASE_URL"], w.env["DBA_URL"] = from.OwnerURL("platform"), to.URL("platform")
 	w.write("main.tf", header+clinic)
 	w.mustApply()
+	w.copyExample("guides/postgresql/backup.sh", "backup.sh")
+	w.mustShell("-eu", "backup.sh").wantText(t, "Backed up St. Mary's Clinic (", `"schema.dump"`)
+	w.copyExample("guides/postgresql/restore-tenant.sh", "restore-tenant.sh")
+	w.mustShell("-eu", "restore-tenant.sh").wantText(t, "Restored St. Mary's Clinic (", "its schema; the registry has newer rows, which stay")
+	w.assertNoChanges()
 	w.copyExample("guides/postgresql/restore.sh", "restore.sh",
 		"postgres://platform:change-me@new.example:5432/platform?sslmode=verify-full", to.OwnerURL("platform"))
 	w.mustShell("-eu", "restore.sh").wantText(t, "repaired: role_missing", "repaired: connect_role_missing", "0 findings")

@@ -75,7 +75,7 @@ var exampleRuns = map[string]exampleRun{
 	"Upgrading": {files: []string{"guides/upgrading/versions.tf", "guides/upgrading/upgrade.sh"}, modes: []mode{databaseMode}, run: runUpgrading},
 	"PostgreSQL": {files: []string{"guides/postgresql/settings.sql", "guides/postgresql/failover.sh", "guides/postgresql/pooler.sh"},
 		modes: []mode{databaseMode}, run: runPostgreSQL},
-	"PostgreSQLPlatform": {files: []string{"guides/postgresql/check.sh", "guides/postgresql/dba.sh", "guides/postgresql/restore.sh"}, modes: []mode{databaseMode}, run: runPlatform},
+	"PostgreSQLPlatform": {files: []string{"guides/postgresql/check.sh", "guides/postgresql/dba.sh", "guides/postgresql/restore.sh", "guides/postgresql/backup.sh", "guides/postgresql/restore-tenant.sh"}, modes: []mode{databaseMode}, run: runPlatform},
 	"Users": {files: []string{"guides/postgresql/owner.sql", "guides/postgresql/nologin-owner.sql", "guides/postgresql/nologin-owner.sh",
 		"guides/postgresql/rotate.sql", "guides/postgresql/retire.sql", "guides/postgresql/set-role.sql", "guides/postgresql/server.sql", "guides/postgresql/server.sh"},
 		modes: []mode{databaseMode}, run: runUsers},

@@ -49,3 +49,17 @@ func Restore(t testing.TB, server *pgserver.Server, from, to string, options ...
 	}
 	return string(out)
 }
+
+// PgDump is the path of pg_dump, of the installation that DumpServers uses.
+func PgDump(t testing.TB) string {
+	t.Helper()
+	binaries, err := pgserver.Find(context.WithoutCancel(t.Context()), 0)
+	program := filepath.Join(binaries, "pg_dump")
+	if err == nil {
+		_, err = os.Stat(program)
+	}
+	if err != nil {
+		SkipUnlessCI(t, "no PostgreSQL with pg_dump is installed: apt-get install postgresql")
+	}
+	return program
+}

@@ -152,3 +152,9 @@ func (r *Registry) RenameTenant(id, name string) {
 	r.t.Helper()
 	r.exec(`UPDATE tenants SET name = $2::text, name_key = lower($2::text) WHERE id = $1::uuid`, id, name)
 }
+
+// DropSchema drops the schema of a tenant, as an accident does.
+func (r *Registry) DropSchema(name string) {
+	r.t.Helper()
+	r.exec(value[string](r, `SELECT 'DROP SCHEMA ' || quote_ident(schema_name) || ' CASCADE' FROM tenants WHERE name = $1`, name))
+}

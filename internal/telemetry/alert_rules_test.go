@@ -28,7 +28,7 @@ var (
 	notInAnchor   = regexp.MustCompile(`[^a-z0-9 -]`)
 )
 
-func read(t *testing.T, file string) string {
+func readFile(t *testing.T, file string) string {
 	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -42,14 +42,14 @@ func read(t *testing.T, file string) string {
 func TestAlertRules(t *testing.T) {
 	t.Parallel()
 	sections := map[string]bool{}
-	for _, line := range strings.Split(read(t, runbook), "\n") {
+	for _, line := range strings.Split(readFile(t, runbook), "\n") {
 		if heading, ok := strings.CutPrefix(line, "## "); ok {
 			sections[strings.ReplaceAll(notInAnchor.ReplaceAllString(strings.ToLower(heading), ""), " ", "-")] = false
 		}
 	}
 	exposed, labels := exposedMetrics(t)
 	values := labelValues()
-	alerts := strings.Split(read(t, rulesFile), "- alert: ")[1:]
+	alerts := strings.Split(readFile(t, rulesFile), "- alert: ")[1:]
 	if len(alerts) < 10 {
 		t.Fatalf("%d alerts", len(alerts))
 	}
@@ -93,7 +93,7 @@ func TestAlertRules(t *testing.T) {
 func exposedMetrics(t *testing.T) (names, labels map[string]bool) {
 	t.Helper()
 	r := prometheus.NewRegistry()
-	telemetry.NewStellar(r, 1, func(context.Context) (contracts.StellarStats, error) {
+	telemetry.RegisterStellar(r, 1, discard, func(context.Context) (contracts.StellarStats, error) {
 		return contracts.StellarStats{
 			Protocol:        contracts.Protocol{Network: 28, Known: 28},
 			DeployerBalance: 1, Channels: []txlog.Channel{{}},

@@ -15,6 +15,9 @@ import (
 // transaction log.
 const statsMaxAge = time.Minute
 
+// contractStates are all states that a contract can have, once it was checked.
+var contractStates = []contracts.State{contracts.StateLive, contracts.StateExpiring, contracts.StateExpired, contracts.StateMissing, contracts.StateMismatch}
+
 // stellar are the metrics of contracts and of the accounts that pay for them.
 type stellar struct {
 	lowBalanceLimit int64
@@ -80,8 +83,8 @@ func (s *stellar) emit(stats contracts.StellarStats, to sink) {
 		gauge(s.knownProtocol, float64(stats.Protocol.Known))
 	}
 	s.collectChannels(stats.Channels, gauge)
-	for state, n := range stats.Contracts {
-		gauge(s.contracts, float64(n), string(state))
+	for _, state := range contractStates {
+		gauge(s.contracts, float64(stats.Contracts[state]), string(state))
 	}
 	gauge(s.reconcileErrors, float64(stats.Failed))
 }

@@ -48,7 +48,10 @@ func TestStellar(t *testing.T) {
 # HELP healthcare_contracts Tenant contracts by on-chain state.
 # TYPE healthcare_contracts gauge
 healthcare_contracts{state="EXPIRED"} 1
+healthcare_contracts{state="EXPIRING"} 0
 healthcare_contracts{state="LIVE"} 11
+healthcare_contracts{state="MISMATCH"} 0
+healthcare_contracts{state="MISSING"} 0
 # HELP healthcare_contracts_reconcile_errors Contracts whose last reconciliation failed.
 # TYPE healthcare_contracts_reconcile_errors gauge
 healthcare_contracts_reconcile_errors 1
@@ -128,7 +131,7 @@ func TestStellar_OmitsUnknownValues(t *testing.T) {
 				names = append(names, strings.TrimPrefix(f.GetName(), "healthcare_"))
 			}
 		}
-		if got := strings.Join(names, " "); got != "contracts_reconcile_errors stellar_deployer_low_balance_stroops tenant_fee_stroops" {
+		if got := strings.Join(names, " "); got != "contracts contracts_reconcile_errors stellar_deployer_low_balance_stroops tenant_fee_stroops" {
 			t.Errorf("metrics %s", got)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,11 +22,17 @@ func TestMonitor(t *testing.T) {
 		defer cancel()
 		var (
 			log     bytes.Buffer
-			rpcErr  error
+			down    atomic.Bool
 			started = time.Now()
 		)
 		m := readiness.New([]readiness.Part{
-			{Name: "rpc", Check: func(context.Context) error { time.Sleep(time.Second); return rpcErr }, Interval: 29 * time.Second, Timeout: 5 * time.Second},
+			{Name: "rpc", Check: func(context.Context) error {
+				time.Sleep(time.Second)
+				if down.Load() {
+					return errors.New("it does not answer")
+				}
+				return nil
+			}, Interval: 29 * time.Second, Timeout: 5 * time.Second},
 			{Name: "mail", Check: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, Interval: 55 * time.Second, Timeout: 5 * time.Second},
 			{Name: "queue", Check: func(context.Context) error { panic("no queue") }, Interval: time.Minute, Timeout: time.Second},
 		}, nil, slog.New(slog.NewTextHandler(&log, nil)))
@@ -59,12 +66,12 @@ func TestMonitor(t *testing.T) {
 		if c := check("rpc"); !c.CheckedAt.Equal(started.Add(31*time.Second)) || !c.Since.Equal(started.Add(time.Second)) {
 			t.Errorf("the second check: %+v", c)
 		}
-		rpcErr = errors.New("it does not answer")
+		down.Store(true)
 		at(130 * time.Second)
 		if c := check("rpc"); c.Status != monitoring.CheckDegraded || !c.Since.Equal(started.Add(61*time.Second)) {
 			t.Errorf("%+v", c)
 		}
-		rpcErr = nil
+		down.Store(false)
 		at(160 * time.Second)
 		if c := check("rpc"); c.Status != monitoring.CheckOK {
 			t.Errorf("%+v", c)

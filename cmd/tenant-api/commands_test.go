@@ -247,9 +247,10 @@ func TestServe_Lifecycle(t *testing.T) {
 	if got := p.call(http.MethodGet, "/metrics", nil); got.status != http.StatusNotFound {
 		t.Errorf("metrics on the public port: %d", got.status)
 	}
-	if r := w.run("healthcheck", "--port", strconv.Itoa(portOf(t, p.url))); r.code != 0 || !strings.Contains(r.out, `"ok"`) {
+	if r := w.run("healthcheck", "--port", strconv.Itoa(portOf(t, p.url))); r.code != 0 || !strings.Contains(r.out, "database  ok") {
 		t.Errorf("%+v", r)
 	}
+	w.mustRun("healthcheck", "--json", "--port", strconv.Itoa(portOf(t, p.url))).want(t, 0, `"name":"database","status":"ok"`)
 }
 
 // TestCommands_ReconcileDropsLogins: expired logins are in the report, also alone.

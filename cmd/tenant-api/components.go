@@ -13,6 +13,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/notify"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/telemetry"
 )
 
 // services opens the services of the registry, for commands that need neither ledger nor
@@ -67,6 +68,7 @@ type componentOptions struct {
 	workers       int                     // Jobs at once; 0: this process runs no jobs.
 	retention     time.Duration           // Of the purges among the jobs.
 	earlyPurge    bool                    // Purges may skip it.
+	runs          *telemetry.Runs         // Counts runs and jobs. Nil: nothing does.
 	observers     []provisioning.Observer // In addition to the log and the notifier.
 }
 
@@ -76,11 +78,14 @@ func newComponents(ctx context.Context, s settings, o componentOptions) (*compon
 	// The notifier needs the registry, and the pipeline of the app needs the notifier.
 	observe := func(ctx context.Context, e provisioning.Event) { p.notifier.Observe(ctx, e) }
 	var err error
-	p.App, err = app.Open(ctx, app.Options{
+	options := app.Options{
 		Name: programName, Database: s.database, ManualMigrate: o.manualMigrate, Soroban: s.soroban, Mail: s.mail, Webhook: s.webhook,
 		Observers: append([]provisioning.Observer{logObserver(o.log), observe}, o.observers...),
-	})
-	if err != nil {
+	}
+	if o.runs != nil {
+		options.Instruments = o.runs
+	}
+	if p.App, err = app.Open(ctx, options); err != nil {
 		return nil, err
 	}
 	p.db, p.notifier = p.DB, notify.New(p.DB.DB)
@@ -105,6 +110,9 @@ func (p *components) close() {
 
 func (p *components) buildQueue(ctx context.Context, o componentOptions) error {
 	options := queue.Options{URL: p.settings.database.SessionURL().Reveal(), Role: p.settings.database.Role, Logger: o.log}
+	if o.runs != nil {
+		options.JobEnded = countJob(o.runs)
+	}
 	if o.workers > 0 {
 		reconciler, err := provisioning.NewReconciler(p.DB, p.Provisioning, provisioning.ReconcilerOptions{Contracts: p.Contracts, ReminderLead: p.settings.mail.InvitationReminder})
 		if err != nil {
@@ -141,7 +149,7 @@ func logObserver(log *slog.Logger) provisioning.Observer {
 			slog.String("status", string(e.Status)), slog.Int("attempt", e.Attempt),
 		}
 		if e.Duration > 0 {
-			attrs = append(attrs, slog.Duration("duration", e.Duration))
+			attrs = append(attrs, telemetry.Took(e.Duration))
 		}
 		if e.Message != "" {
 			level = slog.LevelWarn

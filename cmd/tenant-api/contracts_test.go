@@ -193,7 +193,7 @@ func TestServe_ContractLifecycle(t *testing.T) {
 		return len(w.registry.TransactionLog(id).Of(txlog.PurposeStatus).In(txlog.StateSucceeded)) == 2
 	})
 	w.waitFor("a warning", func() bool { return strings.Contains(p.log.String(), "the balance of the deployer account is low") })
-	if log := p.log.String(); strings.Count(log, "the balance of the deployer account is low") != 1 || !strings.Contains(log, `low_balance="1000000 XLM"`) ||
+	if log := p.log.String(); strings.Count(log, "the balance of the deployer account is low") != 1 || !strings.Contains(log, "low_balance_stroops=10000000000000") ||
 		!strings.Contains(log, "account="+w.deployer) || !strings.Contains(log, "contracts reconciled") {
 		t.Error("the log lacks a message, or repeats the warning")
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/telemetry"
 )
 
 // openComponents opens all parts of the program for a command that runs work in the foreground, and
@@ -18,7 +19,7 @@ func (a *cli) openComponents(cmd *cobra.Command, observers ...provisioning.Obser
 	if err != nil {
 		return nil, err
 	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: telemetry.WithUnits}))
 	return newComponents(cmd.Context(), settings, componentOptions{log: log, observers: observers})
 }
 

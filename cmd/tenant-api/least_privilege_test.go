@@ -146,6 +146,8 @@ func TestServe_LeastPrivilege(t *testing.T) {
 	metrics := &process{t: t, url: strings.TrimSuffix(found[1], "/metrics"), client: w.server.client}
 	if got := metrics.call(http.MethodGet, "/metrics", nil).want(t, http.StatusOK); !strings.Contains(got.text, "healthcare_tenants{") {
 		t.Errorf("no metrics of tenants: %s", got.text)
+	} else if all := regexp.MustCompile(`healthcare_scrape_success\{source="(\w+)"\} 1`).FindAllString(got.text, -1); len(all) != 5 {
+		t.Errorf("only %q can be read", all)
 	}
 	for _, what := range w.registry.Inconsistencies() {
 		t.Error(what)

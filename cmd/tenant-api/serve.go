@@ -14,6 +14,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/readiness"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/telemetry"
 )
 
@@ -42,6 +44,8 @@ type server struct {
 	settingName  func(variable string) string
 	http, worker bool
 	metrics      *prometheus.Registry
+	runs         *telemetry.Runs
+	monitor      *readiness.Monitor
 }
 
 func (a *cli) serve() *cobra.Command {
@@ -101,7 +105,8 @@ func (a *cli) runServer(ctx context.Context, s *server) error {
 	s.metrics = prometheus.NewRegistry()
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	steps := telemetry.NewSteps(s.metrics)
-	options := componentOptions{log: s.log, manualMigrate: !s.migrateFirst, observers: []provisioning.Observer{steps.Observe, stream.Observe}}
+	s.runs = telemetry.NewRuns(s.metrics, queue.JobKinds())
+	options := componentOptions{log: s.log, runs: s.runs, manualMigrate: !s.migrateFirst, observers: []provisioning.Observer{steps.Observe, stream.Observe}}
 	if s.worker {
 		options.workers, options.retention, options.earlyPurge = s.api.WorkersFor(settings.soroban.Channels), s.api.Retention, s.api.EarlyPurge
 	}

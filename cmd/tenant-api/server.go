@@ -24,7 +24,6 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/passwordhash"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/telemetry"
 )
 
 // run serves until ctx ends or a part of the server fails.
@@ -49,6 +48,7 @@ func (s *server) run(ctx context.Context) error {
 	notifierCtx, stopNotifier := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopNotifier()
 	wg.Go(func() { s.notifier.Run(notifierCtx) })
+	s.monitor = s.newMonitor()
 
 	stopMetrics, err := s.serveMetrics(fail)
 	if err != nil {
@@ -68,6 +68,7 @@ func (s *server) run(ctx context.Context) error {
 		}
 		s.log.InfoContext(ctx, "worker started", slog.Int("workers", s.api.WorkersFor(s.settings.soroban.Channels)), slog.Int("channels", s.settings.soroban.Channels))
 	}
+	wg.Go(func() { s.monitor.Run(notifierCtx) })
 	<-ctx.Done()
 	return s.shutdown(context.WithoutCancel(ctx), context.Cause(ctx), stopHTTP)
 }
@@ -128,12 +129,12 @@ func (s *server) serveHTTP(ctx context.Context, fail func(error)) (func(context.
 func (s *server) apiOptions() api.Options {
 	o := api.Options{
 		Service: s.WithCancelOnDisconnect(), Jobs: s.queue, Notifier: s.notifier, Keys: s.db.APIKeys, Blueprints: s.db.Blueprints,
-		Maintenance: app.NewMaintenance(s.db, s.Provisioning.WithCancelOnDisconnect(), app.Ledger{Contracts: s.Deployer, Unknown: s.Contracts}),
+		Maintenance: countedMaintenance{app.NewMaintenance(s.db, s.Provisioning.WithCancelOnDisconnect(), app.Ledger{Contracts: s.Deployer, Unknown: s.Contracts}), s.runs},
 		OIDC:        auth.OIDC{Issuer: s.api.OIDCIssuer, Audience: s.api.OIDCAudience},
 		RateLimit:   s.api.RateLimit, Retention: s.api.Retention, AllowEarlyPurge: s.api.EarlyPurge, AppURL: s.settings.mail.AppURL, InvitationURL: s.settings.mail.InvitationURL, Version: apiVersion, Logger: s.log, Metrics: s.metrics,
 		CORSOrigins: s.api.CORSOrigins, TrustedProxies: s.api.TrustedProxies,
 		WithoutWorker: !s.worker, RequestContext: passwordhash.LimitWait,
-		Checks: []api.Check{{Name: "database", Run: s.db.CheckWritable}},
+		Checks: []api.Check{{Name: "database", Run: s.db.CheckWritable}}, Background: s.monitor.Results,
 	}
 	if o.Retention == 0 {
 		o.Retention = api.NoRetention
@@ -170,12 +171,7 @@ func (s *server) serveMetrics(fail func(error)) (stop func(), err error) {
 	if s.api.MetricsAddr == "" {
 		return func() {}, nil
 	}
-	telemetry.NewTenants(s.metrics, s.db.List)
-	telemetry.NewStellar(s.metrics, s.settings.soroban.LowBalance, func(ctx context.Context) (contracts.StellarStats, error) {
-		stats, err := s.db.StellarStats(ctx, s.Deployer.NetworkID(), s.Deployer.Address())
-		stats.Protocol = s.Deployer.Protocol()
-		return stats, err
-	})
+	s.registerMetrics(s.monitor)
 	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", s.api.MetricsAddr)
 	if err != nil {
 		return nil, fmt.Errorf("%s: cannot serve on %s: %w", s.settingName(config.MetricsAddr), s.api.MetricsAddr, err)

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/telemetry"
 )
 
 // groupReader reads one group of settings.
@@ -58,7 +59,7 @@ func (a *cli) readSettings(further ...groupReader) (s settings, err error) {
 
 // newLogger logs to standard error: standard output is for results.
 func newLogger(l config.Log) *slog.Logger {
-	options := &slog.HandlerOptions{Level: l.Level}
+	options := &slog.HandlerOptions{Level: l.Level, ReplaceAttr: telemetry.WithUnits}
 	if l.Format == config.LogJSON {
 		return slog.New(slog.NewJSONHandler(os.Stderr, options))
 	}

@@ -38,7 +38,7 @@ func (w *stellarWarner) checkChannels(ctx context.Context, deployer string, repo
 	}
 	if report.DeployerBalance > 0 && report.DeployerBalance < w.threshold && w.due(&w.lowBalanceAt) {
 		w.log.WarnContext(ctx, "the balance of the deployer account is low: send lumens before deployments fail", slog.String("account", deployer),
-			slog.String("balance", contracts.FormatXLM(report.DeployerBalance)), slog.String("low_balance", contracts.FormatXLM(w.threshold)))
+			slog.Int64("balance_stroops", report.DeployerBalance), slog.Int64("low_balance_stroops", w.threshold))
 	}
 	if len(disabled) > 0 && w.due(&w.disabledAt) {
 		w.log.WarnContext(ctx, "channel accounts are disabled: tenant-api channels shows the reasons", slog.Any("accounts", disabled))

@@ -40,7 +40,7 @@ func TestStellarWarner(t *testing.T) {
 	broken := contracts.ChannelReport{DeployerBalance: 5_000_000_000, Channels: []txlog.Channel{{Address: "GBROKEN", DisabledReason: "x"}, {Address: "GFIT"}}}
 	check("no report", contracts.ChannelReport{})
 	check("enough", contracts.ChannelReport{DeployerBalance: 1_000_000_000})
-	check("low", contracts.ChannelReport{DeployerBalance: 999_999_999}, lowBalance, "GDEPLOYER", "99.9999999 XLM", "low_balance=\"100 XLM\"")
+	check("low", contracts.ChannelReport{DeployerBalance: 999_999_999}, lowBalance, "GDEPLOYER", "balance_stroops=999999999", "low_balance_stroops=1000000000")
 	clock.now = clock.now.Add(59 * time.Minute)
 	check("still low", contracts.ChannelReport{DeployerBalance: 1})
 	check("another thing", broken, disabled, "GBROKEN")

@@ -40,7 +40,7 @@ func (s *Server) streamEvents(ctx context.Context, in *eventStreamInput) (*huma.
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		defer leave()
 		defer stop()
-		defer s.metrics.trackStream("events")()
+		defer s.metrics.TrackStream("events")()
 		token := auth.BearerToken(http.Header{"Authorization": {ctx.Header("Authorization")}})
 		es := stream.Events{
 			Follower: stream.Follower{

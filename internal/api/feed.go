@@ -84,7 +84,7 @@ func (s *Server) streamFeed(ctx context.Context, in *feedStreamInput) (*huma.Str
 	}
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		defer leave()
-		defer s.metrics.trackStream("feed")()
+		defer s.metrics.TrackStream("feed")()
 		token := auth.BearerToken(http.Header{"Authorization": {ctx.Header("Authorization")}})
 		f := stream.Feed{
 			Follower: stream.Follower{

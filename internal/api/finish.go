@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/telemetry"
 )
 
 // writeProblem writes a problem as the response.
@@ -30,6 +31,7 @@ func (s *Server) finalizeProblem(c *requestContext, shared *problem.Problem) *pr
 	copied := *shared
 	p := &copied
 	p.RequestID = c.id
+	s.metrics.ObserveProblem(p.Status)
 	maps.Copy(c.response.Header(), p.Header())
 	if p.Status >= http.StatusInternalServerError && p.Status != http.StatusNotImplemented { // A 501 is no failure.
 		s.opts.Logger.Error("request failed", slog.String("request_id", c.id), slog.Int("status", p.Status),
@@ -63,9 +65,9 @@ func (s *Server) finishRequest(c *requestContext, r *http.Request) {
 		route = c.endpoint.path
 	}
 	duration := s.opts.Clock.Now().Sub(c.startedAt)
-	s.metrics.observe(c, duration)
+	s.measure(c, duration)
 	s.opts.Logger.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("method", r.Method), slog.String("route", route),
-		slog.Int("status", c.response.Status()), slog.Duration("duration", duration), slog.String("request_id", c.id),
+		slog.Int("status", c.response.Status()), telemetry.Took(duration), slog.String("request_id", c.id),
 		slog.String("caller", string(c.caller.Kind)), slog.String("caller_id", c.caller.ID), slog.String("address", c.caller.Address))
 	if panicValue != nil && responseStarted {
 		panic(http.ErrAbortHandler)

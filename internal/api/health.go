@@ -5,10 +5,12 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/openapi"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/monitoring"
 )
 
 // registerHealthRoutes registers the operations that report the health of the server.
@@ -19,7 +21,9 @@ func (s *Server) registerHealthRoutes() {
 	}, s.getHealth)
 	registerEndpoint(s, &endpoint{
 		id: "get-readyz", method: http.MethodGet, path: "/readyz", tag: "health",
-		summary: "Report whether the server can process requests", description: "503 names the checks that fail.", responses: readinessResponses,
+		summary:     "Report whether the server can process requests, and what of it is degraded",
+		description: "200 with the status degraded if only a worker, the RPC server or the mail server is missing: the server takes requests, and what needs it waits. These are checked in the background, so that no request waits for them; a part is missing until it was checked once. 503 if the server cannot serve: without a database that can be written, and while it stops.",
+		responses:   readinessResponses,
 	}, s.getReadiness)
 }
 
@@ -32,18 +36,26 @@ func (s *Server) getHealth(context.Context, *struct{}) (*bodyOutput[healthView],
 }
 
 type checkView struct {
-	Name   string `json:"name" example:"database"`
-	Status string `json:"status" enum:"ok,unavailable"`
+	Name       string                 `json:"name" example:"database" doc:"server, database, queue, rpc or mail"`
+	Status     monitoring.CheckStatus `json:"status" enum:"ok,degraded,unavailable"`
+	CheckedAt  time.Time              `json:"checkedAt" doc:"End of the last check."`
+	Since      time.Time              `json:"since" doc:"When this server first saw the status."`
+	DurationMs float64                `json:"durationMs" doc:"Duration of the last check." example:"1.25"`
+}
+
+type readyView struct {
+	Status monitoring.CheckStatus `json:"status" enum:"ok,degraded"`
+	Checks []checkView            `json:"checks" nullable:"false"`
 }
 
 type notReadyView struct {
-	Status string      `json:"status" enum:"unavailable"`
-	Checks []checkView `json:"checks" nullable:"false"`
+	Status monitoring.CheckStatus `json:"status" enum:"unavailable"`
+	Checks []checkView            `json:"checks" nullable:"false"`
 }
 
 func readinessResponses(r huma.Registry) map[string]*huma.Response {
 	return map[string]*huma.Response{
-		"200": openapi.JSONResponse("Ready.", openapi.SchemaRef[healthView](r)),
+		"200": openapi.JSONResponse("Ready. With degraded, what needs a worker, the RPC server or the mail server waits.", openapi.SchemaRef[readyView](r)),
 		"503": openapi.JSONResponse("Not ready.", openapi.SchemaRef[notReadyView](r)),
 	}
 }
@@ -52,30 +64,51 @@ func readinessResponses(r huma.Registry) map[string]*huma.Response {
 // however many ask, each check runs once at a time.
 func (s *Server) getReadiness(context.Context, *struct{}) (*huma.StreamResponse, error) {
 	shared, _, _ := s.readiness.Do("", func() (any, error) { return s.runChecks(), nil })
-	results, ok := shared.([]checkView)
+	results, ok := shared.([]monitoring.Check)
 	if !ok { // Cannot happen: it is what runChecks returned.
 		panic("no results of checks")
 	}
-	ready := !slices.ContainsFunc(results, func(c checkView) bool { return c.Status != "ok" })
-	noHeaders := func(func(name, value string)) {}
-	if ready {
-		return s.jsonResponse(http.StatusOK, healthView{"ok"}, noHeaders), nil
+	worst, views := monitoring.CheckOK, make([]checkView, len(results))
+	for i, c := range results {
+		views[i] = checkView{c.Name, c.Status, c.CheckedAt.UTC().Truncate(time.Millisecond), c.Since.UTC().Truncate(time.Millisecond), float64(c.Took.Microseconds()) / 1000}
+		if c.Status == monitoring.CheckUnavailable || worst == monitoring.CheckOK {
+			worst = c.Status
+		}
 	}
-	return s.jsonResponse(http.StatusServiceUnavailable, notReadyView{"unavailable", results}, noHeaders), nil
+	noHeaders := func(func(name, value string)) {}
+	if worst == monitoring.CheckUnavailable {
+		return s.jsonResponse(http.StatusServiceUnavailable, notReadyView{worst, views}, noHeaders), nil
+	}
+	return s.jsonResponse(http.StatusOK, readyView{worst, views}, noHeaders), nil
 }
 
-// runChecks runs all checks concurrently, with a timeout that no caller's context shortens.
-// The error of a check is only logged.
-func (s *Server) runChecks() []checkView {
+// runChecks runs the checks without which the server cannot serve, concurrently, with a timeout that
+// no caller's context shortens, and adds the results of those in the background.
+func (s *Server) runChecks() []monitoring.Check {
 	ctx, cancel := context.WithTimeout(context.Background(), s.timeouts.check)
 	defer cancel()
 	var wg sync.WaitGroup
 	draining := Check{"server", func(context.Context) error { return s.drainCtx.Err() }}
 	checks := append([]Check{draining}, s.opts.Checks...)
-	results := make([]checkView, len(checks))
+	results := make([]monitoring.Check, len(checks))
 	for i, check := range checks {
 		wg.Go(func() { results[i] = s.runCheck(ctx, check) })
 	}
 	wg.Wait()
-	return results
+	s.noteSince(results)
+	if s.opts.Background == nil {
+		return results
+	}
+	return slices.Concat(results, s.opts.Background())
+}
+
+// noteSince sets when each status was first seen. One call of runChecks runs at a time.
+func (s *Server) noteSince(results []monitoring.Check) {
+	for i := range results {
+		c := &results[i]
+		if before, ok := s.checked[c.Name]; ok && before.Status == c.Status {
+			c.Since = before.Since
+		}
+		s.checked[c.Name] = *c
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/events"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/monitoring"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
@@ -76,9 +77,13 @@ type Options struct {
 	// RequestContext makes the context in which a request calls Service. Default: unchanged.
 	RequestContext func(context.Context) context.Context
 
+	// Background returns the newest results of checks of parts without which the server serves:
+	// GET /readyz shows them, as ok or degraded. Nil: there are none.
+	Background func() []monitoring.Check
+
 	Version string                // Program version, for the OpenAPI document. Default "dev".
 	Logger  *slog.Logger          // Default slog.Default().
-	Checks  []Check               // Readiness checks. Default: none.
+	Checks  []Check               // What the server cannot serve without. Default: none.
 	Metrics prometheus.Registerer // Nil: no metrics.
 	Clock   clock.Clock           // Default clock.System.
 }

@@ -44,7 +44,7 @@ func (s *Server) streamProvision(ctx context.Context, provision stream.Provision
 		return nil, refused
 	}
 	return &huma.StreamResponse{Body: func(hctx huma.Context) {
-		defer s.metrics.trackStream("run")()
+		defer s.metrics.TrackStream("run")()
 		c := requestContextFrom(hctx.Context())
 		watched := hctx.Context()
 		ctx, cancel := context.WithCancel(watched)

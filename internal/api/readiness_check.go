@@ -4,10 +4,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/monitoring"
 )
 
-// runCheck runs one check. It does not wait for a check that ignores its context.
-func (s *Server) runCheck(ctx context.Context, check Check) checkView {
+// runCheck runs one check. It does not wait for a check that ignores its context. The error is only
+// logged.
+func (s *Server) runCheck(ctx context.Context, check Check) monitoring.Check {
+	started := s.opts.Clock.Now()
 	result := make(chan error, 1)
 	go func() {
 		defer func() {
@@ -23,9 +27,11 @@ func (s *Server) runCheck(ctx context.Context, check Check) checkView {
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
+	now := s.opts.Clock.Now()
+	checked := monitoring.Check{Name: check.Name, Status: monitoring.CheckOK, CheckedAt: now, Since: now, Took: now.Sub(started)}
 	if err != nil {
 		s.opts.Logger.Warn("readiness check failed", slog.String("check", check.Name), slog.Any("error", err))
-		return checkView{check.Name, "unavailable"}
+		checked.Status = monitoring.CheckUnavailable
 	}
-	return checkView{check.Name, "ok"}
+	return checked
 }

@@ -22,6 +22,8 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/rejections"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/monitoring"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/telemetry"
 )
 
 // Server is the API as an http.Handler. NewServer wraps it in an http.Server with the
@@ -39,14 +41,15 @@ type Server struct {
 	invitationTokenLimiter   *limits.RateLimiter
 	crossOrigin              *cors.Cors      // Nil: no pages of other origins.
 	invitedPaths             map[string]bool // Of the operations that such pages may call.
-	metrics                  *metrics
+	metrics                  *telemetry.API
 	requestSlots             chan struct{}  // One slot per request, without those of health and documents.
 	provisionPlaces          *limits.Places // One per run inside a request.
 	eventStreamPlaces        *limits.Places
-	trialSlot                chan struct{}      // Of the only trial of a blueprint.
-	checkSlot                chan struct{}      // Of the only check of the whole registry.
-	runs                     sync.WaitGroup     // Runs inside requests.
-	readiness                singleflight.Group // Concurrent callers share the checks.
+	trialSlot                chan struct{}               // Of the only trial of a blueprint.
+	checkSlot                chan struct{}               // Of the only check of the whole registry.
+	runs                     sync.WaitGroup              // Runs inside requests.
+	readiness                singleflight.Group          // Concurrent callers share the checks.
+	checked                  map[string]monitoring.Check // By name; only runChecks uses it.
 
 	drainCtx context.Context
 	drain    context.CancelFunc
@@ -68,6 +71,7 @@ func New(o Options) (*Server, error) {
 		recorder:                 rejections.NewRecorder(o.Service.Record, o.Logger),
 		crossOrigin:              newCrossOrigin(o.CORSOrigins),
 		requestSlots:             make(chan struct{}, o.maxRequests()), trialSlot: make(chan struct{}, 1), checkSlot: make(chan struct{}, 1),
+		checked: map[string]monitoring.Check{},
 		provisionPlaces: limits.NewPlaces("provisionings inside requests", "queue the tenant with POST /admin/tenants",
 			o.MaxProvisionStreams, provisionShare),
 		eventStreamPlaces: limits.NewPlaces("event streams", "poll the provisioning status", o.MaxEventStreams, eventStreamShare),

@@ -195,59 +195,6 @@ func TestServer_ServeHTTP(t *testing.T) {
 	})
 }
 
-func TestServer_Health(t *testing.T) {
-	t.Parallel()
-	t.Run("ReadyWhenAllChecksPass", func(t *testing.T) {
-		b := setupWith(t, serverOptions{Options: api.Options{Checks: []api.Check{{Name: "database", Run: func(context.Context) error { return nil }}}}})
-		for _, path := range []string{"/health", "/livez", "/readyz"} {
-			if got := b.do(http.MethodGet, path, nil).want(http.StatusOK); got.text != "{\"status\":\"ok\"}\n" {
-				t.Errorf("%s: %s", path, got.text)
-			}
-		}
-		b.do(http.MethodGet, "/health?x=1", nil).wantFieldErrors("x")
-	})
-	t.Run("NamesFailedCheckOnly", func(t *testing.T) {
-		var down atomic.Bool
-		down.Store(true)
-		b := setupWith(t, serverOptions{Options: api.Options{Checks: []api.Check{
-			{Name: "database", Run: func(context.Context) error {
-				if down.Load() {
-					return errors.New("password=x refused by 127.0.0.1")
-				}
-				return nil
-			}},
-			{Name: "mail", Run: func(context.Context) error { return nil }},
-			{Name: "chain", Run: func(context.Context) error {
-				if down.Load() {
-					panic("at 127.0.0.1")
-				}
-				return nil
-			}},
-		}}})
-		got := b.do(http.MethodGet, "/readyz", nil).want(http.StatusServiceUnavailable)
-		if got.text != `{"status":"unavailable","checks":[{"name":"server","status":"ok"},{"name":"database","status":"unavailable"},{"name":"mail","status":"ok"},{"name":"chain","status":"unavailable"}]}`+"\n" {
-			t.Errorf("%s", got.text)
-		}
-		b.do(http.MethodGet, "/livez", nil).want(http.StatusOK)
-		down.Store(false)
-		b.do(http.MethodGet, "/readyz", nil).want(http.StatusOK)
-	})
-	t.Run("TimesOutHangingCheck", func(t *testing.T) {
-		hang := make(chan struct{})
-		b := setupWith(t, serverOptions{timeouts: api.Timeouts{Check: 20 * time.Millisecond, Work: time.Hour}, Options: api.Options{Checks: []api.Check{{Name: "chain", Run: func(context.Context) error { <-hang; return nil }}}}})
-		b.do(http.MethodGet, "/readyz", nil).want(http.StatusServiceUnavailable)
-		close(hang)
-	})
-	t.Run("NotReadyWhileDraining", func(t *testing.T) {
-		b := setup(t)
-		b.handler.Drain()
-		if got := b.do(http.MethodGet, "/readyz", nil).want(http.StatusServiceUnavailable); !strings.Contains(got.text, `{"name":"server","status":"unavailable"}`) {
-			t.Errorf("%s", got.text)
-		}
-		b.do(http.MethodGet, "/livez", nil).want(http.StatusOK)
-	})
-}
-
 func TestServer_Metrics(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	b := setupWith(t, serverOptions{Options: api.Options{Metrics: registry}})
@@ -267,12 +214,12 @@ func TestServer_Metrics(t *testing.T) {
 				for _, l := range m.GetLabel() {
 					fmt.Fprintf(&all, "%s=%s ", l.GetName(), l.GetValue())
 				}
-				fmt.Fprintf(&all, "%d %g\n", m.GetHistogram().GetSampleCount(), m.GetGauge().GetValue())
+				fmt.Fprintf(&all, "%d %g\n", m.GetHistogram().GetSampleCount(), m.GetGauge().GetValue()+m.GetCounter().GetValue())
 			}
 		}
 		return all.String()
 	}
-	want := []string{"operation=create-tenant status=2xx 1 0", "operation=list-tenants status=4xx 1 0", "operation=none status=4xx 1 0", "kind=events 0 1"}
+	want := []string{"operation=create-tenant status=2xx 1 0", "operation=list-tenants status=4xx 1 0", "operation=none status=4xx 1 0", "kind=events 0 1", "status=401 0 1", "status=404 0 1", "status=429 0 0"}
 	got := read()
 	for _, line := range want {
 		if !strings.Contains(got, line+"\n") {

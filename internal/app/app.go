@@ -23,6 +23,16 @@ type Options struct {
 	Mail          config.Mail
 	Webhook       config.Webhook          // Of blueprints' own steps.
 	Observers     []provisioning.Observer // Called with each event of a run, in this order.
+	Instruments   Instruments             // Count runs, mails and requests of own steps. Nil: nothing does.
+}
+
+// Instruments count what runs do.
+type Instruments interface {
+	ObserveRun(provisioning.RunEnd)
+	// Mailer returns a mailer that counts what becomes of the mails of next.
+	Mailer(next provisioning.Mailer) provisioning.Mailer
+	// StepSender returns a sender that counts the requests of next.
+	StepSender(next provisioning.StepSender) provisioning.StepSender
 }
 
 // App is everything that provisioning needs.
@@ -68,10 +78,14 @@ func build(db *postgres.DB, o Options) (*App, error) {
 	if a.Mailer, err = mail.New(mail.Options{Mail: o.Mail, Blueprints: db.Blueprints}); err != nil {
 		return nil, err
 	}
-	a.Pipeline, err = provisioning.NewPipeline(db, a.Deployer, a.Mailer, provisioning.PipelineOptions{
+	options, mailer := provisioning.PipelineOptions{
 		MailFailure: provisioning.MailFailurePolicy(o.Mail.FailurePolicy), InvitationTTL: o.Mail.InvitationTTL, Observer: notifyAll(o.Observers),
 		StepSender: webhook.New(webhook.Options{Webhook: o.Webhook}), OpaqueSchemaNames: o.Database.OpaqueSchemaNames, DefaultBlueprint: o.Database.DefaultBlueprint,
-	})
+	}, provisioning.Mailer(a.Mailer)
+	if i := o.Instruments; i != nil {
+		options.RunObserver, options.StepSender, mailer = i.ObserveRun, i.StepSender(options.StepSender), i.Mailer(mailer)
+	}
+	a.Pipeline, err = provisioning.NewPipeline(db, a.Deployer, mailer, options)
 	if err != nil {
 		return nil, err
 	}

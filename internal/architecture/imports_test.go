@@ -25,6 +25,7 @@ var domain = map[string][]string{
 	"breaker":     {"clock"},
 	"audit":       {"processid"},
 	"events":      {"tenant"},
+	"monitoring":  {"tenant"},
 
 	"blueprint":         {"blueprint/pglexer", "errs", "tenant"},
 	"blueprint/pglexer": {},
@@ -72,7 +73,7 @@ var adapters = []string{"postgres", "soroban", "mail", "webhook", "apiclient"}
 // before it, and none imports the package that holds them together.
 var layers = map[string][]string{
 	"postgres": {
-		"pgdb", "dbroles", "blueprintsql", "notify", "passwordhash", "auditlog", "apikeys", "tenantrow", "orphans", "waiting", "welcome", "logins",
+		"pgdb", "dbroles", "blueprintsql", "notify", "passwordhash", "auditlog", "apikeys", "tenantrow", "orphans", "waiting", "welcome", "stats", "logins",
 		"runs", "fingerprint", "blueprintstore", "ownsteps", "tenantschema", "publish", "registry", "adopt", "backup", "lifecycle", "stellarstore", "platform", "checks",
 	},
 	"soroban": {"contract", "rpc", "ledger", "txsubmit"},

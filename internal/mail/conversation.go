@@ -94,7 +94,25 @@ func (c *conversation) tlsConfig() *tls.Config {
 }
 
 // open greets the server, encrypts the connection and logs in.
-func (c *conversation) open(ctx context.Context) (err error) {
+func (c *conversation) open(ctx context.Context) error {
+	if err := c.greet(ctx); err != nil {
+		return err
+	}
+	if c.options.User == "" {
+		return nil
+	}
+	if offered, _ := c.client.Extension("AUTH"); !offered {
+		return errNoLoginMethod
+	}
+	if err := c.login.prepare(ctx); err != nil {
+		return err
+	}
+	c.login.err = c.client.Auth(c.login)
+	return c.login.err
+}
+
+// greet greets the server and encrypts the connection.
+func (c *conversation) greet(ctx context.Context) (err error) {
 	conn := c.conn
 	if c.options.Implicit {
 		encrypted := tls.Client(conn, c.tlsConfig())
@@ -109,20 +127,7 @@ func (c *conversation) open(ctx context.Context) (err error) {
 	if err := c.client.Hello(c.localName); err != nil {
 		return err
 	}
-	if err := c.startTLS(); err != nil {
-		return err
-	}
-	if c.options.User == "" {
-		return nil
-	}
-	if offered, _ := c.client.Extension("AUTH"); !offered {
-		return errNoLoginMethod
-	}
-	if err := c.login.prepare(ctx); err != nil {
-		return err
-	}
-	c.login.err = c.client.Auth(c.login)
-	return c.login.err
+	return c.startTLS()
 }
 
 // startTLS encrypts a plain connection, as the settings say.

@@ -30,7 +30,7 @@ func TestDB_Claim(t *testing.T) {
 		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
 		b.Exec(`UPDATE tenants SET run_expires_at = now() - interval '1 second'`)
 		next, err := b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimResume, postgrestest.LeaseRequest("other", time.Minute))
-		if err != nil || next.Epoch != run.Epoch+1 {
+		if err != nil || next.Epoch != run.Epoch+1 || !next.TookOver || run.TookOver {
 			t.Fatalf("%+v, %v", next, err)
 		}
 		postgrestest.WantKind(t, b.Renew(t.Context(), run, time.Minute), errs.KindFenced)
@@ -41,6 +41,16 @@ func TestDB_Claim(t *testing.T) {
 		postgrestest.WantKind(t, b.BeginRollback(t.Context(), run, provisioning.RollbackToFailed, tenant.StepRecord{Step: tenant.StepCreateSchema, Status: tenant.StepFailed}), errs.KindFenced)
 		_, err = b.RollBack(t.Context(), run)
 		postgrestest.WantKind(t, err, errs.KindFenced)
+	})
+
+	t.Run("DoesNotTakeOverReleased", func(t *testing.T) {
+		b := setup(t)
+		run := b.ClaimNew(postgrestest.Inputs("Clinic"))
+		b.Must(b.Release(t.Context(), run))
+		next, err := b.Claim(t.Context(), run.Tenant.ID, provisioning.ClaimResume, postgrestest.LeaseRequest("other", time.Minute))
+		if err != nil || next.TookOver {
+			t.Errorf("%+v, %v", next, err)
+		}
 	})
 
 	t.Run("ResumeDoesNotStartNewAttempt", func(t *testing.T) {

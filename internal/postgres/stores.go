@@ -23,6 +23,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/publish"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/registry"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/runs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/stats"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/stellarstore"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantschema"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/waiting"
@@ -43,6 +44,7 @@ type DB struct {
 	*welcome.Mails
 	*orphans.Orphans
 	*waiting.Waiting
+	*stats.Stats
 	*tenantschema.Schemas
 	*adopt.Adoptions
 	*logins.Logins
@@ -79,7 +81,7 @@ func Open(ctx context.Context, o pgdb.Options) (*DB, error) {
 	published := publish.New(db, blueprints, schemas)
 	return &DB{
 		DB: db, Registry: registry.New(db), Creations: registry.NewCreations(db), Lifecycle: lifecycle.New(db, logins, schemas),
-		Runs: runs.New(db, uncertain), Steps: ownsteps.New(db, blueprints), Mails: welcome.New(db), Orphans: orphans.New(db), Waiting: waiting.New(db), Schemas: schemas, Adoptions: adopt.New(db, schemas, published),
+		Runs: runs.New(db, uncertain), Steps: ownsteps.New(db, blueprints), Mails: welcome.New(db), Orphans: orphans.New(db), Waiting: waiting.New(db), Stats: stats.New(db), Schemas: schemas, Adoptions: adopt.New(db, schemas, published),
 		Logins: logins, Checks: checks.New(db, schemas, published), Transactions: stellarstore.NewTransactions(db, uncertain), Contracts: stellarstore.NewContracts(db),
 		AuditLog: auditlog.New(db), APIKeys: apikeys.New(db), Blueprints: published, Platform: platform.New(db, schemas, logins),
 	}, nil

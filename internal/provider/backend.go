@@ -153,7 +153,7 @@ func logEvent(ctx context.Context, e provisioning.Event) {
 		"step": string(e.Step), "status": string(e.Status), "attempt": e.Attempt,
 	}
 	if e.Duration > 0 {
-		fields["duration_ms"] = e.Duration.Milliseconds()
+		fields["took_ms"] = float64(e.Duration.Microseconds()) / 1000
 	}
 	if e.Message != "" {
 		fields["message"] = e.Message

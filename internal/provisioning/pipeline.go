@@ -51,6 +51,7 @@ type PipelineOptions struct {
 	MailDotWait   time.Duration // The same with MailFailureFail until the final dot. Default DefaultMailDotWait.
 	Clock         clock.Clock   // Default clock.System.
 	Observer      Observer      // Default: none.
+	RunObserver   RunObserver   // Default: none.
 	StepSender    StepSender    // Default: none; then the own steps of blueprints fail.
 
 	// OpaqueSchemaNames gives new tenants schema names that do not tell theirs.
@@ -125,6 +126,9 @@ func (o PipelineOptions) withDefaults() PipelineOptions {
 	}
 	if o.Observer == nil {
 		o.Observer = func(context.Context, Event) {}
+	}
+	if o.RunObserver == nil {
+		o.RunObserver = func(RunEnd) {}
 	}
 	return o
 }
@@ -203,6 +207,7 @@ func (p *Pipeline) grace() retry.Grace {
 func (p *Pipeline) Continue(ctx context.Context, run Run, o RunOptions) (Outcome, error) {
 	workCtx, endWork := p.withGrace(ctx)
 	defer endWork(nil)
+	started := p.opts.Clock.Now()
 	x := &execution{Pipeline: p, run: run, callerCtx: ctx, workCtx: workCtx, options: o}
 	heartbeatDone := make(chan struct{})
 	go func() {
@@ -216,6 +221,7 @@ func (p *Pipeline) Continue(ctx context.Context, run Run, o RunOptions) (Outcome
 	t, err := act()
 	endWork(nil)
 	<-heartbeatDone
+	p.opts.RunObserver(RunEnd{Outcome: runOutcomeOf(t, err), Took: p.opts.since(started), TookOver: run.TookOver})
 	out := Outcome{Tenant: t, Warnings: x.warnings}
 	if err != nil || run.Rollback == RollbackNone || o.Mode != ClaimRetry {
 		return out, err

@@ -178,6 +178,7 @@ type Run struct {
 	MailClaim  int           // See MailRef.
 	Unanswered bool          // An earlier run sent the welcome mail and got no answer.
 	Recorded   time.Duration // Duration of CREATE_TENANT_RECORD of this attempt, as logged.
+	TookOver   bool          // The lease of an earlier run had expired without a release.
 }
 
 // Rollback is the status that a tenant gets when its rollback has finished.

@@ -16,6 +16,12 @@ func (q *Queue) RetryQuickly() { q.retryBackoff.base = 300 * time.Millisecond }
 // ToRiverError translates the outcome of an attempt for River.
 var ToRiverError = toRiverError
 
+// JobOutcome classifies the end of an attempt.
+var JobOutcome = jobOutcome
+
+// KindOfMove is the kind of a move's job.
+var KindOfMove = kindOfMove
+
 // RetryDelay is the pause after a failed attempt.
 func RetryDelay(attempt int) time.Duration { return backoff{base: backoffBase}.delay(attempt) }
 

@@ -70,10 +70,10 @@ func (q *Queue) change(ctx context.Context) error {
 
 func (q *Queue) riverConfig() *river.Config {
 	workers := river.NewWorkers()
-	river.AddWorker(workers, &worker{runner: q.opts.Runner, clock: q.clock, log: q.log})
+	river.AddWorker(workers, &worker{runner: q.opts.Runner, clock: q.clock, log: q.log, ended: q.opts.JobEnded})
 	queues := map[string]river.QueueConfig{queueName: {MaxWorkers: q.opts.Workers}}
 	if q.opts.Mover != nil {
-		river.AddWorker(workers, &moveWorker{mover: q.opts.Mover, retention: q.opts.Retention, earlyPurge: q.opts.AllowEarlyPurge, clock: q.clock, log: q.log})
+		river.AddWorker(workers, &moveWorker{mover: q.opts.Mover, retention: q.opts.Retention, earlyPurge: q.opts.AllowEarlyPurge, clock: q.clock, log: q.log, ended: q.opts.JobEnded})
 		queues[moveQueueName] = river.QueueConfig{MaxWorkers: moveWorkers, FetchPollInterval: movePollInterval}
 	}
 	return &river.Config{

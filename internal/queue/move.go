@@ -97,13 +97,17 @@ type moveWorker struct {
 	earlyPurge bool // Purges may skip the retention.
 	clock      *databaseClock
 	log        *slog.Logger
+	ended      func(JobEnd)
 }
 
 // Timeout limits an attempt.
 func (w *moveWorker) Timeout(*river.Job[moveArgs]) time.Duration { return moveTimeout }
 
 // Work runs one attempt.
-func (w *moveWorker) Work(ctx context.Context, job *river.Job[moveArgs]) error {
+func (w *moveWorker) Work(ctx context.Context, job *river.Job[moveArgs]) (result error) {
+	defer func() {
+		w.ended(JobEnd{kindOfMove(job.Args.Move), jobOutcome(result, job.Attempt, job.MaxAttempts)})
+	}()
 	ctx = audit.WithCaller(ctx, job.Args.Caller)
 	err := func() (err error) {
 		defer recoverPanic(ctx, w.log, job.ID, job.Args.TenantID, &err)
@@ -113,9 +117,9 @@ func (w *moveWorker) Work(ctx context.Context, job *river.Job[moveArgs]) error {
 		return nil
 	}
 	w.log.LogAttrs(ctx, slog.LevelWarn, "move ended early",
-		slog.Int64("job", job.ID), slog.String("tenant", job.Args.TenantID.String()), slog.String("move", string(job.Args.Move)),
-		slog.Int("attempt", job.Attempt), slog.Int("maxAttempts", job.MaxAttempts), slog.String("kind", string(errs.KindOf(err))), slog.Any("error", err))
-	result := toRiverError(ctx, err, w.clock.Now())
+		slog.Int64("job_id", job.ID), slog.String("tenant_id", job.Args.TenantID.String()), slog.String("move", string(job.Args.Move)),
+		slog.Int("attempt", job.Attempt), slog.Int("max_attempts", job.MaxAttempts), slog.String("kind", string(errs.KindOf(err))), slog.Any("error", err))
+	result = toRiverError(ctx, err, w.clock.Now())
 	if result == nil { // A conflict: the tenant does not permit the move any more.
 		result = river.JobCancel(errors.New(errs.SafeMessage(err)))
 	}
@@ -162,7 +166,7 @@ func (w *moveWorker) purgeRetention(args moveArgs) time.Duration {
 func (w *moveWorker) suspend(ctx context.Context, id uuid.UUID) error {
 	out, err := w.mover.Suspend(ctx, id)
 	for _, warning := range out.Warnings {
-		w.log.WarnContext(ctx, "the tenant is suspended, but "+warning, slog.String("tenant", id.String()))
+		w.log.WarnContext(ctx, "the tenant is suspended, but "+warning, slog.String("tenant_id", id.String()))
 	}
 	return err
 }
@@ -181,7 +185,7 @@ func recordFailedMove(ctx context.Context, mover Mover, log *slog.Logger, job in
 		Caller: args.Caller, Detail: map[string]any{"job": strconv.FormatInt(job, 10), "error": message},
 	})
 	if err != nil {
-		log.WarnContext(ctx, "the failure of a move is not in the audit log", slog.Int64("job", job), slog.Any("error", err))
+		log.WarnContext(ctx, "the failure of a move is not in the audit log", slog.Int64("job_id", job), slog.Any("error", err))
 	}
 }
 
@@ -210,7 +214,7 @@ func (q *Queue) rescueMoves(ctx context.Context) error {
 		}
 		var args moveArgs
 		if err := json.Unmarshal([]byte(job.Args), &args); err != nil {
-			q.log.WarnContext(ctx, "the arguments of a job cannot be read, so its failure is not in the audit log", slog.Int64("job", job.ID), slog.Any("error", err))
+			q.log.WarnContext(ctx, "the arguments of a job cannot be read, so its failure is not in the audit log", slog.Int64("job_id", job.ID), slog.Any("error", err))
 			continue
 		}
 		recordFailedMove(ctx, q.opts.Mover, q.log, job.ID, args, workerStopped)

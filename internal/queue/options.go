@@ -59,6 +59,8 @@ type Options struct {
 	// JobTimeout limits one attempt. The step that runs at the timeout may still end. 0 is
 	// DefaultJobTimeout.
 	JobTimeout time.Duration
+	// JobEnded is called at the end of each attempt of a job; it must not block. Nil: nothing.
+	JobEnded func(JobEnd)
 	// Logger logs errors and warnings. Nil is slog.Default().
 	Logger *slog.Logger
 }
@@ -75,6 +77,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.ReconcileEvery == 0 {
 		o.ReconcileEvery = DefaultReconcileEvery
+	}
+	if o.JobEnded == nil {
+		o.JobEnded = func(JobEnd) {}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/monitoring"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
@@ -23,6 +24,7 @@ type worker struct {
 	runner Runner
 	clock  *databaseClock
 	log    *slog.Logger
+	ended  func(JobEnd)
 }
 
 // Work runs one attempt.
@@ -41,10 +43,11 @@ func (w *worker) Work(ctx context.Context, job *river.Job[provisionArgs]) error 
 		return err
 	}()
 	result := toRiverError(ctx, err, w.clock.Now())
+	w.ended(JobEnd{monitoring.KindProvision, jobOutcome(result, job.Attempt, job.MaxAttempts)})
 	if err != nil {
 		w.log.LogAttrs(ctx, logLevel(err), "provisioning attempt ended early",
-			slog.Int64("job", job.ID), slog.String("tenant", job.Args.TenantID.String()),
-			slog.Int("attempt", job.Attempt), slog.Int("maxAttempts", job.MaxAttempts),
+			slog.Int64("job_id", job.ID), slog.String("tenant_id", job.Args.TenantID.String()),
+			slog.Int("attempt", job.Attempt), slog.Int("max_attempts", job.MaxAttempts),
 			slog.String("kind", string(errs.KindOf(err))), slog.Any("error", err))
 	}
 	return result
@@ -54,8 +57,8 @@ func (w *worker) Work(ctx context.Context, job *river.Job[provisionArgs]) error 
 // which users can see.
 func recoverPanic(ctx context.Context, log *slog.Logger, job int64, tenantID uuid.UUID, err *error) {
 	if p := recover(); p != nil {
-		log.ErrorContext(ctx, "job panicked", slog.Int64("job", job),
-			slog.String("tenant", tenantID.String()), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+		log.ErrorContext(ctx, "job panicked", slog.Int64("job_id", job),
+			slog.String("tenant_id", tenantID.String()), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
 		*err = errs.Wrap(fmt.Errorf("panic: %v", p), errs.KindTransient, "run job", "an internal error; the log has the cause")
 	}
 }

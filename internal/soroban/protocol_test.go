@@ -1,10 +1,15 @@
 package soroban_test
 
 import (
+	"context"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/soroban/rpc"
 )
 
@@ -33,4 +38,33 @@ func TestDeployer_Protocol(t *testing.T) {
 		t.Errorf("%+v, %v", ready, err)
 	}
 	b.deploy(d, b.begin()) // It is a warning.
+}
+
+// TestDeployer_CheckRPC: a server that follows its network works; one that does not answer, is of
+// another network, or whose newest ledger is old does not.
+func TestDeployer_CheckRPC(t *testing.T) {
+	b := setup(t)
+	b.must(b.deployer().CheckRPC(t.Context()))
+	var lies atomic.Bool
+	lies.Store(true)
+	old := b.through(&lies, func(_ string, answer []byte) []byte {
+		return changed(t, answer, func(result map[string]any) {
+			if _, ok := result["latestLedgerCloseTime"]; ok {
+				result["latestLedgerCloseTime"] = strconv.FormatInt(time.Now().Add(-6*time.Minute).Unix(), 10)
+			}
+		})
+	})
+	if err := old.CheckRPC(t.Context()); errs.KindOf(err) != errs.KindTransient || !strings.Contains(errs.SafeMessage(err), "does not follow the network") {
+		t.Errorf("%v", err)
+	}
+	other := b.deployer(func(o *soroban.Options) { o.Passphrase = "Another Network" })
+	if err := other.CheckRPC(t.Context()); errs.KindOf(err) != errs.KindPermanent {
+		t.Errorf("%v", err)
+	}
+	down := b.deployer(func(o *soroban.Options) { o.RPCURL = "http://127.0.0.1:1" })
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := down.CheckRPC(ctx); err == nil {
+		t.Error("a server that is down works")
+	}
 }

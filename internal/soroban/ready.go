@@ -3,6 +3,7 @@ package soroban
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
@@ -46,4 +47,24 @@ func (d *Deployer) CheckReady(ctx context.Context) (Ready, error) {
 // Protocol compares the network's protocol, as last read, with that of this program.
 func (d *Deployer) Protocol() contracts.Protocol {
 	return contracts.Protocol{Network: d.client.Protocol(), Known: rpc.KnownProtocol}
+}
+
+// maxLedgerAge is how old the newest ledger may be: a network closes one every five seconds, and
+// clocks differ.
+const maxLedgerAge = 5 * time.Minute
+
+// CheckRPC checks that the RPC server answers, is of the right network, and follows it.
+// KindTransient when it does not.
+func (d *Deployer) CheckRPC(ctx context.Context) error {
+	if err := d.client.CheckNetwork(ctx); err != nil {
+		return err
+	}
+	latest, err := d.client.LatestLedger(ctx)
+	if err != nil {
+		return err
+	}
+	if closed := time.Unix(latest.CloseTime, 0); time.Since(closed) > maxLedgerAge {
+		return errs.Errorf(errs.KindTransient, "check RPC server", "its newest ledger, %d, was closed at %s: it does not follow the network, or the network has stopped", latest.Sequence, closed.UTC().Format(time.RFC3339))
+	}
+	return nil
 }

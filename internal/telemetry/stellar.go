@@ -2,11 +2,10 @@ package telemetry
 
 import (
 	"context"
-	"sync"
+	"log/slog"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sync/singleflight"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
@@ -16,7 +15,17 @@ import (
 // transaction log.
 const statsMaxAge = time.Minute
 
-// Stellar exports the cost of contracts and the balances that pay for them:
+// contractStates are all states that a contract can have, once it was checked.
+var contractStates = []contracts.State{contracts.StateLive, contracts.StateExpiring, contracts.StateExpired, contracts.StateMissing, contracts.StateMismatch}
+
+// stellar are the metrics of contracts and of the accounts that pay for them.
+type stellar struct {
+	lowBalanceLimit int64
+
+	transactions, fees, spend, deployer, lowBalance, channels, lowestChannelBalance, contracts, reconcileErrors, networkProtocol, knownProtocol *prometheus.Desc
+}
+
+// RegisterStellar registers the cost of contracts and the balances that pay for them:
 //
 //	healthcare_stellar_transactions_total{purpose}       applied, with or without success
 //	healthcare_stellar_fee_stroops_total{purpose}        what they cost
@@ -30,28 +39,14 @@ const statsMaxAge = time.Minute
 //	healthcare_contracts{state}                          as of the last check of each
 //	healthcare_contracts_reconcile_errors                whose last reconciliation failed
 //
-// Unknown values are omitted, not exported as zero.
-type Stellar struct {
-	read            func(context.Context) (contracts.StellarStats, error)
-	lowBalanceLimit int64
-
-	reads singleflight.Group
-
-	mu       sync.Mutex // Guards the two fields below; not held while the registry is read.
-	cached   contracts.StellarStats
-	cachedAt time.Time
-
-	transactions, fees, spend, deployer, lowBalance, channels, lowestChannelBalance, contracts, reconcileErrors, networkProtocol, knownProtocol *prometheus.Desc
-}
-
-// NewStellar creates the metrics and registers them. read returns the registry's
-// statistics; low is the balance, in stroops, below which the deployer needs funding.
-func NewStellar(r prometheus.Registerer, low int64, read func(context.Context) (contracts.StellarStats, error)) *Stellar {
+// Unknown values are omitted, not exported as zero. read returns the registry's statistics; low is
+// the balance, in stroops, below which the deployer needs funding.
+func RegisterStellar(r prometheus.Registerer, low int64, log *slog.Logger, read func(context.Context) (contracts.StellarStats, error)) {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc("healthcare_"+name, help, labels, nil)
+		return desc("healthcare_"+name, help, labels...)
 	}
-	s := &Stellar{
-		read: read, lowBalanceLimit: low,
+	s := &stellar{
+		lowBalanceLimit:      low,
 		transactions:         desc("stellar_transactions_total", "Stellar transactions that were applied.", "purpose"),
 		fees:                 desc("stellar_fee_stroops_total", "Fees charged for Stellar transactions.", "purpose"),
 		spend:                desc("tenant_fee_stroops", "Tenants by the total fees of their transactions."),
@@ -64,35 +59,21 @@ func NewStellar(r prometheus.Registerer, low int64, read func(context.Context) (
 		contracts:            desc("contracts", "Tenant contracts by on-chain state.", "state"),
 		reconcileErrors:      desc("contracts_reconcile_errors", "Contracts whose last reconciliation failed."),
 	}
-	r.MustRegister(s)
-	return s
+	descriptions := []*prometheus.Desc{s.transactions, s.fees, s.spend, s.deployer, s.lowBalance, s.channels, s.lowestChannelBalance, s.contracts, s.reconcileErrors, s.networkProtocol, s.knownProtocol}
+	r.MustRegister(&metricsOf[contracts.StellarStats]{newSource("stellar", statsMaxAge, log, read), descriptions, s.emit})
 }
 
-// Describe implements prometheus.Collector.
-func (s *Stellar) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{s.transactions, s.fees, s.spend, s.deployer, s.lowBalance, s.channels, s.lowestChannelBalance, s.contracts, s.reconcileErrors, s.networkProtocol, s.knownProtocol} {
-		out <- d
-	}
-}
-
-// Collect implements prometheus.Collector.
-func (s *Stellar) Collect(out chan<- prometheus.Metric) {
-	stats, ok := s.stats()
-	if !ok {
-		return
-	}
-	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
-		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
-	}
+func (s *stellar) emit(stats contracts.StellarStats, to sink) {
+	gauge := to.gauge
 	for purpose, n := range stats.Transactions {
-		out <- prometheus.MustNewConstMetric(s.transactions, prometheus.CounterValue, float64(n), string(purpose))
-		out <- prometheus.MustNewConstMetric(s.fees, prometheus.CounterValue, float64(stats.Stroops[purpose]), string(purpose))
+		to.count(s.transactions, float64(n), string(purpose))
+		to.count(s.fees, float64(stats.Stroops[purpose]), string(purpose))
 	}
 	buckets := map[float64]uint64{}
 	for i, bound := range stats.Spend.Bounds {
 		buckets[bound] = stats.Spend.CumulativeCounts[i]
 	}
-	out <- prometheus.MustNewConstHistogram(s.spend, stats.Spend.Tenants, stats.Spend.Stroops, buckets)
+	to.out <- prometheus.MustNewConstHistogram(s.spend, stats.Spend.Tenants, stats.Spend.Stroops, buckets)
 	gauge(s.lowBalance, float64(s.lowBalanceLimit))
 	if stats.DeployerBalance > 0 {
 		gauge(s.deployer, float64(stats.DeployerBalance))
@@ -102,13 +83,13 @@ func (s *Stellar) Collect(out chan<- prometheus.Metric) {
 		gauge(s.knownProtocol, float64(stats.Protocol.Known))
 	}
 	s.collectChannels(stats.Channels, gauge)
-	for state, n := range stats.Contracts {
-		gauge(s.contracts, float64(n), string(state))
+	for _, state := range contractStates {
+		gauge(s.contracts, float64(stats.Contracts[state]), string(state))
 	}
 	gauge(s.reconcileErrors, float64(stats.Failed))
 }
 
-func (s *Stellar) collectChannels(channels []txlog.Channel, gauge func(*prometheus.Desc, float64, ...string)) {
+func (s *stellar) collectChannels(channels []txlog.Channel, gauge func(*prometheus.Desc, float64, ...string)) {
 	if len(channels) == 0 {
 		return
 	}
@@ -126,35 +107,4 @@ func (s *Stellar) collectChannels(channels []txlog.Channel, gauge func(*promethe
 	if lowest >= 0 {
 		gauge(s.lowestChannelBalance, float64(lowest))
 	}
-}
-
-// stats returns the statistics, and reads them again when the cached ones are too old.
-// Concurrent scrapes share one read: while the registry does not answer, no scrape waits
-// for more than one read.
-func (s *Stellar) stats() (contracts.StellarStats, bool) {
-	if known, fresh := s.recent(); fresh {
-		return known, true
-	}
-	_, err, _ := s.reads.Do("", func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
-		defer cancel()
-		stats, err := s.read(ctx)
-		if err == nil {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.cached, s.cachedAt = stats, time.Now()
-		}
-		return nil, err
-	})
-	if err != nil {
-		return contracts.StellarStats{}, false
-	}
-	return s.recent()
-}
-
-// recent returns the cached statistics and whether they are fresh.
-func (s *Stellar) recent() (contracts.StellarStats, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.cached, !s.cachedAt.IsZero() && time.Since(s.cachedAt) < statsMaxAge
 }

@@ -21,7 +21,7 @@ import (
 // newStellarRegistry registers the metrics of a registry with these statistics.
 func newStellarRegistry(stats contracts.StellarStats, err error) (*prometheus.Registry, *int) {
 	r, reads := prometheus.NewRegistry(), 0
-	telemetry.NewStellar(r, 1_000_000_000, func(context.Context) (contracts.StellarStats, error) {
+	telemetry.RegisterStellar(r, 1_000_000_000, discard, func(context.Context) (contracts.StellarStats, error) {
 		reads++
 		return stats, err
 	})
@@ -48,7 +48,10 @@ func TestStellar(t *testing.T) {
 # HELP healthcare_contracts Tenant contracts by on-chain state.
 # TYPE healthcare_contracts gauge
 healthcare_contracts{state="EXPIRED"} 1
+healthcare_contracts{state="EXPIRING"} 0
 healthcare_contracts{state="LIVE"} 11
+healthcare_contracts{state="MISMATCH"} 0
+healthcare_contracts{state="MISSING"} 0
 # HELP healthcare_contracts_reconcile_errors Contracts whose last reconciliation failed.
 # TYPE healthcare_contracts_reconcile_errors gauge
 healthcare_contracts_reconcile_errors 1
@@ -88,7 +91,10 @@ healthcare_tenant_fee_stroops_bucket{le="1e+06"} 11
 healthcare_tenant_fee_stroops_bucket{le="+Inf"} 12
 healthcare_tenant_fee_stroops_sum 1.3e+07
 healthcare_tenant_fee_stroops_count 12
-`)); err != nil {
+# HELP healthcare_scrape_success Whether this source of metrics could be read.
+# TYPE healthcare_scrape_success gauge
+healthcare_scrape_success{source="stellar"} 1
+`), withoutDuration(t, r)...); err != nil {
 		t.Error(err)
 	}
 	if testutil.CollectAndCount(r); *reads != 1 { // A read scans the whole log.
@@ -104,8 +110,8 @@ func TestStellar_OmitsUnknownValues(t *testing.T) {
 		t.Parallel()
 		r, reads := newStellarRegistry(contracts.StellarStats{}, errors.New("down"))
 		for range 2 {
-			if n := testutil.CollectAndCount(r); n != 0 {
-				t.Errorf("%d series of a registry that is down", n)
+			if names := withoutDuration(t, r); len(names) != 1 || names[0] != "healthcare_scrape_success" {
+				t.Errorf("a registry that is down has the metrics %q", names)
 			}
 		}
 		if *reads != 2 {
@@ -121,9 +127,11 @@ func TestStellar_OmitsUnknownValues(t *testing.T) {
 		}
 		var names []string
 		for _, f := range families {
-			names = append(names, strings.TrimPrefix(f.GetName(), "healthcare_"))
+			if !strings.HasPrefix(f.GetName(), "healthcare_scrape_") {
+				names = append(names, strings.TrimPrefix(f.GetName(), "healthcare_"))
+			}
 		}
-		if got := strings.Join(names, " "); got != "contracts_reconcile_errors stellar_deployer_low_balance_stroops tenant_fee_stroops" {
+		if got := strings.Join(names, " "); got != "contracts contracts_reconcile_errors stellar_deployer_low_balance_stroops tenant_fee_stroops" {
 			t.Errorf("metrics %s", got)
 		}
 	})
@@ -146,7 +154,7 @@ func TestStellar_SharesReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var reads atomic.Int32
 		r := prometheus.NewRegistry()
-		telemetry.NewStellar(r, 1, func(ctx context.Context) (contracts.StellarStats, error) {
+		telemetry.RegisterStellar(r, 1, discard, func(ctx context.Context) (contracts.StellarStats, error) {
 			reads.Add(1)
 			<-ctx.Done()
 			return contracts.StellarStats{}, ctx.Err()

@@ -36,5 +36,7 @@ GRANT SELECT, UPDATE (last_used_at) ON api_keys TO platform_server;
 -- Jobs: they are added and read, and never taken.
 GRANT SELECT, INSERT, UPDATE (kind) ON river_job TO platform_server;
 GRANT USAGE ON SEQUENCE river_job_id_seq TO platform_server;
+-- When a worker was seen, for readiness and metrics.
+GRANT SELECT ON river_queue, river_leader TO platform_server;
 -- Contracts that a request reconciles.
 GRANT SELECT, INSERT, UPDATE ON stellar_accounts, stellar_transactions, stellar_totals TO platform_server;

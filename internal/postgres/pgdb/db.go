@@ -61,9 +61,9 @@ type Options struct {
 // DefaultMaxConnections is the pool size of a database.
 const DefaultMaxConnections = 8
 
-// reservedConnections is the size of the reserved pool: one connection for readiness, and one
+// reservedConnections is the size of the reserved pool: one connection each for readiness, for statistics, and
 // for the end of revoked keys.
-const reservedConnections = 2
+const reservedConnections = 3
 
 // defaultAnswerTimeout is the default of Options.AnswerTimeout.
 const defaultAnswerTimeout = 5 * time.Second
@@ -236,7 +236,7 @@ func (db *DB) waitForConnection(ctx context.Context, attempt func(context.Contex
 			return err
 		}
 		if first {
-			db.options.Logger.WarnContext(ctx, errs.SafeMessage(err), slog.Duration("waits_at_most", wait))
+			db.options.Logger.WarnContext(ctx, errs.SafeMessage(err), slog.Int64("wait_limit_ms", wait.Milliseconds()))
 		}
 		if time.Now().After(deadline) {
 			return errs.Wrap(err, errs.KindTransient, "connect to the database", "%s; none became free in %v", transientMessage(pgErr), wait)

@@ -68,7 +68,7 @@ func ClaimLocked(ctx context.Context, tx pgx.Tx, locked tenantrow.Row, mode prov
 	if err == nil && action != "" {
 		err = auditlog.Append(ctx, tx, t.ID, action, map[string]any{"attempt": claimed.Tenant.Attempt})
 	}
-	claimed.Owner = lease.Owner
+	claimed.Owner, claimed.TookOver = lease.Owner, locked.HasOwner
 	return claimed.Run, err
 }
 

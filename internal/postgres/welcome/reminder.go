@@ -19,9 +19,9 @@ import (
 // remindedPredicate is true of a tenant whose administrator can be reminded of the invitation.
 const remindedPredicate = `status = 'ACTIVE' AND ` + tenantrow.OpenInvitation + ` AND invitation_expires_at > clock_timestamp()`
 
-// dueReminderSQL is a condition over a row of tenants: its invitation has a reminder, which is due.
-// It has the parameter for how long before the end of an invitation that is.
-const dueReminderSQL = remindedPredicate + ` AND invitation_expires_at <= clock_timestamp() + $1::interval
+// DueReminder is a condition over a row of tenants: its invitation has a reminder, which is due.
+// Parameter 1 is how long before the end of an invitation that is.
+const DueReminder = remindedPredicate + ` AND invitation_expires_at <= clock_timestamp() + $1::interval
 	AND invitation_sent_at < invitation_expires_at - $1::interval AND (invitation_reminder_at IS NULL OR invitation_reminder_at <= clock_timestamp())`
 
 // ClaimDueReminders claims the reminders that are due.
@@ -32,7 +32,7 @@ func (s *Mails) ClaimDueReminders(ctx context.Context, lead, claimTimeout time.D
 		return nil, err
 	}
 	rows, err := pool.Query(ctx, `UPDATE tenants SET invitation_reminder_at = clock_timestamp() + $2::interval, invitation_reminder_tries = invitation_reminder_tries + 1
-		WHERE id IN (SELECT id FROM tenants WHERE `+dueReminderSQL+` ORDER BY invitation_expires_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+		WHERE id IN (SELECT id FROM tenants WHERE `+DueReminder+` ORDER BY invitation_expires_at LIMIT $3 FOR UPDATE SKIP LOCKED)
 		RETURNING `+tenantrow.Columns+`, welcome_email_serial, invitation_reminder_tries`, lead, claimTimeout, limit)
 	if err != nil {
 		return nil, pgdb.Classify(err, op)

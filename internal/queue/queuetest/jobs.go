@@ -32,3 +32,11 @@ func (q *Queue) Unfinished() (n int) {
 	}
 	return n
 }
+
+// ForgetWorkers deletes what shows when a worker was seen.
+func (q *Queue) ForgetWorkers() {
+	q.t.Helper()
+	if _, err := q.conn.Exec(q.t.Context(), `DELETE FROM river_queue; DELETE FROM river_leader`); err != nil {
+		q.t.Fatalf("queue: %v", err)
+	}
+}

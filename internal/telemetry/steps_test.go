@@ -1,8 +1,8 @@
 package telemetry_test
 
 import (
-	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +24,8 @@ func TestSteps(t *testing.T) {
 		{Step: tenant.StepCreateSchema, Status: tenant.StepInProgress, Cause: errors.New("busy")},
 		{Step: tenant.StepCreateSchema, Status: tenant.StepCompleted, Duration: 30 * time.Millisecond},
 		{Step: tenant.StepDeploySorobanContract, Status: tenant.StepFailed, Duration: 2 * time.Second, Cause: errors.New("no funds")},
+		{Step: "REGISTER_IN_DIRECTORY", Status: tenant.StepCompleted, Duration: time.Minute},
+		{Step: "OPEN_ACCOUNT", Status: tenant.StepFailed, Duration: time.Minute},
 		{Step: tenant.StepCreateSchema, Status: tenant.StepRolledBack},
 		{Step: tenant.StepSendWelcomeEmail, Status: tenant.StepFailed, Cause: errors.New("no failure mail")}, // No step ended.
 	} {
@@ -33,56 +35,41 @@ func TestSteps(t *testing.T) {
 # HELP healthcare_step_retries_total Failed and repeated step attempts.
 # TYPE healthcare_step_retries_total counter
 healthcare_step_retries_total{step="CREATE_SCHEMA"} 1
+healthcare_step_retries_total{step="CREATE_TENANT_RECORD"} 0
+healthcare_step_retries_total{step="DEPLOY_SOROBAN_CONTRACT"} 0
+healthcare_step_retries_total{step="OWN_STEP"} 0
+healthcare_step_retries_total{step="RUN_MIGRATIONS"} 0
+healthcare_step_retries_total{step="SEED_ROLES_AND_USER"} 0
+healthcare_step_retries_total{step="SEND_WELCOME_EMAIL"} 0
+healthcare_step_retries_total{step="STORE_CONTRACT_ADDRESS"} 0
 `), "healthcare_step_retries_total"); err != nil {
 		t.Error(err)
+	}
+	want := map[string][]string{
+		"healthcare_step_duration_seconds": {"CREATE_SCHEMA COMPLETED", "DEPLOY_SOROBAN_CONTRACT FAILED", "OWN_STEP COMPLETED", "OWN_STEP FAILED"},
+		"provisioning_duration_seconds":    {"CREATE_SCHEMA", "OWN_STEP"},
 	}
 	families, err := r.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
-	series := 0
 	for _, f := range families {
-		if f.GetName() == "healthcare_step_duration_seconds" {
+		if series, ok := want[f.GetName()]; ok {
+			var got []string
 			for _, m := range f.GetMetric() {
-				if series++; m.GetHistogram().GetSampleCount() != 1 {
+				var values []string
+				for _, label := range m.GetLabel() { // By name: status, step.
+					values = append([]string{label.GetValue()}, values...)
+				}
+				got = append(got, strings.Join(values, " "))
+				if m.GetHistogram().GetSampleCount() != 1 {
 					t.Errorf("%v", m)
 				}
 			}
+			slices.Sort(got)
+			if !slices.Equal(got, series) {
+				t.Errorf("%s: %q, want %q", f.GetName(), got, series)
+			}
 		}
-	}
-	if series != 2 {
-		t.Errorf("%d series", series)
-	}
-}
-
-func TestTenants(t *testing.T) {
-	t.Parallel()
-	r := prometheus.NewRegistry()
-	down := false
-	telemetry.NewTenants(r, func(_ context.Context, q tenant.ListQuery) (tenant.Page, error) {
-		if down {
-			return tenant.Page{}, errors.New("down")
-		}
-		return tenant.Page{Total: int64(len(q.Status) + len(q.Invitation)*100)}, nil
-	})
-	if err := testutil.GatherAndCompare(r, strings.NewReader(`
-# HELP healthcare_tenant_invitations Tenants whose newest invitation is open: PENDING can be accepted, EXPIRED was not accepted in time.
-# TYPE healthcare_tenant_invitations gauge
-healthcare_tenant_invitations{status="EXPIRED"} 700
-healthcare_tenant_invitations{status="PENDING"} 700
-# HELP healthcare_tenants Tenants in the registry.
-# TYPE healthcare_tenants gauge
-healthcare_tenants{status="ACTIVE"} 6
-healthcare_tenants{status="ARCHIVED"} 8
-healthcare_tenants{status="FAILED"} 6
-healthcare_tenants{status="PENDING"} 7
-healthcare_tenants{status="PROVISIONING"} 12
-healthcare_tenants{status="SUSPENDED"} 9
-`)); err != nil {
-		t.Error(err)
-	}
-	down = true
-	if n := testutil.CollectAndCount(r); n != 0 {
-		t.Errorf("%d series of a registry that is down", n)
 	}
 }

@@ -9,11 +9,14 @@ fail() { echo "images-check: $*" >&2; exit 1; }
 work=$(mktemp -d)
 chmod 755 "$work"
 storage=(--root "$work/storage" --runroot "$work/run")
+stack='' server='' api=''
 cleanup() {
-	[ -z "${server:-}" ] || kill "$server" 2>/dev/null || true
-	umount "$work/readonly" 2>/dev/null || true
+	[ -z "$api" ] || { kill -TERM "$api" 2>/dev/null && wait "$api"; } || true
+	[ -z "$server" ] || { touch "$stack/tmp/stop" && wait "$server"; } || true
+	! mountpoint -q "$work/readonly" || umount "$work/readonly"
+	buildah "${storage[@]}" umount --all >/dev/null 2>&1 || true
 	buildah "${storage[@]}" rm --all >/dev/null 2>&1 || true
-	rm -rf "$work" 2>/dev/null || { sleep 1; rm -rf "$work"; } # Storage may be busy for a moment.
+	rm -rf "$work"
 }
 trap cleanup EXIT
 export VERSION=1.2.3-check BUILDAH_ISOLATION=chroot
@@ -35,7 +38,8 @@ images=$work/one/dist/images
 cmp "$images/tenant-api/index.json" "$work/at/another/place/dist/images/tenant-api/index.json" || fail "the same commit gave two images"
 
 # container NAME: a container of an image.
-container() { buildah "${storage[@]}" from --quiet --name "$1" "oci:$images/$1:$VERSION" >/dev/null; }
+# A relative path, because buildah makes a name of it, which may not have capitals.
+container() { (cd "$images" && buildah "${storage[@]}" from --quiet --name "$1" "oci:$1:$VERSION" >/dev/null 2>"$work/log") || { cat "$work/log"; return 1; }; }
 inside() { buildah "${storage[@]}" run --user 65532 "$@"; }
 inspect() { buildah "${storage[@]}" inspect --format "$1" "$2"; }
 for name in tenant-api tenant-api-backup devstack; do
@@ -65,17 +69,19 @@ readonly=$work/readonly
 mkdir "$readonly"
 mount --bind "$(buildah "${storage[@]}" mount tenant-api)" "$readonly"
 mount -o remount,bind,ro "$readonly"
-inside devstack -- devstack --env-file /tmp/stack.env >"$work/devstack.log" 2>&1 &
+stack=$(buildah "${storage[@]}" mount devstack)
+settings=$stack/tmp/stack.env
+# A signal to buildah would not reach it.
+inside devstack -- devstack --env-file /tmp/stack.env -- sh -c 'until [ -e /tmp/stop ]; do sleep 0.1; done' >"$work/devstack.log" 2>&1 &
 server=$!
-settings=$(buildah "${storage[@]}" mount devstack)/tmp/stack.env
 for n in $(seq 600); do [ -s "$settings" ] && break; kill -0 "$server" 2>/dev/null || break; sleep 0.1; done
 [ -s "$settings" ] || { cat "$work/devstack.log"; fail "devstack did not start in its image"; }
 . "$settings"
 export APP_PORT=$((20000 + RANDOM % 20000)) APP_HOST=127.0.0.1
 isolated() { chroot --userspec=65532:65532 "$readonly" /usr/local/bin/tenant-api "$@"; }
-! chroot --userspec=0:0 "$readonly" /usr/local/bin/tenant-api openapi >"$readonly/written" 2>/dev/null || fail "the root is not read-only"
+! touch "$readonly/tmp/written" 2>/dev/null || fail "the root is not read-only"
 isolated migrate up
-isolated serve >"$work/serve.log" 2>&1 &
+(exec chroot --userspec=65532:65532 "$readonly" /usr/local/bin/tenant-api serve) >"$work/serve.log" 2>&1 &
 api=$!
 for n in $(seq 600); do isolated healthcheck >/dev/null 2>&1 && break; kill -0 "$api" 2>/dev/null || break; sleep 0.1; done
 isolated healthcheck || { cat "$work/serve.log"; fail "the server is not ready, as its own health check says"; }
@@ -85,6 +91,9 @@ isolated tenants show "name:Image Clinic" --json | grep -q '"status": *"ACTIVE"'
 inside --env "DATABASE_URL=$DATABASE_URL" tenant-api-backup -- pg_dump --schema-only --format custom --file /tmp/dump "$DATABASE_URL" || fail "pg_dump failed"
 inside tenant-api-backup -- pg_restore --list /tmp/dump | grep -q 'TABLE public tenants' || fail "the dump has no registry"
 kill -TERM "$api"
-wait "$api" || { cat "$work/serve.log"; fail "the server did not stop cleanly"; }
+status=0
+wait "$api" || status=$?
+api=
+[ "$status" = 0 ] || { cat "$work/serve.log"; fail "the server did not stop cleanly"; }
 if isolated healthcheck >/dev/null 2>&1; then fail "the health check passes without a server"; fi
 echo "images-check: all images run"

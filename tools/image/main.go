@@ -29,6 +29,9 @@ type release struct {
 	created  time.Time
 }
 
+// registry is where images are published.
+const registry = "ghcr.io/healthcare-platform/"
+
 func main() {
 	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "image:", err)
@@ -81,7 +84,10 @@ func (r release) write(name, dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := path.AppendIndex(index, layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": r.version})); err != nil {
+	if err := path.AppendIndex(index, layout.WithAnnotations(map[string]string{
+		"org.opencontainers.image.ref.name": r.version,
+		"io.containerd.image.name":          registry + name + ":" + r.version, // For "docker load" and "ctr image import".
+	})); err != nil {
 		return err
 	}
 	digest, err := index.Digest()

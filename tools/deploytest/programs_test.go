@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"os/exec"
@@ -44,6 +45,7 @@ var buildPrograms = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // Of Helm.
 	inside := os.Getenv(insideVariable) != ""
 	code := m.Run()
 	if dir := os.Getenv("DEPLOYTEST_PROGRAMS"); dir != "" && !inside {

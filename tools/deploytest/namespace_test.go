@@ -72,6 +72,7 @@ func bind(t *testing.T, source, path string) {
 		must(t, os.WriteFile(path, nil, 0o644))
 	}
 	must(t, unix.Mount(source, path, "", unix.MS_BIND, ""))
+	t.Cleanup(func() { must(t, unix.Unmount(path, unix.MNT_DETACH)) }) // Else the folder around it cannot be removed.
 }
 
 // hosts makes names lead to this machine, as a container engine's DNS does.

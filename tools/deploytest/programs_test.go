@@ -3,6 +3,7 @@ package deploytest_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -186,4 +187,20 @@ func secret(t *testing.T, path string) string {
 	text, err := os.ReadFile(path)
 	must(t, err)
 	return strings.TrimSpace(string(text))
+}
+
+// decodeResponse reads a response of the API. A status that is no success is an error.
+func decodeResponse(response *http.Response, into any) error {
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err
+	}
+	if response.StatusCode >= 300 {
+		return fmt.Errorf("%s: %s", response.Status, body)
+	}
+	if into == nil {
+		return nil
+	}
+	return json.Unmarshal(body, into)
 }

@@ -33,7 +33,7 @@ func (s *Stack) lockDataDir(o Options) error {
 	if err := os.MkdirAll(o.DataDir, 0o700); err != nil {
 		return err
 	}
-	lock, err := os.OpenFile(filepath.Join(o.DataDir, lockFile), os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // G304: the folder that devstack's user names
+	lock, err := os.OpenFile(filepath.Join(o.DataDir, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
 	}

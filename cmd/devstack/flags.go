@@ -8,9 +8,12 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"time"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/buildinfo"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stack"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/stellarnet"
 )
 
@@ -32,6 +35,14 @@ Flags:
                            once everything is ready; removed at exit
   --ledger-close DURATION  time between two ledgers (default 1s; public
                            networks take 5s to 6s)
+  --only PARTS             start these parts alone: some of postgres,stellar,mail
+  --all-interfaces         let other machines connect, as from other containers; the
+                           settings name this machine all the same
+  --postgres-port, --stellar-port, --smtp-port, --mail-port PORT
+                           use this port instead of a free one; --mail-port is the
+                           catcher's page
+  --mail-tls HOST          require STARTTLS with a certificate for HOST; its
+                           authority is in DIR/mail-ca.pem, for MAIL_CA_FILE
   --help, --version
 
 Examples:
@@ -55,9 +66,9 @@ PostgreSQL is downloaded instead of Maven Central, when this machine has none.
 var errHelpPrinted = errors.New("help printed")
 
 type flags struct {
-	dataDir, envFile string
-	ledgerClose      time.Duration
-	command          []string
+	stack   stack.Options
+	envFile string
+	command []string
 }
 
 func parseFlags(args []string, stdout, stderr io.Writer) (flags, error) {
@@ -67,9 +78,23 @@ func parseFlags(args []string, stdout, stderr io.Writer) (flags, error) {
 		set         = flag.NewFlagSet("devstack", flag.ContinueOnError)
 	)
 	set.SetOutput(io.Discard) // The errors are printed here, in one format.
-	set.StringVar(&f.dataDir, "data", "", "")
+	set.StringVar(&f.stack.DataDir, "data", "", "")
 	set.StringVar(&f.envFile, "env-file", "", "")
-	set.DurationVar(&f.ledgerClose, "ledger-close", stellarnet.DefaultLedgerClose, "")
+	set.DurationVar(&f.stack.LedgerClose, "ledger-close", stellarnet.DefaultLedgerClose, "")
+	set.Func("only", "", func(text string) (err error) {
+		f.stack.Parts, err = parseParts(text)
+		return err
+	})
+	set.BoolVar(&f.stack.AllInterfaces, "all-interfaces", false, "")
+	for name, port := range map[string]*int{
+		"postgres-port": &f.stack.PostgresPort, "stellar-port": &f.stack.StellarPort, "smtp-port": &f.stack.SMTPPort, "mail-port": &f.stack.MailPort,
+	} {
+		set.Func(name, "", func(text string) (err error) {
+			*port, err = parsePort(text)
+			return err
+		})
+	}
+	set.StringVar(&f.stack.MailTLSHost, "mail-tls", "", "")
 	set.BoolVar(&showVersion, "version", false, "")
 	err := set.Parse(args)
 	f.command = set.Args()
@@ -80,13 +105,36 @@ func parseFlags(args []string, stdout, stderr io.Writer) (flags, error) {
 	case err == nil && showVersion:
 		_, _ = fmt.Fprintf(stdout, "devstack %s (%s, %s/%s)\n", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		return f, errHelpPrinted
-	case err == nil && f.ledgerClose <= 0:
-		err = fmt.Errorf("--ledger-close is %v; give a time such as 1s", f.ledgerClose)
+	case err == nil && f.stack.LedgerClose <= 0:
+		err = fmt.Errorf("--ledger-close is %v; give a time such as 1s", f.stack.LedgerClose)
+	case err == nil && f.stack.MailTLSHost != "" && f.stack.DataDir == "":
+		err = errors.New("--mail-tls needs --data DIR, where its certificate is stored")
 	}
 	if err != nil {
 		_, _ = fmt.Fprintf(stderr, "devstack: %v\nRun devstack --help for its options.\n", err)
 	}
 	return f, err
+}
+
+// parseParts reads a list of parts.
+func parseParts(text string) ([]stack.Part, error) {
+	var parts []stack.Part
+	for name := range strings.SplitSeq(text, ",") {
+		part := stack.Part(strings.TrimSpace(name))
+		if !slices.Contains(stack.AllParts(), part) || slices.Contains(parts, part) {
+			return nil, errors.New("give some of postgres,stellar,mail, each once")
+		}
+		parts = append(parts, part)
+	}
+	return parts, nil
+}
+
+func parsePort(text string) (int, error) {
+	port, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || port == 0 {
+		return 0, errors.New("give a port from 1 to 65535")
+	}
+	return int(port), nil
 }
 
 func buildVersion() string { return buildinfo.Version(version) }

@@ -141,9 +141,9 @@ func (d *devstack) start() (status int, err error) {
 	done := make(chan error, 1)
 	go func() {
 		var err error
-		d.stack, err = stack.Start(ctx, stack.Options{
-			LedgerClose: d.flags.ledgerClose, DataDir: d.flags.dataDir, OnStarted: d.printer.componentStarted, Progress: d.printer,
-		})
+		options := d.flags.stack
+		options.OnStarted, options.Progress = d.printer.componentStarted, d.printer
+		d.stack, err = stack.Start(ctx, options)
 		done <- err
 	}()
 	for {
@@ -167,13 +167,17 @@ func (d *devstack) start() (status int, err error) {
 
 // waitForSignal waits until a signal arrives or the stack fails.
 func (d *devstack) waitForSignal() int {
+	var postgresDone <-chan struct{} // Nil without PostgreSQL.
+	if d.stack.Postgres != nil {
+		postgresDone = d.stack.Postgres.Done()
+	}
 	select {
 	case <-d.signals:
 		// The next signal ends the program at once; the watchdog then cleans up.
 		signal.Reset()
 		d.printer.printf("Stopping.")
 		return 0
-	case <-d.stack.Postgres.Done():
+	case <-postgresDone:
 		d.printer.printError(errors.New("PostgreSQL has ended"))
 		return exitFailure
 	}

@@ -19,20 +19,25 @@ import (
 
 func (a *cli) apikey() *cobra.Command {
 	return commandGroup("apikey", "Create, list and revoke API keys", "  tenant-api apikey list",
-		a.apikeyCreate(), a.apikeyList(), a.apikeyRevoke())
+		a.apikeyCreate(), a.apikeyGenerate(), a.apikeyList(), a.apikeyRevoke())
 }
 
 func (a *cli) apikeyCreate() *cobra.Command {
 	var (
-		request access.KeyRequest
-		scopes  []string
-		only    []string
+		request  access.KeyRequest
+		scopes   []string
+		only     []string
+		fromFile string
 	)
 	cmd := &cobra.Command{
 		Use: "create --name NAME --scope SCOPE [--expires 720h] [--rate-limit N] [--only-metadata KEY=VALUE]", Short: "Create an API key and print it once", Args: noArgs,
 		Long: `Creates an API key and prints it on standard output, once: the registry keeps
 only its SHA-256. Everything else goes to standard error, so that
 KEY=$(tenant-api apikey create ...) contains only the key.
+
+With --from-file the key is the one in a file, as tenant-api apikey generate makes it, so
+that a deployment knows it beforehand. This may be repeated: the same key with the same
+name and rights is no error.
 
 Scopes: tenants:read; tenants:write, which includes reading; tenants:purge, which
 deletes archived tenants' data permanently; tenants:credentials, which opens database
@@ -44,10 +49,11 @@ metadata has all the pairs. Others do not exist for it, and it cannot call what 
 all tenants, such as blueprints. A purged tenant has no metadata any more.`,
 		Example: `  tenant-api apikey create --name dashboard --scope tenants:read
   KEY=$(tenant-api apikey create --name ops --scope tenants:write --scope tenants:purge --expires 720h)
+  tenant-api apikey create --name deploy --scope admin --from-file /run/secrets/api-key
   tenant-api apikey create --name nightly-report --scope tenants:read --rate-limit 1000
   tenant-api apikey create --name reseller --scope tenants:write --only-metadata reseller=acme --only-metadata region=eu`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			key, token, err := newKey(cmd, request, scopes, only)
+			key, token, err := newKey(cmd, request, scopes, only, fromFile)
 			if err != nil {
 				return err
 			}
@@ -56,16 +62,13 @@ all tenants, such as blueprints. A purged tenant has no metadata any more.`,
 				return err
 			}
 			defer closeStore()
+			if fromFile != "" {
+				return registerKey(cmd.Context(), keys, key)
+			}
 			if err := keys.Create(cmd.Context(), key); err != nil {
 				return err
 			}
-			validity := "until it is revoked"
-			if !key.ExpiresAt.IsZero() {
-				validity = "until " + formatTime(key.ExpiresAt)
-			}
-			fmt.Fprintf(os.Stderr, "API key %q (%s), valid for %s %s. It is not shown again:\n", key.Name, key.Prefix, strings.Join(scopes, ", "), validity)
-			_, err = fmt.Fprintln(os.Stdout, token.Reveal())
-			return err
+			return printKey(key, token, scopes)
 		},
 	}
 	cmd.Flags().StringVar(&request.Name, "name", "", "name of the key in logs; unique among keys in use")
@@ -73,11 +76,22 @@ all tenants, such as blueprints. A purged tenant has no metadata any more.`,
 	cmd.Flags().DurationVar(&request.TTL, "expires", 0, "how long the key is valid, such as 720h (default: until it is revoked)")
 	cmd.Flags().IntVar(&request.RateLimit, "rate-limit", 0, "requests per minute with this key (default: RATE_LIMIT of the server)")
 	cmd.Flags().StringArrayVar(&only, "only-metadata", nil, "KEY=VALUE: only for tenants whose metadata has that; repeat it for several")
+	cmd.Flags().StringVar(&fromFile, "from-file", "", "register the key in this file instead of making one; it is not printed")
 	return cmd
 }
 
+func printKey(key access.Key, token config.Secret, scopes []string) error {
+	validity := "until it is revoked"
+	if !key.ExpiresAt.IsZero() {
+		validity = "until " + formatTime(key.ExpiresAt)
+	}
+	fmt.Fprintf(os.Stderr, "API key %q (%s), valid for %s %s. It is not shown again:\n", key.Name, key.Prefix, strings.Join(scopes, ", "), validity)
+	_, err := fmt.Fprintln(os.Stdout, token.Reveal())
+	return err
+}
+
 // newKey makes the key that the flags describe.
-func newKey(cmd *cobra.Command, r access.KeyRequest, scopes, only []string) (access.Key, config.Secret, error) {
+func newKey(cmd *cobra.Command, r access.KeyRequest, scopes, only []string, fromFile string) (access.Key, config.Secret, error) {
 	if err := requireFlag(cmd, "name", "give the key a name, such as --name ci"); err != nil {
 		return access.Key{}, "", err
 	}
@@ -99,6 +113,9 @@ func newKey(cmd *cobra.Command, r access.KeyRequest, scopes, only []string) (acc
 	var err error
 	if r.OnlyMetadata, err = parsePairs(cmd, "only-metadata", only); err != nil {
 		return access.Key{}, "", err
+	}
+	if cmd.Flags().Changed("from-file") {
+		return keyFromFile(cmd, r, fromFile)
 	}
 	key, token, err := access.NewKey(r, time.Now())
 	return key, token, nameFlags(cmd, err)

@@ -6,6 +6,8 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -57,6 +59,31 @@ const MaxRateLimit = 1_000_000
 // NewKey makes a key and its token. The token is not stored: the caller must keep it.
 // KindInvalid for an invalid request.
 func NewKey(r KeyRequest, now time.Time) (Key, config.Secret, error) {
+	return makeKey(r, newToken(), now)
+}
+
+// KeyOf makes a key whose token was made elsewhere, with NewToken or as it does it.
+// KindInvalid for an invalid request, and for a text that is no token.
+func KeyOf(r KeyRequest, text config.Secret, now time.Time) (Key, error) {
+	t, ok := parseToken(text.Reveal())
+	if secret, err := base64.RawURLEncoding.Strict().DecodeString(t.secret); !ok || err != nil || len(secret) != secretBytes {
+		return Key{}, &errs.Error{Kind: errs.KindInvalid, Op: "create API key",
+			Fields: []errs.FieldError{{Field: "fromFile", Message: "has no API key; make one with tenant-api apikey generate"}}}
+	}
+	key, _, err := makeKey(r, t, now)
+	return key, err
+}
+
+// NewToken makes a token that no registry has yet.
+func NewToken() config.Secret { return config.Secret(newToken().text()) }
+
+// SameAs reports whether both keys have the same token, name and rights.
+func (k Key) SameAs(other Key) bool {
+	return k.Prefix == other.Prefix && k.Hash == other.Hash && k.Name == other.Name && slices.Equal(k.Scopes, other.Scopes) &&
+		k.RateLimit == other.RateLimit && maps.Equal(k.OnlyMetadata, other.OnlyMetadata)
+}
+
+func makeKey(r KeyRequest, token token, now time.Time) (Key, config.Secret, error) {
 	name := tenant.NormalizeName(r.Name)
 	invalid := func(field, message string) (Key, config.Secret, error) {
 		return Key{}, "", &errs.Error{Kind: errs.KindInvalid, Op: "create API key",
@@ -82,7 +109,6 @@ func NewKey(r KeyRequest, now time.Time) (Key, config.Secret, error) {
 	if err != nil {
 		return Key{}, "", errs.Wrap(err, errs.KindPermanent, "create API key", "the system returned no random numbers")
 	}
-	token := newToken()
 	key := Key{ID: id, Name: name, Prefix: token.prefix, Hash: token.hash(), Scopes: r.Scopes, RateLimit: r.RateLimit, OnlyMetadata: r.OnlyMetadata, CreatedAt: now}
 	if r.TTL > 0 {
 		key.ExpiresAt = now.Add(r.TTL)

@@ -89,3 +89,13 @@ func fileFault(err error) string {
 	}
 	return "cannot be read"
 }
+
+// ReadSecretFile reads a secret that a flag names the file of, by the rules of files that
+// variables name. The error says what is wrong, without path and content.
+func ReadSecretFile(path string) (Secret, error) {
+	text, fault := readSecretFile(path)
+	if fault != "" {
+		return "", errors.New(fault)
+	}
+	return Secret(text), nil
+}

@@ -43,6 +43,8 @@ type Options struct {
 	// CertificateHosts are the names and addresses in the generated certificate.
 	// Default: localhost, 127.0.0.1 and ::1.
 	CertificateHosts []string
+	// Certificate is used in place of a generated one.
+	Certificate *tls.Certificate
 	// Username and Password, if set, are required before any mail is accepted.
 	Username, Password string
 }
@@ -81,11 +83,10 @@ func (c *Catcher) start(ctx context.Context) error {
 	switch c.options.TLS {
 	case TLSNone:
 	case TLSStart, TLSImplicit:
-		certificate, roots, err := selfSignedCertificate(c.options.CertificateHosts)
+		certificate, err := c.certificate()
 		if err != nil {
 			return err
 		}
-		c.roots = roots
 		config = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
 	default:
 		return fmt.Errorf("TLS: %q is not one of %q, %q and %q", c.options.TLS, TLSNone, TLSStart, TLSImplicit)

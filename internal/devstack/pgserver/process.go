@@ -58,8 +58,12 @@ func (p *process) pid() int { return p.cmd.Process.Pid }
 func (p *process) signal(sig syscall.Signal) { _ = p.cmd.Process.Signal(sig) }
 
 func (s *Server) startProcess(ctx context.Context) error {
-	args := []string{"-D", s.data(), "-p", strconv.Itoa(s.port), "-c", "listen_addresses=127.0.0.1",
-		"-c", "unix_socket_directories=", "-c", "max_connections=200", "-c", "log_checkpoints=off"}
+	listen, err := s.listenSettings()
+	if err != nil {
+		return err
+	}
+	args := append([]string{"-D", s.data(), "-p", strconv.Itoa(s.port)}, listen...)
+	args = append(args, "-c", "unix_socket_directories=", "-c", "max_connections=200", "-c", "log_checkpoints=off")
 	if !s.options.Durable {
 		args = append(args, "-c", "fsync=off", "-c", "full_page_writes=off")
 	}
@@ -69,7 +73,6 @@ func (s *Server) startProcess(ctx context.Context) error {
 	// Not the caller's context: it may end long before the server must.
 	cmd := s.command(context.WithoutCancel(ctx), "postgres", args...)
 	cmd.Stdout, cmd.Stderr = s.log, s.log
-	var err error
 	if s.process, err = spawn(cmd); err != nil {
 		return err
 	}

@@ -34,6 +34,10 @@ type Options struct {
 	// Durable makes commits wait for the disk. Default: they do not, because the data is
 	// temporary.
 	Durable bool
+	// AllInterfaces lets other machines connect, with a password. Default: only this one.
+	AllInterfaces bool
+	// Port is the server's port. Default: a free one.
+	Port int
 	// InMemory puts temporary data into memory where that is possible (Linux, with
 	// memoryNeeded free in /dev/shm): making and dropping many databases takes a disk's
 	// file system as long as everything else. Dir has precedence.
@@ -119,10 +123,12 @@ func (s *Server) start(ctx context.Context) (err error) {
 		return fmt.Errorf("open the server's log: %w", err)
 	}
 	for range 3 { // Another process can take the free port before the server does.
-		if s.port, err = FreePort(ctx); err != nil {
-			return fmt.Errorf("find a free port: %w", err)
+		if s.port = s.options.Port; s.port == 0 {
+			if s.port, err = FreePort(ctx); err != nil {
+				return fmt.Errorf("find a free port: %w", err)
+			}
 		}
-		if err = s.startProcess(ctx); err == nil || !strings.Contains(s.logTail(), "Address already in use") {
+		if err = s.startProcess(ctx); err == nil || s.options.Port != 0 || !strings.Contains(s.logTail(), "Address already in use") {
 			return err
 		}
 	}

@@ -25,28 +25,55 @@ var removedVariables = []string{
 	config.MailOAuthTokenURL, config.MailOAuthClientID, config.MailOAuthSecret, config.MailOAuthScope,
 }
 
-// Env returns the product's settings for this stack, as NAME=value.
+// Env returns the product's settings for the parts of this stack, as NAME=value.
 func (s *Stack) Env() []string {
-	return []string{
-		config.DatabaseURL + "=" + s.Postgres.OwnerURL(Database),
-		config.DatabaseHost + "=127.0.0.1",
-		config.DatabasePort + "=" + strconv.Itoa(s.Postgres.Port()),
-		config.DatabaseUser + "=" + pgserver.Owner,
-		config.DatabasePassword + "=" + s.Postgres.Password(),
-		config.DatabaseName + "=" + Database,
-		config.DatabaseSSLMode + "=disable",
-		config.SorobanNetwork + "=local",
-		config.SorobanRPCURL + "=" + s.Stellar.RPCURL(),
-		config.SorobanPassphrase + "=" + s.Stellar.Passphrase(),
-		config.SorobanDeployerSecret + "=" + s.Deployer.Seed(),
-		FriendbotURL + "=" + s.Stellar.FriendbotURL(),
-		config.MailHost + "=" + s.MailCatcher.SMTPHost(),
+	var env []string
+	if s.Postgres != nil {
+		env = append(env,
+			config.DatabaseURL+"="+s.Postgres.OwnerURL(Database),
+			config.DatabaseHost+"=127.0.0.1",
+			config.DatabasePort+"="+strconv.Itoa(s.Postgres.Port()),
+			config.DatabaseUser+"="+pgserver.Owner,
+			config.DatabasePassword+"="+s.Postgres.Password(),
+			config.DatabaseName+"="+Database,
+			config.DatabaseSSLMode+"=disable",
+		)
+	}
+	if s.Stellar != nil {
+		env = append(env,
+			config.SorobanNetwork+"=local",
+			config.SorobanRPCURL+"="+onLoopback(s.Stellar.RPCURL()),
+			config.SorobanPassphrase+"="+s.Stellar.Passphrase(),
+			config.SorobanDeployerSecret+"="+s.Deployer.Seed(),
+			FriendbotURL+"="+onLoopback(s.Stellar.FriendbotURL()),
+		)
+	}
+	if s.MailCatcher != nil {
+		env = append(env, s.mailEnv()...)
+	}
+	return append(env, config.AppURL+"=http://127.0.0.1:3000")
+}
+
+func (s *Stack) mailEnv() []string {
+	env := []string{
+		config.MailHost + "=" + onLoopback(s.MailCatcher.SMTPHost()),
 		config.MailPort + "=" + strconv.Itoa(s.MailCatcher.SMTPPort()),
 		config.MailFrom + "=Healthcare Platform <no-reply@platform.example>",
-		config.MailTLS + "=" + config.TLSNone,
-		MailCatcherURL + "=" + s.MailCatcher.URL(),
-		config.AppURL + "=http://127.0.0.1:3000",
+		MailCatcherURL + "=" + onLoopback(s.MailCatcher.URL()),
 	}
+	if s.mailTLS == nil {
+		return append(env, config.MailTLS+"="+config.TLSNone)
+	}
+	return append(env, config.MailTLS+"="+config.TLSMandatory, config.MailCAFile+"="+s.mailTLS.caFile)
+}
+
+// onLoopback replaces the address of all interfaces in an address or a URL, because
+// nobody connects to it.
+func onLoopback(address string) string {
+	if address == "::" {
+		return "127.0.0.1"
+	}
+	return strings.NewReplacer("[::]", "127.0.0.1", "0.0.0.0", "127.0.0.1").Replace(address)
 }
 
 // EnvOver returns an environment in which the stack's settings replace others of the

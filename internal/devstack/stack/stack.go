@@ -8,7 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/stellar/go-stellar-sdk/keypair"
@@ -31,6 +34,16 @@ type Options struct {
 	// DataDir stores PostgreSQL's data, the ledger and the deployer's key. Default: a
 	// temporary directory, and a new ledger.
 	DataDir string
+	// Parts are the parts that are started. Default: all.
+	Parts []Part
+	// AllInterfaces lets other machines connect. Default: only this one. The settings of
+	// Env name this one all the same.
+	AllInterfaces bool
+	// The ports. Default: free ones.
+	PostgresPort, StellarPort, SMTPPort, MailPort int
+	// MailTLSHost makes the mail catcher require STARTTLS, with a certificate for this name.
+	// It is stored in DataDir, which is needed then. Default: no TLS.
+	MailTLSHost string
 	// OnStarted is called for each started component, with the duration of its
 	// start. It may be called from several goroutines at once.
 	OnStarted func(Component)
@@ -44,7 +57,20 @@ type Component struct {
 	Duration      time.Duration
 }
 
-// Stack is a running stack.
+// Part names a part of the stack.
+type Part string
+
+// The parts.
+const (
+	Postgres Part = "postgres"
+	Stellar  Part = "stellar"
+	Mail     Part = "mail"
+)
+
+// AllParts returns the names of all parts.
+func AllParts() []Part { return []Part{Postgres, Stellar, Mail} }
+
+// Stack is a running stack. A part that was not started is nil.
 type Stack struct {
 	Postgres    *pgserver.Server
 	Stellar     *stellarnet.Network
@@ -53,7 +79,9 @@ type Stack struct {
 	// DeployerFunds.
 	Deployer *keypair.Full
 
-	saver *snapshotSaver // Nil without a DataDir.
+	mailTLS *mailTLS       // Nil without TLS.
+	saver   *snapshotSaver // Nil without a DataDir or a network.
+	lock    *os.File       // On the DataDir, if PostgreSQL does not hold it.
 }
 
 const (
@@ -70,10 +98,24 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 	if o.LedgerClose < 0 {
 		return nil, fmt.Errorf("start development stack: LedgerClose: %v is negative", o.LedgerClose)
 	}
+	if o.MailTLSHost != "" && o.DataDir == "" {
+		return nil, errors.New("start development stack: MailTLSHost needs a DataDir for its certificate")
+	}
+	if len(o.Parts) == 0 {
+		o.Parts = AllParts()
+	}
 	s := &Stack{}
+	if err := s.lockDataDir(o); err != nil {
+		return nil, fmt.Errorf("start development stack: %w", err)
+	}
 	parts, partsCtx := errgroup.WithContext(ctx)
-	for _, start := range []func(context.Context, Options) (Component, error){s.startPostgres, s.startStellar, s.startMail} {
+	all := map[Part]func(context.Context, Options) (Component, error){Postgres: s.startPostgres, Stellar: s.startStellar, Mail: s.startMail}
+	for _, name := range o.Parts {
 		parts.Go(func() error {
+			start, ok := all[name]
+			if !ok {
+				return fmt.Errorf("%q is not a part of the stack; choose from %v", name, AllParts())
+			}
 			started := time.Now()
 			part, err := start(partsCtx, o)
 			if err == nil && o.OnStarted != nil {
@@ -85,7 +127,7 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 	}
 	err := parts.Wait()
 	// Only now is the directory known to be used by no other process.
-	if err == nil && o.DataDir != "" {
+	if err == nil && o.DataDir != "" && s.Stellar != nil {
 		s.saver, err = startSnapshotSaver(ctx, o.DataDir, s, o.Progress)
 	}
 	if err != nil {
@@ -95,7 +137,7 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 }
 
 func (s *Stack) startPostgres(ctx context.Context, o Options) (Component, error) {
-	server, err := pgserver.Start(ctx, pgserver.Options{Dir: o.DataDir, Durable: o.DataDir != "", Progress: o.Progress})
+	server, err := pgserver.Start(ctx, pgserver.Options{Dir: o.DataDir, Durable: o.DataDir != "", AllInterfaces: o.AllInterfaces, Port: o.PostgresPort, Progress: o.Progress})
 	if err != nil {
 		return Component{}, err
 	}
@@ -106,9 +148,8 @@ func (s *Stack) startPostgres(ctx context.Context, o Options) (Component, error)
 	return Component{Name: "PostgreSQL", Address: fmt.Sprintf("127.0.0.1:%d", server.Port())}, nil
 }
 
-// createDatabase creates the registry database unless persistent data has it.
 func (s *Stack) startStellar(ctx context.Context, o Options) (Component, error) {
-	options := stellarnet.Options{LedgerClose: o.LedgerClose, Host: o.Host}
+	options := stellarnet.Options{LedgerClose: o.LedgerClose, Host: o.Host, Addr: o.listenAddress(o.StellarPort)}
 	var snapshot []byte
 	var err error
 	if o.DataDir == "" {
@@ -139,13 +180,30 @@ func (s *Stack) startStellar(ctx context.Context, o Options) (Component, error) 
 	return Component{Name: "Stellar network", Address: network.RPCURL()}, nil
 }
 
-func (s *Stack) startMail(ctx context.Context, _ Options) (Component, error) {
-	catcher, err := mailcatcher.Start(ctx, mailcatcher.Options{})
+func (s *Stack) startMail(ctx context.Context, o Options) (Component, error) {
+	options := mailcatcher.Options{SMTPAddr: o.listenAddress(o.SMTPPort), HTTPAddr: o.listenAddress(o.MailPort)}
+	if o.MailTLSHost != "" {
+		var err error
+		if s.mailTLS, err = openMailTLS(o.DataDir, o.MailTLSHost); err != nil {
+			return Component{}, fmt.Errorf("certificate of the mail catcher: %w", err)
+		}
+		options.TLS, options.Certificate = mailcatcher.TLSStart, &s.mailTLS.certificate
+	}
+	catcher, err := mailcatcher.Start(ctx, options)
 	if err != nil {
 		return Component{}, err
 	}
 	s.MailCatcher = catcher
 	return Component{Name: "Mail catcher", Address: catcher.URL()}, nil
+}
+
+// listenAddress is the address of a part with this port, 0 for a free one.
+func (o Options) listenAddress(port int) string {
+	host := "127.0.0.1"
+	if o.AllInterfaces {
+		host = "0.0.0.0"
+	}
+	return net.JoinHostPort(host, strconv.Itoa(port))
 }
 
 // Close stops all parts, and removes their data except in a DataDir.
@@ -168,5 +226,8 @@ func (s *Stack) Close() error {
 		parts.Go(func() error { errs[2] = s.MailCatcher.Close(); return nil })
 	}
 	_ = parts.Wait()
+	if s.lock != nil {
+		_ = s.lock.Close() // Nothing was written.
+	}
 	return errors.Join(errs[:]...)
 }

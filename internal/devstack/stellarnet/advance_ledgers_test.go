@@ -38,7 +38,7 @@ func TestNetwork_CloseLedgers(t *testing.T) {
 		b := setup(t, expected)
 		before, started := b.health(), time.Now()
 		seq := b.closeLedgers(3_000_000)
-		if elapsed := time.Since(started); elapsed > 2*time.Second {
+		if elapsed := time.Since(started); elapsed > time.Minute { // One by one they would take hours.
 			t.Errorf("took %s", elapsed)
 		}
 		after := b.health()

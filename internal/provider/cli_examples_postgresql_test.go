@@ -40,7 +40,18 @@ func runPostgreSQL(t *testing.T, w *testEnv) {
 	w.destroyAll()
 }
 
-// runPlatform moves a platform to another server with a dump, and repairs it there.
+// furtherClinics are with clinic a platform of 20 tenants.
+const furtherClinics = `
+resource "healthcare_tenant" "further" {
+  count            = 19
+  name             = "Clinic ${count.index + 1}"
+  admin_email      = "ada@clinic${count.index + 1}.example"
+  admin_first_name = "Ada"
+  admin_last_name  = "Lovelace"
+}
+`
+
+// runPlatform moves a platform to another server with a dump, loses the old one, and repairs it there.
 func runPlatform(t *testing.T, w *testEnv) {
 	from, to := testenv.DumpServers(t)
 	for _, server := range []interface {
@@ -52,7 +63,7 @@ func runPlatform(t *testing.T, w *testEnv) {
 	}
 	w.path = from.Binaries() + ":" + w.path
 	w.env["DATABASE_URL"], w.env["DBA_URL"] = from.OwnerURL("platform"), to.URL("platform")
-	w.write("main.tf", header+clinic)
+	w.write("main.tf", header+clinic+furtherClinics)
 	w.mustApply()
 	w.copyExample("guides/postgresql/backup.sh", "backup.sh")
 	w.mustShell("-eu", "backup.sh").wantText(t, "Backed up St. Mary's Clinic (", `"schema.dump"`)
@@ -62,8 +73,12 @@ func runPlatform(t *testing.T, w *testEnv) {
 	w.copyExample("guides/postgresql/restore.sh", "restore.sh",
 		"postgres://platform:change-me@new.example:5432/platform?sslmode=verify-full", to.OwnerURL("platform"))
 	w.mustShell("-eu", "restore.sh").wantText(t, "repaired: role_missing", "repaired: connect_role_missing", "0 findings")
+	if err := from.Stop(); err != nil {
+		t.Fatal(err)
+	}
 	w.env["DATABASE_URL"] = to.OwnerURL("platform")
 	w.assertNoChanges()
+	w.mustShell("-c", "tenant-api tenants verify").wantText(t, "20 tenants")
 
 	conn := testenv.Connect(t, to.URL("platform"))
 	connect := pgx.Identifier{registrytest.Open(t, to.URL("platform")).ConnectRole()}.Sanitize()

@@ -164,5 +164,5 @@ func runUsers(t *testing.T, w *testEnv) {
 		for _ in $(seq 300); do
 			if tenant-api healthcheck 2>/dev/null; then kill $server; wait $server; exit 0; fi
 			kill -0 $server; sleep 0.1
-		done; exit 1`).wantText(t, `"ok"`)
+		done; exit 1`).wantText(t, "database ok since")
 }

@@ -14,7 +14,7 @@ import (
 
 // readWindow is how long reads are collected. Terraform reads ten or more resources in
 // parallel: the wait is short beside a read, and combines many into a few queries.
-const readWindow = 5 * time.Millisecond
+const readWindow = 2 * time.Millisecond
 
 // tenantReader combines concurrent reads of tenants into few inspections.
 type tenantReader struct {

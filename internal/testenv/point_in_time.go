@@ -34,7 +34,7 @@ func StartArchivingServer(t testing.TB) *ArchivingServer {
 	dir, err := os.MkdirTemp("", "archive-")
 	must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	must(t, os.Chmod(dir, 0o777)) //nolint:gosec // The server may run as another user.
+	must(t, os.Chmod(dir, 0o777)) // The server may run as another user.
 	s := &ArchivingServer{t: t, archive: dir}
 	s.Server, err = pgserver.Start(context.WithoutCancel(t.Context()), pgserver.Options{Version: version, Settings: []string{
 		"archive_mode=on", "archive_command=cp %p " + dir + "/%f",
@@ -51,12 +51,12 @@ func (s *ArchivingServer) Backup() {
 	parent, err := os.MkdirTemp("", "backup-")
 	must(s.t, err)
 	s.t.Cleanup(func() { _ = os.RemoveAll(parent) })
-	must(s.t, os.Chmod(parent, 0o755)) //nolint:gosec // The server may run as another user.
+	must(s.t, os.Chmod(parent, 0o755)) // The server may run as another user.
 	s.backup = filepath.Join(parent, "server")
 	must(s.t, os.Mkdir(s.backup, 0o700))
 	must(s.t, s.Crash())
 	for _, name := range []string{"data", "password"} {
-		if out, err := exec.CommandContext(s.t.Context(), "cp", "-a", filepath.Join(s.Dir(), name), s.backup).CombinedOutput(); err != nil { //nolint:gosec // The test's own folders.
+		if out, err := exec.CommandContext(s.t.Context(), "cp", "-a", filepath.Join(s.Dir(), name), s.backup).CombinedOutput(); err != nil {
 			s.t.Fatalf("%v: %s", err, out)
 		}
 	}
@@ -79,7 +79,7 @@ func (s *ArchivingServer) RestoreTo(at string) *pgserver.Server {
 	s.t.Helper()
 	s.archiveAll()
 	must(s.t, s.Stop())
-	must(s.t, os.WriteFile(filepath.Join(s.backup, "data", "recovery.signal"), nil, 0o644)) //nolint:gosec // The server may run as another user.
+	must(s.t, os.WriteFile(filepath.Join(s.backup, "data", "recovery.signal"), nil, 0o644)) // The server may run as another user.
 	restored, err := pgserver.Start(context.WithoutCancel(s.t.Context()), pgserver.Options{Dir: s.backup, Binaries: s.Binaries(), Settings: []string{
 		"restore_command=cp " + s.archive + "/%f %p", "recovery_target_time=" + at, "recovery_target_action=promote",
 	}})

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -44,24 +43,10 @@ func StartArchivingServer(t testing.TB) *ArchivingServer {
 	return s
 }
 
-// Backup copies the server. A copy of the stopped server is a backup, without a program that downloaded
-// binaries do not have.
+// Backup copies the server.
 func (s *ArchivingServer) Backup() {
 	s.t.Helper()
-	parent, err := os.MkdirTemp("", "backup-")
-	must(s.t, err)
-	s.t.Cleanup(func() { _ = os.RemoveAll(parent) })
-	must(s.t, os.Chmod(parent, 0o755)) // The server may run as another user.
-	s.backup = filepath.Join(parent, "server")
-	must(s.t, os.Mkdir(s.backup, 0o700))
-	must(s.t, s.Crash())
-	for _, name := range []string{"data", "password"} {
-		if out, err := exec.CommandContext(s.t.Context(), "cp", "-a", filepath.Join(s.Dir(), name), s.backup).CombinedOutput(); err != nil {
-			s.t.Fatalf("%v: %s", err, out)
-		}
-	}
-	_ = os.Remove(filepath.Join(s.backup, "data", "postmaster.pid")) // A crash may leave it.
-	must(s.t, s.Resume(context.WithoutCancel(s.t.Context())))
+	s.backup = copyServer(s.t, s.Server)
 }
 
 // Now is the server's time, for RestoreTo.
@@ -118,6 +103,6 @@ func (s *ArchivingServer) wait(what string, done func(context.Context) (bool, er
 		case ok:
 			return
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond) // Between two looks.
 	}
 }

@@ -23,28 +23,34 @@ func PrimaryAndStandby(t testing.TB) (primary, standby *pgserver.Server) {
 	primary, err = pgserver.Start(ctx, pgserver.Options{Version: version})
 	must(t, err)
 	t.Cleanup(func() { _ = primary.Stop() })
-	// A copy of the stopped server is a backup, without a program that downloaded binaries
-	// do not have.
-	dir, err := os.MkdirTemp("", "standby-")
-	must(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	must(t, os.Chmod(dir, 0o755)) // The server may run as another user.
-	dir = filepath.Join(dir, "server")
-	must(t, os.Mkdir(dir, 0o700))
-	must(t, primary.Crash())
-	for _, name := range []string{"data", "password"} {
-		if out, err := exec.CommandContext(t.Context(), "cp", "-a", filepath.Join(primary.Dir(), name), dir).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-	}
-	_ = os.Remove(filepath.Join(dir, "data", "postmaster.pid")) // A crash may leave it.
+	dir := copyServer(t, primary)
 	must(t, os.WriteFile(filepath.Join(dir, "data", "standby.signal"), nil, 0o644))
-	must(t, primary.Resume(ctx))
 	standby, err = pgserver.Start(ctx, pgserver.Options{Dir: dir, Binaries: primary.Binaries(), Settings: []string{fmt.Sprintf(
 		"primary_conninfo=host=127.0.0.1 port=%d user=%s password=%s", primary.Port(), pgserver.User, primary.Password())}})
 	must(t, err)
 	t.Cleanup(func() { _ = standby.Stop() })
 	return primary, standby
+}
+
+// copyServer copies data and password of a server into a folder of its own, and starts the server again.
+// A copy of the stopped server is a backup, without a program that downloaded binaries do not have.
+func copyServer(t testing.TB, server *pgserver.Server) (dir string) {
+	t.Helper()
+	parent, err := os.MkdirTemp("", "server-copy-")
+	must(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(parent) })
+	must(t, os.Chmod(parent, 0o755)) // The server may run as another user.
+	dir = filepath.Join(parent, "server")
+	must(t, os.Mkdir(dir, 0o700))
+	must(t, server.Crash())
+	for _, name := range []string{"data", "password"} {
+		if out, err := exec.CommandContext(t.Context(), "cp", "-a", filepath.Join(server.Dir(), name), dir).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	_ = os.Remove(filepath.Join(dir, "data", "postmaster.pid")) // A crash may leave it.
+	must(t, server.Resume(context.WithoutCancel(t.Context())))
+	return dir
 }
 
 func must(t testing.TB, err error) {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"log"
 	"os/signal"
@@ -12,10 +13,24 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provider"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tracing/export"
 )
 
 // version is set by the release build.
 var version = "dev"
+
+// startTraces sets up traces. A fault of their settings stops no apply.
+func startTraces() (end func()) {
+	settings, err := config.ReadTracing(config.Environment)
+	if err == nil {
+		end, err = export.Start(context.Background(), export.Options{Tracing: settings, Program: "terraform-provider-healthcare", Version: version})
+	}
+	if err != nil {
+		log.Print("[WARN] there are no traces: ", err)
+		return func() {}
+	}
+	return end
+}
 
 func main() {
 	debug := flag.Bool("debug", false, "wait for a debugger and print how Terraform can attach to this process")
@@ -25,6 +40,7 @@ func main() {
 	// too. Terraform then stops the provider by RPC, so that a running step ends;
 	// exiting on the signal would interrupt the step.
 	signal.Ignore(syscall.SIGTERM)
+	endTraces := startTraces()
 	server, stop := provider.NewServer(version, config.Environment)
 	if !*debug {
 		provider.SetRuntimeDefaults()
@@ -37,6 +53,7 @@ func main() {
 	}
 	err := tf6server.Serve(provider.Address, server, opts...)
 	stop()
+	endTraces()
 	if err != nil {
 		log.Fatal(err)
 	}

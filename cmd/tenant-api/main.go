@@ -52,7 +52,10 @@ func run(args []string) int {
 	a := &cli{source: config.Environment, misspellings: config.EnvironmentMisspellings()}
 	root := a.root()
 	root.SetArgs(args)
-	return a.exitStatus(root.ExecuteContext(ctx))
+	ctx, endTraces := a.startTraces(ctx, root, args)
+	err = root.ExecuteContext(ctx)
+	endTraces(err)
+	return a.exitStatus(err)
 }
 
 // exitError is an error that was already printed.

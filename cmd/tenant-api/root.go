@@ -1,6 +1,9 @@
 package main
 
 import (
+	"log/slog"
+	"sync/atomic"
+
 	"github.com/spf13/cobra"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
@@ -12,6 +15,9 @@ type cli struct {
 	flags  map[string]string // The flags that the user gave, by the variables that they override.
 
 	misspellings []config.Misspelling // Of the environment; those that were not warned of yet.
+
+	traceErr error                       // Why there are no traces.
+	log      atomic.Pointer[slog.Logger] // Nil: the command has no log yet.
 }
 
 // settingFlag is a flag that overrides the environment variable of a setting.

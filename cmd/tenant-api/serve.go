@@ -100,6 +100,7 @@ func (a *cli) runServer(ctx context.Context, s *server) error {
 		return err
 	}
 	s.log = newLogger(log)
+	a.log.Store(s.log)
 	// Actions of the server are audited with the server as caller.
 	ctx = audit.WithCaller(ctx, audit.CallerOf(context.Background()))
 	s.metrics = prometheus.NewRegistry()

@@ -25,8 +25,8 @@ func into[T any](target *T, read func(config.Source) (T, error)) groupReader {
 // warns of misspelt variables, which may be the reason for them.
 func (a *cli) read(groups ...groupReader) error {
 	a.warnOfMisspellings()
-	var faults []error
-	for _, group := range groups {
+	faults := []error{a.traceErr}
+	for _, group := range append(groups, into(new(config.Tracing), config.ReadTracing)) {
 		faults = append(faults, group(a.source))
 	}
 	return errors.Join(faults...)
@@ -34,9 +34,8 @@ func (a *cli) read(groups ...groupReader) error {
 
 // warnOfMisspellings warns once in a process.
 func (a *cli) warnOfMisspellings() {
-	l, _ := config.ReadLog(a.source) // A fault is reported by who needs the log.
 	for _, m := range a.misspellings {
-		newLogger(l).WarnContext(context.Background(), m.Warning())
+		a.logger().WarnContext(context.Background(), m.Warning())
 	}
 	a.misspellings = nil
 }
@@ -61,7 +60,7 @@ func (a *cli) readSettings(further ...groupReader) (s settings, err error) {
 func newLogger(l config.Log) *slog.Logger {
 	options := &slog.HandlerOptions{Level: l.Level, ReplaceAttr: telemetry.WithUnits}
 	if l.Format == config.LogJSON {
-		return slog.New(slog.NewJSONHandler(os.Stderr, options))
+		return slog.New(telemetry.WithTrace(slog.NewJSONHandler(os.Stderr, options)))
 	}
-	return slog.New(slog.NewTextHandler(os.Stderr, options))
+	return slog.New(telemetry.WithTrace(slog.NewTextHandler(os.Stderr, options)))
 }

@@ -28,6 +28,7 @@ func printTenant(t tenant.Tenant, node string, entries []tenant.LogEntry) error 
 		{"Protected", protectionOf(t)}, {"Legal hold", holdOf(t.Hold)},
 		{"Schema", t.SchemaName}, {"Database role", t.DatabaseRole}, {"Database node", node}, {"Contract", t.ContractID},
 		{"Created", formatTime(t.CreatedAt)}, {"First live", formatTime(t.ActivatedAt)}, {"Suspended", formatTime(t.SuspendedAt)}, {"Archived", formatTime(t.ArchivedAt)}, {"Purged", formatTime(t.PurgedAt)},
+		{"Trace", traceOf(entries)},
 	} {
 		if row[1] != "" {
 			rows = append(rows, row[:])
@@ -46,6 +47,16 @@ func printTenant(t tenant.Tenant, node string, entries []tenant.LogEntry) error 
 		rows = append(rows, []string{strconv.Itoa(e.Attempt), string(e.Step), string(e.Status), duration, e.Error})
 	}
 	return printTable([]string{"ATTEMPT", "STEP", "STATUS", "DURATION", "ERROR"}, rows)
+}
+
+// traceOf is the id of the tenant's trace; empty without.
+func traceOf(entries []tenant.LogEntry) string {
+	for _, e := range entries {
+		if e.TraceID != "" {
+			return e.TraceID
+		}
+	}
+	return ""
 }
 
 // protectionOf says that a tenant has deletion protection; empty without.

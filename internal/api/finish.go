@@ -9,6 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/telemetry"
 )
@@ -30,11 +31,11 @@ func (s *Server) writeProblem(c *requestContext, p *problem.Problem) {
 func (s *Server) finalizeProblem(c *requestContext, shared *problem.Problem) *problem.Problem {
 	copied := *shared
 	p := &copied
-	p.RequestID = c.id
+	p.RequestID, p.TraceID = c.id, dto.Text(c.traceID)
 	s.metrics.ObserveProblem(p.Status)
 	maps.Copy(c.response.Header(), p.Header())
 	if p.Status >= http.StatusInternalServerError && p.Status != http.StatusNotImplemented { // A 501 is no failure.
-		s.opts.Logger.Error("request failed", slog.String("request_id", c.id), slog.Int("status", p.Status),
+		s.opts.Logger.Error("request failed", slog.String("request_id", c.id), slog.String("trace_id", c.traceID), slog.Int("status", p.Status),
 			slog.String("detail", p.Detail), slog.Any("error", p.Unwrap()))
 	}
 	s.auditRejection(c, p)
@@ -55,7 +56,7 @@ func (s *Server) finishRequest(c *requestContext, r *http.Request) {
 	panicValue := recover()
 	responseStarted := c.response.Status() != 0
 	if panicValue != nil {
-		s.opts.Logger.Error("request panicked", slog.String("request_id", c.id), slog.Any("panic", panicValue), slog.String("stack", string(debug.Stack())))
+		s.opts.Logger.Error("request panicked", slog.String("request_id", c.id), slog.String("trace_id", c.traceID), slog.Any("panic", panicValue), slog.String("stack", string(debug.Stack())))
 		if !responseStarted {
 			s.writeProblem(c, problem.New(http.StatusInternalServerError, "an internal error; the log has the cause"))
 		}
@@ -64,6 +65,7 @@ func (s *Server) finishRequest(c *requestContext, r *http.Request) {
 	if c.endpoint != nil {
 		route = c.endpoint.path
 	}
+	c.endSpan(r, route)
 	duration := s.opts.Clock.Now().Sub(c.startedAt)
 	s.measure(c, duration)
 	s.opts.Logger.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("method", r.Method), slog.String("route", route),

@@ -156,9 +156,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // answered while all slots are taken, and neither do documents, whose connections are not
 // held: a client without a key that does not read them takes nothing from others.
 func (s *Server) admit(r *http.Request) (leave func(), refused *problem.Problem) {
-	switch r.URL.Path {
-	case "/health", "/livez", "/readyz":
+	if slices.Contains(healthPaths, r.URL.Path) {
 		return limits.Hold(r.Context()), nil
+	}
+	switch r.URL.Path {
 	case openAPIPath, docsPath, invitationPath:
 		return func() {}, nil
 	}
@@ -171,6 +172,9 @@ func (s *Server) admit(r *http.Request) (leave func(), refused *problem.Problem)
 	release := limits.Hold(r.Context())
 	return func() { release(); <-s.requestSlots }, nil
 }
+
+// healthPaths are those of the operations of health.
+var healthPaths = []string{"/health", "/livez", "/readyz"}
 
 // The documents of the API.
 const (

@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tracing"
 )
 
 // request is one call of the API.
@@ -109,6 +110,9 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	req.Header.Set("Accept", "application/json")
 	if body != nil {
 		req.Header.Set("Content-Type", contentType)
+	}
+	if traceparent := tracing.Traceparent(ctx); traceparent != "" {
+		req.Header.Set(tracing.Header, traceparent)
 	}
 	for name, v := range r.header {
 		req.Header.Set(name, v)

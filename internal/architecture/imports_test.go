@@ -26,6 +26,7 @@ var domain = map[string][]string{
 	"audit":       {"processid"},
 	"events":      {"tenant"},
 	"monitoring":  {"tenant"},
+	"tracing":     {"errs"},
 
 	"blueprint":         {"blueprint/pglexer", "errs", "tenant"},
 	"blueprint/pglexer": {},
@@ -34,7 +35,7 @@ var domain = map[string][]string{
 	"credentials":  {"audit", "clock", "errs", "retry", "tenant"},
 	"inspection":   {"breaker", "clock", "contracts", "errs", "tenant"},
 	"verification": {"breaker", "clock", "contracts", "errs", "tenant"},
-	"provisioning": {"audit", "blueprint", "clock", "contracts", "credentials", "errs", "events", "invitation", "processid", "retry", "tenant", "txlog"},
+	"provisioning": {"audit", "blueprint", "clock", "contracts", "credentials", "errs", "events", "invitation", "processid", "retry", "tenant", "tracing", "txlog"},
 }
 
 // apiParts are the packages below the handlers of the API, and which of each other they
@@ -61,6 +62,8 @@ var libraries = []string{
 
 // ownLibraries are what single packages of the domain import beside them.
 var ownLibraries = map[string][]string{
+	// The API of traces is made for libraries: without a program that exports them it does nothing.
+	"tracing": {"go.opentelemetry.io/otel", "go.opentelemetry.io/otel/attribute", "go.opentelemetry.io/otel/codes", "go.opentelemetry.io/otel/propagation", "go.opentelemetry.io/otel/trace"},
 	// A blueprint is a YAML file of people: its problems need lines.
 	"blueprint": {"github.com/goccy/go-yaml/ast", "github.com/goccy/go-yaml/lexer", "github.com/goccy/go-yaml/parser", "github.com/goccy/go-yaml/token"},
 }

@@ -30,6 +30,7 @@ const (
 	groupSteps    = "Own steps of blueprints"
 	groupServer   = "API server and workers"
 	groupLog      = "Log"
+	groupTraces   = "Traces, as OpenTelemetry has them"
 	groupClient   = "Clients of tenant-api, such as the provider in API mode"
 )
 
@@ -96,6 +97,17 @@ var settings = describe([]description{
 
 	{LogLevel, groupLog, "debug, info, warn or error", "info"},
 	{LogFormat, groupLog, "text or json", LogText},
+
+	{TracesEndpoint, groupTraces, "collector that traces are exported to, as http://collector.example:4318; OTEL_EXPORTER_OTLP_TRACES_ENDPOINT names the whole address", ""},
+	{ownTracesEndpoint, groupTraces, "the same with its path, as http://collector.example:4318/v1/traces", ""},
+	{TracesExporter, groupTraces, "otlp, console (standard error) or none", "otlp if an endpoint is set, else none"},
+	{TracesProtocol, groupTraces, "http/protobuf or grpc", TracesHTTP},
+	{ownTracesProtocol, groupTraces, "the same, of traces alone", "that of OTEL_EXPORTER_OTLP_PROTOCOL"},
+	{TracesHeaders, groupTraces, "headers of each export, such as an access key, as name=value with commas in between and values percent-encoded", ""},
+	{TracesService, groupTraces, "name of the service in traces", "tenant-api, or terraform-provider-healthcare"},
+	{TracesSampler, groupTraces, "which traces are recorded, as always_on, always_off or parentbased_traceidratio", "parentbased_always_on"},
+	{TracesSamplerArg, groupTraces, "share of traces to record, from 0 to 1, with a sampler by ratio", ""},
+	{TracesDisabled, groupTraces, "true: no traces, and no ids of traces in logs", "false"},
 
 	{TenantAPIURL, groupClient, "base address, as https://tenants.platform.example", ""},
 	{TenantAPIToken, groupClient, "API key, or a token of the issuer", ""},

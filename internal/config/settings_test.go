@@ -24,7 +24,8 @@ func readAll(source config.Source) (all []any, err error) {
 	client, e7 := config.ReadTenantAPI(source)
 	webhook, e8 := config.ReadWebhook(source)
 	backup, e9 := config.ReadBackup(source)
-	return []any{database, soroban, mail, api, retention, log, client, webhook.Allow, backup}, errors.Join(e1, e2, e3, e4, e5, e6, e7, e8, e9)
+	tracing, e10 := config.ReadTracing(source)
+	return []any{database, soroban, mail, api, retention, log, client, webhook.Allow, backup, tracing}, errors.Join(e1, e2, e3, e4, e5, e6, e7, e8, e9, e10)
 }
 
 // required are the settings without a default that a program needs.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tracing"
 )
 
 // Why a mail was not sent, besides errors of the server.
@@ -27,6 +28,7 @@ const unansweredAfter = time.Second
 
 // delivery is one mail on its way: what its caller, its conversation and a shutdown agree on.
 type delivery struct {
+	span    tracing.Span
 	msg     *gomail.Msg
 	wait    provisioning.MailWait
 	secrets []string // Of the message, which the server's words may repeat.

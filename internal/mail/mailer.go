@@ -13,6 +13,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tracing"
 )
 
 // The defaults of Options.
@@ -125,7 +126,7 @@ func (m *Mailer) SendWelcome(ctx context.Context, w provisioning.WelcomeMail, wa
 	if err != nil {
 		return err
 	}
-	return m.send(ctx, &delivery{msg: msg, wait: wait, secrets: []string{w.Invitation}})
+	return m.send(ctx, "welcome", &delivery{msg: msg, wait: wait, secrets: []string{w.Invitation}})
 }
 
 // SendFailure informs the admin that the set-up failed.
@@ -134,16 +135,19 @@ func (m *Mailer) SendFailure(ctx context.Context, f provisioning.FailureMail, wa
 	if err != nil {
 		return err
 	}
-	return m.send(ctx, &delivery{msg: msg, wait: wait, queue: true})
+	return m.send(ctx, "failure", &delivery{msg: msg, wait: wait, queue: true})
 }
 
-// send hands a mail to a sender, and waits for the outcome as long as the caller can.
-func (m *Mailer) send(ctx context.Context, d *delivery) error {
+// send hands a mail to a sender, and waits for the outcome as long as the caller can. The span of the mail
+// ends with its conversation.
+func (m *Mailer) send(ctx context.Context, kind string, d *delivery) error {
+	ctx, d.span = tracing.Start(ctx, tracing.Outbound, "send "+kind+" mail", tracing.Server(m.options.Host))
 	var conversation context.Context
 	conversation, d.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	d.dotSent, d.ended = make(chan struct{}), make(chan struct{})
 	if err := m.register(d); err != nil {
 		d.cancel(err)
+		d.span.End(err)
 		return err
 	}
 	go m.deliver(conversation, d)
@@ -186,6 +190,7 @@ func (m *Mailer) deliver(ctx context.Context, d *delivery) {
 	case <-ctx.Done():
 		d.end(notSent(ctx))
 	}
+	d.span.End(d.err)
 	if d.goesOn() && d.wait.Ended != nil {
 		d.wait.Ended(d.err)
 	}

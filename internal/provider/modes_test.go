@@ -64,11 +64,13 @@ func (w *testEnv) environment() map[string]string {
 	}
 	settings, cliSettings := map[string]string{}, map[string]string{}
 	for name, value := range w.env {
-		if isServerSetting(name) {
+		if forTraces := strings.HasPrefix(name, "OTEL_"); forTraces || isServerSetting(name) {
 			settings[name] = value
-		} else {
-			cliSettings[name] = value
+			if !forTraces { // Those are of both.
+				continue
+			}
 		}
+		cliSettings[name] = value
 	}
 	w.serve(settings)
 	cliSettings["TENANT_API_URL"], cliSettings["TENANT_API_TOKEN"] = w.server.url, w.token

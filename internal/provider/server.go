@@ -3,12 +3,14 @@ package provider
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"sync/atomic"
 
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tracing"
 )
 
 // server wraps the framework's server and records which tenants are in the state.
@@ -61,11 +63,19 @@ func (s *server) ConfigureProvider(ctx context.Context, req *tfprotov6.Configure
 	return s.ProviderServer.ConfigureProvider(ctx, req)
 }
 
-// ApplyResourceChange counts the changes in progress.
+// ApplyResourceChange counts the changes in progress. Each has a span, in the trace that the variable
+// TRACEPARENT names if there is one.
 func (s *server) ApplyResourceChange(ctx context.Context, req *tfprotov6.ApplyResourceChangeRequest) (*tfprotov6.ApplyResourceChangeResponse, error) {
 	s.changes.Add(1)
 	defer s.changes.Add(-1)
-	return s.ProviderServer.ApplyResourceChange(ctx, req)
+	ctx, span := tracing.Continue(ctx, s.provider.source(config.Traceparent), tracing.Internal, "apply "+req.TypeName)
+	answer, err := s.ProviderServer.ApplyResourceChange(ctx, req)
+	if answer != nil && slices.ContainsFunc(answer.Diagnostics, func(d *tfprotov6.Diagnostic) bool { return d.Severity == tfprotov6.DiagnosticSeverityError }) {
+		span.Fail("the change failed; Terraform has the reason")
+	} else {
+		span.End(err)
+	}
+	return answer, err
 }
 
 // InvokeAction counts the action as a change while it runs, which is while its events are read.

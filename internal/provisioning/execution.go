@@ -9,6 +9,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tracing"
 )
 
 // execution is one run of one tenant, from its claim to its end.
@@ -36,7 +37,7 @@ func (x *execution) heartbeat(workCtx context.Context, run Run, endWork context.
 	clock, renewedAt := x.opts.Clock, x.opts.Clock.Now()
 	for clock.Sleep(workCtx, x.opts.Heartbeat) == nil {
 		started := clock.Now()
-		ctx, cancel := context.WithTimeout(workCtx, min(x.opts.LeaseTTL/2, x.opts.LeaseTTL-started.Sub(renewedAt)))
+		ctx, cancel := context.WithTimeout(tracing.Without(workCtx), min(x.opts.LeaseTTL/2, x.opts.LeaseTTL-started.Sub(renewedAt)))
 		err := x.leases.Renew(ctx, run, x.opts.LeaseTTL)
 		cancel()
 		switch {
@@ -60,6 +61,7 @@ func (x *execution) runSteps() (tenant.Tenant, error) {
 			"the registry has a step %q that this version does not know; use the version that wrote it, or a newer one", x.run.Checkpoint)
 	}
 	if done == 0 { // The record was committed together with the claim.
+		x.recordSpans(x.workCtx, tenant.Durations{tenant.StepCreateTenantRecord: x.run.Recorded}, tenant.StepCreateTenantRecord)
 		x.notify(tenant.StepCreateTenantRecord, tenant.StepCompleted, x.run.Recorded, nil)
 	}
 	if failed, err := x.undoEarlierAttempts(); err != nil {
@@ -86,11 +88,11 @@ func (x *execution) runSteps() (tenant.Tenant, error) {
 		case tenant.StepCreateSchema:
 			err = x.prepareSchema()
 		case tenant.StepDeploySorobanContract:
-			err = x.deployContract(started)
+			err = x.traced(step, func() error { return x.deployContract(started) })
 		case tenant.StepStoreContractAddress:
-			err = x.storeContract()
+			err = x.traced(step, x.storeContract)
 		case tenant.StepSendWelcomeEmail:
-			err = x.sendWelcome(started)
+			err = x.traced(step, func() error { return x.sendWelcome(started) })
 		default:
 			err = errs.Errorf(errs.KindPermanent, "provision tenant",
 				"the next step in the registry is %s, which no run begins with; the registry was changed by hand", step)
@@ -132,7 +134,7 @@ func (x *execution) triesUntil(stop context.Context, step tenant.Step, err *erro
 }
 
 func (x *execution) notify(step tenant.Step, status tenant.StepStatus, took time.Duration, err error) {
-	e := Event{Tenant: x.run.Tenant, Attempt: x.run.Tenant.Attempt, Step: step, Status: status, Duration: took, Cause: err}
+	e := Event{Tenant: x.run.Tenant, Attempt: x.run.Tenant.Attempt, Step: step, Status: status, Duration: took, Cause: err, TraceID: tracing.TraceIDOf(x.run.Traceparent)}
 	if err != nil {
 		e.Message = errs.SafeMessage(err)
 	}

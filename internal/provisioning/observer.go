@@ -17,6 +17,7 @@ type Event struct {
 	Duration time.Duration // Of a step that ended, as recorded in the provisioning log; else 0.
 	Message  string        // For people, without secrets: why a step failed or is retried.
 	Cause    error         // Only for the log.
+	TraceID  string        // As in the provisioning log.
 }
 
 // RunEnd says how a run ended.

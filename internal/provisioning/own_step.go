@@ -100,6 +100,8 @@ type StepRequest struct {
 	Undo   bool
 	Tenant tenant.Tenant
 	Login  *credentials.Credential // Nil: none.
+	// Traceparent is that of the tenant, the same in each delivery. That of the delivery is in the context.
+	Traceparent string
 }
 
 // StepAnswer is the answer to a request.

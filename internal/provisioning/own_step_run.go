@@ -80,6 +80,8 @@ func (x *execution) readOwnSteps(step tenant.Step) (err error) {
 // runOwnStep sends an own step until it is completed, and records its outcome and that next is in
 // progress. It returns the time since the first delivery.
 func (x *execution) runOwnStep(s OwnStep, next tenant.Step) (took time.Duration, err error) {
+	end := x.startSpan(string(s.Step()))
+	defer func() { end(err) }()
 	x.notify(s.Step(), tenant.StepInProgress, 0, nil)
 	for range x.tries(s.Step(), &err) { // The request must not say more than is committed.
 		_, err = x.commitPending(x.workCtx)
@@ -182,7 +184,7 @@ func stepPause(answer StepAnswer, d Delivery) time.Duration {
 
 // send sends one request, with a login if the step has one.
 func (x *execution) send(s OwnStep, undo bool, d Delivery) (StepAnswer, error) {
-	r := StepRequest{Step: s, Undo: undo, Tenant: d.Tenant}
+	r := StepRequest{Step: s, Undo: undo, Tenant: d.Tenant, Traceparent: x.run.Traceparent}
 	if undo { // The same in each delivery, also after the rollback has deleted them.
 		r.Tenant.BlueprintRevision, r.Tenant.Outputs, r.Tenant.SchemaVersion = s.Revision, s.Outputs, 0
 	}

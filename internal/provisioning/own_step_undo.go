@@ -78,6 +78,8 @@ func (x *execution) stepsToUndo() (all []OwnStep, err error) {
 // undo undoes a step and records the outcome. failure says why it could not be undone for good; the
 // error is that of the run.
 func (x *execution) undo(s OwnStep) (failure string, err error) {
+	end := x.startSpan("undo " + string(s.Step()))
+	defer func() { end(err) }()
 	_, _, err = x.deliver(s, true)
 	if errs.KindOf(err) == errs.KindPermanent {
 		failure, err = errs.SafeMessage(err), nil

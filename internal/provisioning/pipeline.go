@@ -12,6 +12,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/processid"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/retry"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tracing"
 )
 
 // MailFailurePolicy decides what happens to a tenant whose welcome mail is refused.
@@ -205,6 +206,7 @@ func (p *Pipeline) grace() retry.Grace {
 
 // Continue is Run for a tenant that the caller has claimed.
 func (p *Pipeline) Continue(ctx context.Context, run Run, o RunOptions) (Outcome, error) {
+	ctx, span := tracing.Continue(ctx, run.Traceparent, tracing.Internal, "provision", tracing.TenantID(run.Tenant.ID.String()), tracing.Attempt(run.Tenant.Attempt))
 	workCtx, endWork := p.withGrace(ctx)
 	defer endWork(nil)
 	started := p.opts.Clock.Now()
@@ -221,7 +223,9 @@ func (p *Pipeline) Continue(ctx context.Context, run Run, o RunOptions) (Outcome
 	t, err := act()
 	endWork(nil)
 	<-heartbeatDone
-	p.opts.RunObserver(RunEnd{Outcome: runOutcomeOf(t, err), Took: p.opts.since(started), TookOver: run.TookOver})
+	outcome := runOutcomeOf(t, err)
+	endRunSpan(span, outcome, err)
+	p.opts.RunObserver(RunEnd{Outcome: outcome, Took: p.opts.since(started), TookOver: run.TookOver})
 	out := Outcome{Tenant: t, Warnings: x.warnings}
 	if err != nil || run.Rollback == RollbackNone || o.Mode != ClaimRetry {
 		return out, err

@@ -168,17 +168,18 @@ const (
 // Run is a claimed tenant. Epoch is the fence: every write carries it, and the
 // registry refuses writes with an older epoch (KindFenced).
 type Run struct {
-	Tenant     tenant.Tenant
-	Owner      string
-	Epoch      int64
-	Checkpoint tenant.Step // The last completed step.
-	Rollback   Rollback    // Not empty: a rollback has begun and must be finished first.
-	AdminUser  uuid.UUID
-	MailSerial int           // See MailRef.
-	MailClaim  int           // See MailRef.
-	Unanswered bool          // An earlier run sent the welcome mail and got no answer.
-	Recorded   time.Duration // Duration of CREATE_TENANT_RECORD of this attempt, as logged.
-	TookOver   bool          // The lease of an earlier run had expired without a release.
+	Tenant      tenant.Tenant
+	Owner       string
+	Epoch       int64
+	Checkpoint  tenant.Step // The last completed step.
+	Rollback    Rollback    // Not empty: a rollback has begun and must be finished first.
+	AdminUser   uuid.UUID
+	MailSerial  int           // See MailRef.
+	MailClaim   int           // See MailRef.
+	Unanswered  bool          // An earlier run sent the welcome mail and got no answer.
+	Recorded    time.Duration // Duration of CREATE_TENANT_RECORD of this attempt, as logged.
+	Traceparent string        // Of the request that created the tenant, as W3C Trace Context has it; empty: no traces.
+	TookOver    bool          // The lease of an earlier run had expired without a release.
 }
 
 // Rollback is the status that a tenant gets when its rollback has finished.

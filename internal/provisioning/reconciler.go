@@ -13,6 +13,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tracing"
 )
 
 // OrphanStore finds orphans, due mail and expired rows. Many processes may call its methods
@@ -42,6 +43,8 @@ type DueMail struct {
 	Tenant     uuid.UUID
 	Claim      int  // See MailRef.
 	Unanswered bool // The mail server may have it: its conversation ended without an answer.
+	// Traceparent is that of Run.
+	Traceparent string
 }
 
 // OrphanQuery says when a tenant is an orphan.
@@ -295,7 +298,10 @@ func (r *Reconciler) sendDueMail(ctx context.Context, report *Report) error {
 // records that the mail was not confirmed.
 func (r *Reconciler) sendOrGiveUp(ctx context.Context, mail DueMail) (Outcome, error) {
 	if !mail.Unanswered {
-		return r.service.resend(ctx, mail)
+		ctx, span := tracing.Continue(ctx, mail.Traceparent, tracing.Internal, "resend welcome mail", tracing.TenantID(mail.Tenant.String()))
+		out, err := r.service.resend(ctx, mail)
+		span.End(err)
+		return out, err
 	}
 	o := outcomeOf(ErrMailUnconfirmed, 0)
 	o.Claim = mail.Claim

@@ -45,16 +45,15 @@ func (x *execution) failAttempt(step tenant.Step, took time.Duration, cause erro
 // rollBack finishes the rollback that this or an earlier run began. The run that finishes
 // it also sends the failure mail, which a reconciler sends later if that does not succeed. For
 // an aborted tenant, which becomes ARCHIVED, no mail is sent.
-func (x *execution) rollBack() (tenant.Tenant, error) {
+func (x *execution) rollBack() (_ tenant.Tenant, err error) {
+	end := x.startSpan("roll back")
+	defer func() { end(err) }()
 	if err := x.undoAttempt(); err != nil {
 		return x.interruptRollback(err)
 	}
 	ctx, cancel := x.cleanupContext()
 	defer cancel()
-	var (
-		t   tenant.Tenant
-		err error
-	)
+	var t tenant.Tenant
 	for range x.opts.Retry.Tries(ctx, x.opts.Clock, &err, nil) {
 		t, err = x.rollbacks.RollBack(ctx, x.run)
 	}

@@ -30,10 +30,14 @@ func (x *execution) prepareSchema() error {
 		seed.AdminUser, seeded = uuid.Nil, tenant.StepSkipped
 	}
 	var took tenant.Durations
+	end := x.startSpan("prepare schema")
 	for range x.tries(tenant.StepCreateSchema, &err) {
 		took, err = x.steps.PrepareSchema(x.workCtx, x.run, seed)
 	}
-	if err != nil {
+	if err == nil {
+		x.recordSpans(x.workCtx, took, tenant.StepCreateSchema, tenant.StepRunMigrations, tenant.StepSeedRolesAndUser)
+	}
+	if end(err); err != nil {
 		return err
 	}
 	x.run.Checkpoint, x.run.AdminUser, x.invitation = tenant.StepSeedRolesAndUser, seed.AdminUser, invitation
@@ -112,7 +116,7 @@ func (x *execution) sendWelcome(started time.Time) error {
 	if x.run.Tenant.WelcomeEmail == tenant.WelcomeEmailSkipped {
 		return x.activateWithoutMail()
 	}
-	mail := x.followMail(x.callerCtx, x.run.Tenant, MailRef{x.run.Tenant.ID, x.run.Tenant.Attempt, x.run.MailSerial, x.run.MailClaim}, started)
+	mail := x.followMail(x.workCtx, x.run.Tenant, MailRef{x.run.Tenant.ID, x.run.Tenant.Attempt, x.run.MailSerial, x.run.MailClaim}, started)
 	defer func() { mail.release(false) }()
 	sent := error(ErrMailUnconfirmed) // Of an earlier run, which ended without its outcome.
 	if !x.run.Unanswered {

@@ -7,6 +7,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tracing"
 )
 
 // MaxAttempts is the number of attempts before a tenant becomes FAILED.
@@ -14,7 +16,8 @@ const MaxAttempts = 5
 
 // provisionArgs are the arguments of a job.
 type provisionArgs struct {
-	TenantID uuid.UUID `json:"tenant_id"`
+	TenantID    uuid.UUID `json:"tenant_id"`
+	Traceparent string    `json:"traceparent,omitempty"` // Of the request that queued it.
 }
 
 const provisionKind = "provision_tenant"
@@ -31,7 +34,7 @@ func (provisionArgs) InsertOpts() river.InsertOpts {
 // Enqueue adds a job for a tenant in the caller's transaction and returns its id. It
 // returns the driver's errors; the caller classifies them.
 func (q *Queue) Enqueue(ctx context.Context, tx pgx.Tx, tenantID uuid.UUID) (int64, error) {
-	job, err := q.insert(ctx, tx, provisionArgs{TenantID: tenantID})
+	job, err := q.insert(ctx, tx, provisionArgs{TenantID: tenantID, Traceparent: tracing.Traceparent(ctx)})
 	if err != nil {
 		return 0, fmt.Errorf("enqueue tenant %s: %w", tenantID, err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tracing"
 )
 
 // Mover runs the moves that a server without a worker queues; *app.Services is one.
@@ -51,8 +52,9 @@ type moveArgs struct {
 	Move        provisioning.Move `json:"move"`
 	Confirm     string            `json:"confirm,omitempty"`
 	RetentionMs int64             `json:"retention_ms,omitempty"`
-	Early       bool              `json:"early,omitempty"` // A purge that skips the retention.
-	Caller      audit.Caller      `json:"caller"`          // Who requested it: the author of the change.
+	Early       bool              `json:"early,omitempty"`       // A purge that skips the retention.
+	Traceparent string            `json:"traceparent,omitempty"` // Of the request that queued it.
+	Caller      audit.Caller      `json:"caller"`                // Who requested it: the author of the change.
 }
 
 const moveKind = "move_tenant"
@@ -80,7 +82,7 @@ func (q *Queue) EnqueueMove(ctx context.Context, tx pgx.Tx, tenantID uuid.UUID, 
 		return 0, fmt.Errorf("read job %d: %w", lastJob, err)
 	}
 	job, err := q.insert(ctx, tx, moveArgs{
-		TenantID: tenantID, Move: r.Move, Confirm: r.Confirm, RetentionMs: max(r.Retention, 0).Milliseconds(), Early: r.Retention == provisioning.SkipRetention, Caller: audit.CallerOf(ctx),
+		TenantID: tenantID, Move: r.Move, Confirm: r.Confirm, RetentionMs: max(r.Retention, 0).Milliseconds(), Early: r.Retention == provisioning.SkipRetention, Caller: audit.CallerOf(ctx), Traceparent: tracing.Traceparent(ctx),
 	})
 	if err != nil {
 		return 0, fmt.Errorf("enqueue move of tenant %s: %w", tenantID, err)
@@ -108,11 +110,13 @@ func (w *moveWorker) Work(ctx context.Context, job *river.Job[moveArgs]) (result
 	defer func() {
 		w.ended(JobEnd{kindOfMove(job.Args.Move), jobOutcome(result, job.Attempt, job.MaxAttempts)})
 	}()
+	ctx, span := startJobSpan(ctx, job.JobRow, job.Args.Traceparent, job.Args.TenantID)
 	ctx = audit.WithCaller(ctx, job.Args.Caller)
 	err := func() (err error) {
 		defer recoverPanic(ctx, w.log, job.ID, job.Args.TenantID, &err)
 		return w.move(ctx, job.Args)
 	}()
+	span.End(err)
 	if err == nil {
 		return nil
 	}

@@ -11,11 +11,13 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/monitoring"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tracing"
 )
 
 // worker runs the job of a tenant and translates the outcome for River.
@@ -32,6 +34,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[provisionArgs]) error 
 	if job.Args.TenantID == uuid.Nil {
 		return errors.New("the job names no tenant; it was not written by this program")
 	}
+	ctx, span := startJobSpan(ctx, job.JobRow, job.Args.Traceparent, job.Args.TenantID)
 	caller := audit.CallerOf(ctx)
 	caller.RequestID = "job " + strconv.FormatInt(job.ID, 10)
 	ctx = audit.WithCaller(ctx, caller)
@@ -42,6 +45,11 @@ func (w *worker) Work(ctx context.Context, job *river.Job[provisionArgs]) error 
 		})
 		return err
 	}()
+	if provisioning.PostponedFor(err) > 0 {
+		span.End(nil)
+	} else {
+		span.End(err)
+	}
 	result := toRiverError(ctx, err, w.clock.Now())
 	w.ended(JobEnd{monitoring.KindProvision, jobOutcome(result, job.Attempt, job.MaxAttempts)})
 	if err != nil {
@@ -51,6 +59,13 @@ func (w *worker) Work(ctx context.Context, job *river.Job[provisionArgs]) error 
 			slog.String("kind", string(errs.KindOf(err))), slog.Any("error", err))
 	}
 	return result
+}
+
+// startJobSpan begins the span of an attempt of a job, in the trace of the request that queued it. A
+// traceparent that is not valid is ignored: a server's database user can write jobs.
+func startJobSpan(ctx context.Context, job *rivertype.JobRow, traceparent string, tenantID uuid.UUID) (context.Context, tracing.Span) {
+	return tracing.Continue(ctx, traceparent, tracing.Job, "job "+job.Kind, tracing.TenantID(tenantID.String()),
+		tracing.JobID(strconv.FormatInt(job.ID, 10)), tracing.Queue(job.Queue), tracing.JobAttempt(job.Attempt))
 }
 
 // recoverPanic turns a panic into a transient error. River would store its text and stack,

@@ -1,9 +1,35 @@
 package telemetry
 
 import (
+	"context"
 	"log/slog"
 	"time"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tracing"
 )
+
+// WithTrace adds trace_id and span_id to the lines of a context that has them.
+func WithTrace(h slog.Handler) slog.Handler { return traceHandler{h} }
+
+type traceHandler struct{ slog.Handler }
+
+// Handle implements slog.Handler.
+func (h traceHandler) Handle(ctx context.Context, r slog.Record) error {
+	if id := tracing.TraceID(ctx); id != "" {
+		r.AddAttrs(slog.String("trace_id", id), slog.String("span_id", tracing.SpanID(ctx)))
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+// WithAttrs implements slog.Handler.
+func (h traceHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return traceHandler{h.Handler.WithAttrs(attrs)}
+}
+
+// WithGroup implements slog.Handler.
+func (h traceHandler) WithGroup(name string) slog.Handler {
+	return traceHandler{h.Handler.WithGroup(name)}
+}
 
 // Took is the field of a log line for how long something took: took_ms.
 func Took(d time.Duration) slog.Attr { return milliseconds("took", d) }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/telemetry"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tracing"
 )
 
 func TestWithUnits(t *testing.T) {
@@ -19,5 +20,19 @@ func TestWithUnits(t *testing.T) {
 		if !strings.Contains(log.String(), field) {
 			t.Errorf("%s is not in %s", field, log.String())
 		}
+	}
+}
+
+// TestWithTrace: lines of a context with a trace have its id, and others have none.
+func TestWithTrace(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	logger := slog.New(telemetry.WithTrace(slog.NewJSONHandler(&log, nil))).With("a", 1)
+	ctx := tracing.Join(t.Context(), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+	logger.InfoContext(ctx, "inside")
+	logger.InfoContext(t.Context(), "outside")
+	inside, outside, _ := strings.Cut(log.String(), "\n")
+	if !strings.Contains(inside, `"a":1,"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","span_id":"00f067aa0ba902b7"`) || strings.Contains(outside, "trace_id") {
+		t.Error(log.String())
 	}
 }

@@ -63,6 +63,7 @@ type LogEntry struct {
 	ID        uuid.UUID
 	TenantID  uuid.UUID
 	Attempt   int
+	TraceID   string // Of the trace of the tenant's provisioning, as 32 hexadecimal digits; empty: none.
 	CreatedAt time.Time
 	Change    int64 // Increases with each change of a row of the tenant: a follower continues after it.
 	StepRecord

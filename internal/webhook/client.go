@@ -26,6 +26,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/retry"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tracing"
 )
 
 // Options are the settings of a Client.
@@ -99,6 +100,8 @@ type request struct {
 	id      string   // webhook-id.
 	body    []byte
 	timeout time.Duration
+
+	traceparent string // Of the delivery; empty: no traces.
 }
 
 // response is the answer to a request, as far as it is read.
@@ -135,6 +138,9 @@ func (c *Client) send(ctx context.Context, r request) (response, error) {
 	req.Header.Set(standardwebhooks.HeaderWebhookID, r.id)
 	req.Header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
 	req.Header.Set(standardwebhooks.HeaderWebhookSignature, signatures)
+	if r.traceparent != "" {
+		req.Header.Set(tracing.Header, r.traceparent)
+	}
 	answer, err := c.http.Do(req)
 	if err != nil {
 		return response{}, noAnswer(ctx, err, r.timeout)

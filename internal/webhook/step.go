@@ -17,6 +17,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tracing"
 )
 
 // The types of the events of own steps.
@@ -68,7 +69,7 @@ type databaseData struct {
 }
 
 // SendStep sends a request of an own step. See provisioning.StepSender.
-func (c *Client) SendStep(ctx context.Context, r provisioning.StepRequest) (provisioning.StepAnswer, error) {
+func (c *Client) SendStep(ctx context.Context, r provisioning.StepRequest) (_ provisioning.StepAnswer, err error) {
 	endpoint, id, kind := r.Step.Definition.Webhook, r.Step.WebhookID, TypeStep
 	if r.Undo {
 		endpoint, id, kind = *r.Step.Definition.Undo, r.Step.UndoID, TypeStepUndo
@@ -77,14 +78,17 @@ func (c *Client) SendStep(ctx context.Context, r provisioning.StepRequest) (prov
 	if err != nil {
 		return provisioning.StepAnswer{}, err
 	}
+	ctx, span := tracing.Start(ctx, tracing.Outbound, "POST "+kind, tracing.TenantID(r.Tenant.ID.String()), tracing.Step(r.Step.Definition.Name))
+	defer func() { span.End(err) }()
 	body, err := eventOf(r, id.String(), kind)
 	if err != nil {
 		return provisioning.StepAnswer{}, errs.Wrap(err, errs.KindPermanent, opSend, "the request cannot be written as JSON")
 	}
-	answer, err := c.send(ctx, request{url: endpoint.URL, secrets: secrets, id: id.String(), body: body, timeout: endpoint.Timeout})
+	answer, err := c.send(ctx, request{url: endpoint.URL, secrets: secrets, id: id.String(), body: body, timeout: endpoint.Timeout, traceparent: tracing.Traceparent(ctx)})
 	if err != nil {
 		return provisioning.StepAnswer{}, err
 	}
+	span.Set(tracing.StatusCode(answer.status))
 	return readAnswer(answer, r.Undo)
 }
 
@@ -108,6 +112,9 @@ func eventOf(r provisioning.StepRequest, id, kind string) ([]byte, error) {
 	e.SetType(kind)
 	e.SetSubject(t.ID.String())
 	e.SetTime(s.CreatedAt.UTC())
+	if r.Traceparent != "" {
+		e.SetExtension(tracing.Header, r.Traceparent) // As the extension "Distributed Tracing" of CloudEvents has it.
+	}
 	if err := e.SetData(cloudevents.ApplicationJSON, data); err != nil {
 		return nil, err
 	}

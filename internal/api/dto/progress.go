@@ -18,6 +18,7 @@ type LogEntry struct {
 	Error      *string        `json:"error" doc:"Why the step failed or is retried; for display."`
 	DurationMs *int64         `json:"durationMs" minimum:"0" doc:"Null until the step has ended."`
 	Attempt    int            `json:"attempt" minimum:"1"`
+	TraceID    *string        `json:"traceId" pattern:"^[0-9a-f]{32}$" doc:"The trace of the tenant's provisioning; null: none." example:"4bf92f3577b34da6a3ce929d0e0e4736"`
 	CreatedAt  time.Time      `json:"createdAt"`
 	Change     int64          `json:"change" minimum:"0" doc:"Increases with each change of a row of the tenant; it is the id of the event, for Last-Event-ID."`
 }
@@ -26,7 +27,7 @@ type LogEntry struct {
 func NewLogEntry(e tenant.LogEntry) LogEntry {
 	v := LogEntry{
 		ID: e.ID, Step: string(e.Step), Status: string(e.Status), Result: e.Result, Error: Text(e.Error),
-		Attempt: e.Attempt, CreatedAt: e.CreatedAt.UTC(), Change: e.Change,
+		Attempt: e.Attempt, TraceID: Text(e.TraceID), CreatedAt: e.CreatedAt.UTC(), Change: e.Change,
 	}
 	if e.Status != tenant.StepPending && e.Status != tenant.StepInProgress {
 		ms := Milliseconds(e.Duration)
@@ -73,12 +74,13 @@ type StepEvent struct {
 	Attempt    int     `json:"attempt" minimum:"1"`
 	DurationMs float64 `json:"durationMs" minimum:"0" doc:"Duration of a step that has ended."`
 	Message    string  `json:"message" doc:"Why the step failed or is retried; for display."`
+	TraceID    *string `json:"traceId" pattern:"^[0-9a-f]{32}$" doc:"The trace of the tenant's provisioning; null: none." example:"4bf92f3577b34da6a3ce929d0e0e4736"`
 }
 
 // NewStepEvent converts an event to JSON.
 func NewStepEvent(e provisioning.Event) StepEvent {
 	return StepEvent{
-		Step: string(e.Step), Status: string(e.Status), Attempt: e.Attempt, Message: e.Message,
+		Step: string(e.Step), Status: string(e.Status), Attempt: e.Attempt, Message: e.Message, TraceID: Text(e.TraceID),
 		DurationMs: float64(e.Duration.Microseconds()) / 1000,
 	}
 }

@@ -15,6 +15,7 @@ type Problem struct { //nolint:errname // RFC 9457 calls it a problem.
 	Status    int          `json:"status" doc:"The HTTP status." minimum:"400" maximum:"599" example:"400"`
 	Detail    string       `json:"detail" doc:"The fault and the remedy, for display." example:"adminEmail needs exactly one @, as in admin@clinic.example"`
 	RequestID string       `json:"requestId" doc:"Identifies the request in the server's log." example:"0199a1f0-5f0b-7c2e-9d35-3f6f1a1e7b11"`
+	TraceID   *string      `json:"traceId" doc:"Identifies the trace of the request; null: the server makes no traces." pattern:"^[0-9a-f]{32}$" example:"4bf92f3577b34da6a3ce929d0e0e4736"`
 	Errors    []FieldError `json:"errors" nullable:"false" doc:"One entry for each field at fault; empty when no field is."`
 
 	cause       error // Only logged.

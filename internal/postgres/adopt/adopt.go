@@ -207,9 +207,9 @@ func (e expectation) takeOver(ctx context.Context, tx pgx.Tx, run *provisioning.
 	if _, err := tx.Exec(ctx, `UPDATE tenants SET checkpoint = 'SEED_ROLES_AND_USER', blueprint_revision = $2, schema_version = $3 WHERE id = $1`, t.ID, e.revision, e.version); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, `INSERT INTO provisioning_logs (tenant_id, attempt, step, status, result)
-		SELECT $1, $2, step, 'SKIPPED', jsonb_build_object('adopted', true) FROM unnest('{CREATE_SCHEMA,RUN_MIGRATIONS,SEED_ROLES_AND_USER}'::text[]) AS step
-		ON CONFLICT ON CONSTRAINT provisioning_logs_unique DO NOTHING`, t.ID, t.Attempt); err != nil {
+	if _, err := tx.Exec(ctx, `INSERT INTO provisioning_logs (tenant_id, attempt, trace_id, step, status, result)
+		SELECT $1, $2, nullif(substr($3::text, 4, 32), ''), step, 'SKIPPED', jsonb_build_object('adopted', true) FROM unnest('{CREATE_SCHEMA,RUN_MIGRATIONS,SEED_ROLES_AND_USER}'::text[]) AS step
+		ON CONFLICT ON CONSTRAINT provisioning_logs_unique DO NOTHING`, t.ID, t.Attempt, run.Traceparent); err != nil {
 		return err
 	}
 	run.Checkpoint, run.Tenant.BlueprintRevision, run.Tenant.SchemaVersion = tenant.StepSeedRolesAndUser, e.revision, e.version

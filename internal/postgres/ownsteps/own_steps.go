@@ -122,7 +122,7 @@ func begin(condition, set, sentAt, began, deliveries string) string {
 				AND coalesce(before.due_at <= clock_timestamp(), true) AND before.sent_at + @deadline::interval > clock_timestamp()
 			RETURNING s.step
 		), logged AS (
-			INSERT INTO provisioning_logs (tenant_id, attempt, step, status) SELECT @id, @attempt, step, 'IN_PROGRESS' FROM sent
+			INSERT INTO provisioning_logs (tenant_id, attempt, trace_id, step, status) SELECT @id, @attempt, substr(owned.traceparent, 4, 32), step, 'IN_PROGRESS' FROM sent, owned
 			ON CONFLICT ON CONSTRAINT provisioning_logs_unique DO NOTHING
 		) SELECT ` + tenantrow.Columns + `, before.deliveries + 1, coalesce(before.due_at - clock_timestamp(), '0'),
 			before.sent_at + @deadline::interval - clock_timestamp(), coalesce(before.error, '')

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tracing"
 )
 
 // defaultStatementLimit is the default of Options.StatementLimit.
@@ -31,7 +33,7 @@ type connectionStart struct {
 
 // tracer limits each statement, and gives the session the parameters of a connection's
 // configuration: pgx executes a statement, and connects, with the context that the tracer
-// returns. It passes statements on to next, which may be nil.
+// returns. It gives statements spans, see spans.go. It passes statements on to next, which may be nil.
 type tracer struct {
 	limit time.Duration // 0: no limit.
 	next  pgx.QueryTracer
@@ -76,11 +78,12 @@ func (l tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.Tr
 	if l.next != nil {
 		ctx = l.next.TraceQueryStart(ctx, conn, data)
 	}
-	return l.begin(ctx)
+	return startStatementSpan(l.begin(ctx), queryName(data))
 }
 
 func (l tracer) TraceQueryEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryEndData) {
 	end(ctx)
+	endStatementSpan(ctx, data.Err)
 	if l.next != nil {
 		l.next.TraceQueryEnd(ctx, conn, data)
 	}
@@ -90,7 +93,7 @@ func (l tracer) TraceBatchStart(ctx context.Context, conn *pgx.Conn, data pgx.Tr
 	if next, ok := l.next.(pgx.BatchTracer); ok {
 		ctx = next.TraceBatchStart(ctx, conn, data)
 	}
-	return l.begin(ctx)
+	return startStatementSpan(l.begin(ctx), func() string { return "batch" }, tracing.Statements(data.Batch.Len()))
 }
 
 func (l tracer) TraceBatchQuery(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchQueryData) {
@@ -101,6 +104,7 @@ func (l tracer) TraceBatchQuery(ctx context.Context, conn *pgx.Conn, data pgx.Tr
 
 func (l tracer) TraceBatchEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchEndData) {
 	end(ctx)
+	endStatementSpan(ctx, data.Err)
 	if next, ok := l.next.(pgx.BatchTracer); ok {
 		next.TraceBatchEnd(ctx, conn, data)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tracing"
 )
 
 // Creations records new tenants, and queues them.
@@ -119,17 +120,17 @@ func insertTenant(ctx context.Context, q querier, d tenant.Draft, hash string, l
 		"admin_email": d.AdminEmail, "admin_first_name": d.AdminFirstName, "admin_last_name": d.AdminLastName,
 		"external_id": d.ExternalID, "metadata": notNil(d.Metadata), "managed_by": d.ManagedBy, "locale": d.Locale, "blueprint": d.Blueprint, "variables": notNil(d.Variables),
 		"deletion_protection": d.DeletionProtection, "without_contract": d.WithoutContract, "without_users": d.WithoutUsers,
-		"owner": owner, "epoch": epoch, "ttl": ttl, "password_hash": hash,
+		"traceparent": tracing.Traceparent(ctx), "owner": owner, "epoch": epoch, "ttl": ttl, "password_hash": hash,
 	}
 	auditlog.AddArgs(ctx, args, audit.ActionCreate, detail)
 	rows, err := q.Query(ctx, `WITH fresh AS (
 			INSERT INTO tenants (id, name, name_key, name_skeleton, name_scripts, allow_confusable_name, schema_name, status, admin_email, admin_first_name, admin_last_name,
 			                     external_id, metadata, managed_by, locale, blueprint, variables, deletion_protection, without_contract, without_users, run_owner, run_epoch, run_expires_at, run_lease,
-			                     admin_password_hash, audit_seq, audit_head)
+			                     admin_password_hash, traceparent, audit_seq, audit_head)
 			SELECT @id::uuid, @name::text, @name_key::text, @name_skeleton::bytea, @name_scripts::text, @allow_confusable_name::boolean, @schema_name::text, @status::text, @admin_email::text,
 			       @admin_first_name::text, @admin_last_name::text, nullif(@external_id::text, ''), @metadata::jsonb,
 			       nullif(@managed_by::text, ''), nullif(@locale::text, ''), @blueprint::text, @variables::jsonb, coalesce(@deletion_protection::boolean, false), @without_contract::boolean, @without_users::boolean, nullif(@owner::text, ''), @epoch::bigint,
-			       clock_timestamp() + @ttl::interval, @ttl::interval, nullif(@password_hash::text, ''), 1,
+			       clock_timestamp() + @ttl::interval, @ttl::interval, nullif(@password_hash::text, ''), nullif(@traceparent::text, ''), 1,
 			       audit_hash(NULL, @id::uuid, 1, now(), @audit_action::text, 'DONE', @audit_salt::uuid, @audit_actor::jsonb, @audit_detail::jsonb)
 			WHERE NOT EXISTS (SELECT FROM tenants WHERE `+existingPredicate+`)
 			ON CONFLICT DO NOTHING

@@ -63,11 +63,11 @@ func (s *Registry) Log(ctx context.Context, id uuid.UUID, all bool) ([]tenant.Lo
 }
 
 // logColumns are read by scanLog, in this order.
-const logColumns = `l.id, tenant_id, attempt, l.created_at, l.change_seq, step, l.status, l.result,
+const logColumns = `l.id, tenant_id, attempt, coalesce(l.trace_id, ''), l.created_at, l.change_seq, step, l.status, l.result,
 	coalesce(l.error, ''), ` + tenantrow.LogDuration
 
 func scanLog(r pgx.CollectableRow) (e tenant.LogEntry, err error) {
-	err = r.Scan(&e.ID, &e.TenantID, &e.Attempt, &e.CreatedAt, &e.Change, &e.Step, &e.Status, &e.Result, &e.Error, &e.Duration)
+	err = r.Scan(&e.ID, &e.TenantID, &e.Attempt, &e.TraceID, &e.CreatedAt, &e.Change, &e.Step, &e.Status, &e.Result, &e.Error, &e.Duration)
 	return e, err
 }
 

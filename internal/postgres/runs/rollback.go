@@ -28,7 +28,7 @@ func (s *Runs) BeginRollback(ctx context.Context, r provisioning.Run, target pro
 	tag, err := pool.Exec(ctx, `WITH moved AS (
 			UPDATE tenants SET rollback_target = @target::text, provisioning_error = @error, updated_at = now(), version = version + 1, `+auditlog.SetItems+`
 			WHERE `+ownedByRunNamed+` AND activated_at IS NULL AND status = 'PROVISIONING'
-			RETURNING id, attempt, audit_seq, audit_head
+			RETURNING id, attempt, traceparent, audit_seq, audit_head
 		), audited AS (`+auditlog.InsertSQL("moved")+`
 		), logged AS (`+tenantrow.LogUpsertSQL+`
 			FROM moved, `+tenantrow.StepsFrom+` ON CONFLICT ON CONSTRAINT provisioning_logs_unique DO UPDATE SET `+tenantrow.LogMergeSetItems+`

@@ -65,7 +65,7 @@ func (s *Runs) Release(ctx context.Context, r provisioning.Run, records ...tenan
 	args := pgx.StrictNamedArgs{"id": r.Tenant.ID, "epoch": r.Epoch}
 	tenantrow.AddStepArgs(args, records)
 	tag, err := pool.Exec(ctx, `WITH moved AS (
-			UPDATE tenants SET run_owner = NULL, run_expires_at = NULL WHERE `+ownedByRunNamed+` RETURNING id, attempt
+			UPDATE tenants SET run_owner = NULL, run_expires_at = NULL WHERE `+ownedByRunNamed+` RETURNING id, attempt, traceparent
 		), logged AS (`+tenantrow.LogUpsertSQL+`
 			FROM moved, `+tenantrow.StepsFrom+` ON CONFLICT ON CONSTRAINT provisioning_logs_unique DO UPDATE SET `+tenantrow.LogMergeSetItems+`
 		) SELECT id FROM moved`, args)

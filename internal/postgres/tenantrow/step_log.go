@@ -34,10 +34,10 @@ func AddStepArgs(args pgx.StrictNamedArgs, records []tenant.StepRecord) {
 }
 
 // LogUpsertSQL begins the INSERT that takes its rows from a relation "moved", which
-// has the tenant's id and attempt, and from StepsFrom. A step that ended
+// has the tenant's id, attempt and traceparent, and from StepsFrom. A step that ended
 // without a duration gets that of this statement so far.
-const LogUpsertSQL = `INSERT INTO provisioning_logs (tenant_id, attempt, step, status, result, error, duration_ms)
-		SELECT moved.id, moved.attempt, new.step, new.status,
+const LogUpsertSQL = `INSERT INTO provisioning_logs (tenant_id, attempt, trace_id, step, status, result, error, duration_ms)
+		SELECT moved.id, moved.attempt, substr(moved.traceparent, 4, 32), new.step, new.status,
 		       nullif(new.result, '')::jsonb, nullif(new.error, ''),
 		       CASE WHEN new.status = 'IN_PROGRESS' THEN NULL WHEN new.duration_ms > 0 THEN new.duration_ms
 		            ELSE extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000 END`
@@ -45,8 +45,8 @@ const LogUpsertSQL = `INSERT INTO provisioning_logs (tenant_id, attempt, step, s
 // LogCreatedSQL logs CREATE_TENANT_RECORD for the tenants in a relation. Its duration is
 // that of this statement so far.
 func LogCreatedSQL(source string) string {
-	return `INSERT INTO provisioning_logs (tenant_id, attempt, step, status, duration_ms)
-		SELECT id, attempt, 'CREATE_TENANT_RECORD', 'COMPLETED',
+	return `INSERT INTO provisioning_logs (tenant_id, attempt, trace_id, step, status, duration_ms)
+		SELECT id, attempt, substr(traceparent, 4, 32), 'CREATE_TENANT_RECORD', 'COMPLETED',
 		       extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000 FROM ` + source
 }
 

@@ -37,7 +37,7 @@ const InvitationStatus = `CASE WHEN invitation_accepted_at IS NOT NULL THEN 'ACC
 
 // RunColumns follow Columns where the run is read too.
 const RunColumns = `, run_epoch, checkpoint, coalesce(rollback_target, ''), admin_user_id, welcome_email_serial, welcome_email_claim, welcome_email_unanswered,
-	` + LeaseHeld + `, run_expires_at, run_owner IS NOT NULL, coalesce(last_job_id, 0)`
+	` + LeaseHeld + `, run_expires_at, run_owner IS NOT NULL, coalesce(last_job_id, 0), coalesce(traceparent, '')`
 
 // LeaseHeld is an expression over a row of tenants: a run holds the lease. One that ends more
 // than twice its length from now was given before the database's clock was set back: if its
@@ -138,7 +138,7 @@ func scanRunAnd(r pgx.CollectableRow, more ...any) (Row, error) {
 		late nullableTimes
 	)
 	targets := append(scanTargets(&out.Tenant, &late),
-		&out.Epoch, &out.Checkpoint, &out.Rollback, &user, &out.MailSerial, &out.MailClaim, &out.Unanswered, &out.IsLeased, &out.leaseExpiresAt, &out.HasOwner, &out.LastJobID)
+		&out.Epoch, &out.Checkpoint, &out.Rollback, &user, &out.MailSerial, &out.MailClaim, &out.Unanswered, &out.IsLeased, &out.leaseExpiresAt, &out.HasOwner, &out.LastJobID, &out.Traceparent)
 	err := r.Scan(append(targets, more...)...)
 	setDerived(&out.Tenant, late)
 	if user != nil {

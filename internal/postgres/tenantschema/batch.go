@@ -163,8 +163,8 @@ func (b *schemaBatch) addLog(t *blueprintsql.Template, r provisioning.Run, seed 
 	if !t.HasUsers() {
 		seeded, admin = string(tenant.StepSkipped), nil
 	}
-	b.add(`INSERT INTO provisioning_logs (tenant_id, attempt, step, status, result, duration_ms)
-		SELECT $1::uuid, $2::int, step, status, result,
+	b.add(`INSERT INTO provisioning_logs (tenant_id, attempt, trace_id, step, status, result, duration_ms)
+		SELECT $1::uuid, $2::int, nullif(substr($9::text, 4, 32), ''), step, status, result,
 		       extract(epoch FROM ended::timestamptz - began::timestamptz) * 1000
 		FROM (VALUES
 			('CREATE_SCHEMA', 'COMPLETED', jsonb_build_object('schemaName', $3::text, 'databaseRole', $4::text),
@@ -177,7 +177,7 @@ func (b *schemaBatch) addLog(t *blueprintsql.Template, r provisioning.Run, seed 
 		) AS steps (step, status, result, began, ended)
 		ON CONFLICT ON CONSTRAINT provisioning_logs_unique DO UPDATE SET `+tenantrow.LogMergeSetItems+`
 		RETURNING step, (extract(epoch FROM `+tenantrow.LogDuration+`) * 1000000)::bigint`,
-		r.Tenant.ID, r.Tenant.Attempt, r.Tenant.SchemaName, r.Tenant.DatabaseRole, t.Version(), textOf(admin), firstStep(t.Own().Steps, seed.Next), seeded)
+		r.Tenant.ID, r.Tenant.Attempt, r.Tenant.SchemaName, r.Tenant.DatabaseRole, t.Version(), textOf(admin), firstStep(t.Own().Steps, seed.Next), seeded, r.Traceparent)
 }
 
 // checkActive ends the transaction if another revision was activated since the tenant's was read.
@@ -244,7 +244,9 @@ func (b *schemaBatch) send(ctx context.Context, conn *pgx.Conn) ([]*pgconn.Resul
 	if b.encodeErr != nil {
 		return nil, b.encodeErr
 	}
+	ctx, end := pgdb.StartBatchSpan(ctx, "batch of a tenant's schema", b.added)
 	answers, err := conn.PgConn().ExecBatch(ctx, &b.Batch).ReadAll()
+	end(err)
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) {
 		if b.activation > 0 && len(answers) == b.activation {

@@ -203,7 +203,7 @@ func (s *Mails) ClaimDueWelcomeMails(ctx context.Context, claimTimeout time.Dura
 		WHERE id IN (
 			SELECT id FROM tenants WHERE welcome_email_due_at <= now() AND welcome_email = 'PENDING' AND status = 'ACTIVE'
 			ORDER BY welcome_email_due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
-		RETURNING id, welcome_email_claim, welcome_email_unanswered`, claimTimeout, limit)
+		RETURNING id, welcome_email_claim, welcome_email_unanswered, coalesce(traceparent, '')`, claimTimeout, limit)
 	if err != nil {
 		return nil, pgdb.Classify(err, op)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/retry"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tracing"
 )
 
 // maxResponseBytes limits the size of a response; the largest are simulations, below a
@@ -120,9 +121,11 @@ type response struct {
 	} `json:"error"`
 }
 
-// call makes one call. classifyCallError sets the kind of its errors.
-func call[A any](ctx context.Context, c *Client, method string, params any) (A, error) {
-	var answer A
+// call makes one call. classifyCallError sets the kind of its errors. The server, which can be an outside
+// party, does not get the trace.
+func call[A any](ctx context.Context, c *Client, method string, params any) (answer A, err error) {
+	ctx, span := tracing.StartChild(ctx, tracing.Outbound, method, tracing.RPCMethod(method))
+	defer func() { span.End(err) }()
 	raw, err := c.post(ctx, request{Version: "2.0", ID: 1, Method: method, Params: params})
 	if err == nil {
 		err = c.decodeAnswer(raw, &answer)

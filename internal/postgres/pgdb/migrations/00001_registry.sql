@@ -77,6 +77,7 @@ CREATE TABLE tenants (
     -- Head of this tenant's chain in audit_events.
     audit_seq              bigint NOT NULL DEFAULT 0,
     audit_head             bytea,
+    traceparent            varchar(55), -- W3C Trace Context of the request that created it, whose trace its runs continue; null: no traces
     -- A tenant that was ever live is never rolled back.
     CONSTRAINT tenants_rollback_never_live CHECK (rollback_target IS NULL OR activated_at IS NULL),
     CONSTRAINT tenants_live_complete CHECK (status NOT IN ('ACTIVE', 'SUSPENDED')
@@ -126,6 +127,7 @@ CREATE TABLE provisioning_logs (
     result      jsonb,
     error       varchar(500),
     duration_ms double precision,
+    trace_id    varchar(32), -- of the tenant's traceparent
     created_at  timestamptz NOT NULL DEFAULT now(),
     updated_at  timestamptz NOT NULL DEFAULT now(),
     change_seq  bigint NOT NULL DEFAULT nextval('provisioning_log_seq'), -- of the row's last change

@@ -7,10 +7,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"time"
 
@@ -41,7 +43,7 @@ func main() {
 
 func run(args []string) error {
 	var r release
-	var output string
+	var output, to string
 	var created int64
 	flags := flag.NewFlagSet("image", flag.ContinueOnError)
 	flags.StringVar(&r.root, "root", ".", "`folder` of the repository")
@@ -51,8 +53,14 @@ func run(args []string) error {
 	flags.StringVar(&r.version, "version", "", "version of the programs")
 	flags.StringVar(&r.revision, "revision", "", "commit of the programs")
 	flags.Int64Var(&created, "created", 0, "time of the commit, in `seconds` since 1970")
+	flags.StringVar(&to, "push", "", "publish the images of -output in this `registry`, and make none")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if to != "" {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+		defer stop()
+		return pushAll(ctx, to, output, flags.Args())
 	}
 	if r.input == "" || r.zones == "" || output == "" || r.version == "" || r.revision == "" || created == 0 || flags.NArg() == 0 {
 		return errors.New("-input, -zones, -output, -version, -revision, -created and the names of images are needed")

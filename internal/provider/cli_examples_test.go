@@ -86,6 +86,7 @@ var exampleRuns = map[string]exampleRun{
 		modes: []mode{databaseMode}, run: runOwnSteps},
 	"Adoption": {files: []string{"guides/blueprints/goose.sh", "guides/blueprints/flyway.sh", "guides/blueprints/liquibase.sh", "guides/blueprints/prisma.sh",
 		"guides/blueprints/adopt.sh", "guides/blueprints/hospitals.csv", "guides/blueprints/version.sql", "guides/blueprints/ninth.sh", "blueprints/hospital/"}, modes: []mode{databaseMode}, run: runAdoption},
+	"Migrating": {files: []string{"guides/migrating/"}, modes: []mode{databaseMode}, run: runMigrating},
 	"Clinic": {files: []string{"blueprints/clinic/"}, modes: bothModes, run: runClinic},
 	"Audit":  {files: []string{"guides/audit-and-access/"}, modes: []mode{apiMode}, run: runAudit},
 	"Onboarding": {files: []string{"guides/onboarding/"}, modes: []mode{apiMode}, run: runOnboarding,

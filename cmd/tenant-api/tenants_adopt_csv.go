@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
 // maxAdoptees is how many schemas one file can have.
@@ -111,8 +113,10 @@ func (f adoptFlags) adoptee(header, row []string) (adoptee, error) {
 			*targets[column] = row[i]
 		}
 	}
-	_, err := one.in.Normalize()
-	return one, err
+	if _, err := one.in.Normalize(); err != nil {
+		return one, errors.New(errs.SafeMessage(err)) // The line goes before it.
+	}
+	return one, nil
 }
 
 // clonePairs is a copy that can be written to.

@@ -175,21 +175,23 @@ func migrateBack(t *testing.T, w *testEnv) {
 	w.server.stop(t)
 	w.server, w.mode = nil, databaseMode
 	w.mustShell("-eu", "back.sh").wantText(t, "Elm House | ACTIVE | elm_house_", "(1 row)", "UPDATE 1", "INSERT 0 0")
-	// What the old service does: make a tenant, read and archive one, write to a schema.
-	w.script(`INSERT INTO tenants (name, "schemaName", "adminEmail", "adminFirstName", "adminLastName") VALUES ('New', 'new_1', 'a@b.example', 'A', 'B');
-		DELETE FROM tenants WHERE name = 'New';
+	// What the old service and the platform do: make a tenant, write logs, change a schema.
+	w.script(`INSERT INTO tenants (name, "schemaName", status, "adminEmail", "adminFirstName", "adminLastName", "sorobanContractId")
+			VALUES ('Fern Ward', 'fern_ward_1708599000006', 'ACTIVE', 'fay@fern.example', 'Fay', 'Fern', 'contract_of_fern');
+		CREATE SCHEMA fern_ward_1708599000006; SET search_path = fern_ward_1708599000006;` + example(t, "guides/migrating/legacy/migrations/0001_initial.sql") + `SET search_path = public;
 		INSERT INTO provisioning_logs ("tenantId", step, status) SELECT id, 'SEND_WELCOME_EMAIL', 'COMPLETED' FROM tenants WHERE name = 'Elm House' AND status = 'ACTIVE';
 		CREATE TABLE acme_hospital_1708599000001.probe (); DROP TABLE acme_hospital_1708599000001.probe;
 		INSERT INTO acme_hospital_1708599000001.users (email, password_hash) VALUES ('in the meantime', 'x')`)
 	w.assertOldUsers()
 
 	w.mustShell("-eu", "forward.sh").wantText(t, "0 remaining", "5 tenants checked, 0 findings")
+	w.mustShell("-eu", "adopt.sh").wantText(t, "1 of 5 schemas adopted, 4 were adopted before, 0 failed")
 	w.mode = apiMode
 	w.assertNoChanges()
 	if n := w.count(`SELECT count(*) FROM acme_hospital_1708599000001.users`); n != 2 {
 		t.Errorf("%d users", n)
 	}
-	w.mustShell("-eu", "after.sh").wantText(t, "5 tenants checked, 0 findings")
+	w.mustShell("-eu", "after.sh").wantText(t, "6 tenants checked, 0 findings")
 	if n := w.count(`SELECT count(*) FROM pg_namespace WHERE nspname IN ('legacy', 'elm_house_1708599000005')`); n != 0 {
 		t.Errorf("%d schemas remain", n)
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -13,30 +14,6 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
-
-// oldRegistry is what the replaced service leaves in its database, as TypeORM makes it.
-const oldRegistry = `
-CREATE EXTENSION "uuid-ossp";
-CREATE TYPE tenants_status_enum AS ENUM ('PENDING', 'PROVISIONING', 'ACTIVE', 'FAILED', 'ARCHIVED');
-CREATE TABLE tenants (
-	id uuid PRIMARY KEY DEFAULT uuid_generate_v4(), name varchar(255) NOT NULL UNIQUE, "schemaName" varchar(255) NOT NULL UNIQUE,
-	status tenants_status_enum NOT NULL DEFAULT 'PENDING', "adminEmail" varchar(255) NOT NULL,
-	"adminFirstName" varchar(255) NOT NULL, "adminLastName" varchar(255) NOT NULL,
-	"sorobanContractId" varchar(255), "provisioningError" varchar(500),
-	"createdAt" timestamp NOT NULL DEFAULT now(), "updatedAt" timestamp NOT NULL DEFAULT now(), "archivedAt" timestamp);
-CREATE TABLE provisioning_logs (
-	id uuid PRIMARY KEY DEFAULT uuid_generate_v4(), "tenantId" uuid NOT NULL REFERENCES tenants ON DELETE CASCADE,
-	step text NOT NULL, status text NOT NULL, "createdAt" timestamp NOT NULL DEFAULT now());
-INSERT INTO tenants (id, name, "schemaName", status, "adminEmail", "adminFirstName", "adminLastName", "sorobanContractId") VALUES
-	('550e8400-e29b-41d4-a716-446655440101', 'Acme Hospital', 'acme_hospital_1708599000001', 'ACTIVE', 'ada@acme.example', 'Ada', 'Lovelace', 'contract_550e8400_1708599000001'),
-	('550e8400-e29b-41d4-a716-446655440102', 'Bay "West" Clinic', 'bay_west_clinic_1708599000002', 'ACTIVE', 'bea@bay.example', 'Bea', 'Arthur', 'CA7QYNF7SOWQ3GLR2BGMZEHXAVIRZA4KVWLTJJFC7MGXUA74P7UJUWDA'),
-	('550e8400-e29b-41d4-a716-446655440103', 'City Practice', 'city_practice_1708599000003', 'ACTIVE', 'cy@city.example', 'Cy', 'Young', 'contract_550e8401_1708599000003'),
-	('550e8400-e29b-41d4-a716-446655440104', 'Delta Care', 'delta_care_1708599000004', 'ARCHIVED', 'di@delta.example', 'Di', 'Ross', 'contract_550e8402_1708599000004'),
-	('550e8400-e29b-41d4-a716-446655440105', 'Elm House', 'elm_house_1708599000005', 'PROVISIONING', 'eli@elm.example', 'Eli', 'Elm', NULL);
-INSERT INTO provisioning_logs ("tenantId", step, status) SELECT id, 'CREATE_SCHEMA', 'COMPLETED' FROM tenants;
-CREATE SCHEMA elm_house_1708599000005;
-CREATE TABLE elm_house_1708599000005.roles (id uuid PRIMARY KEY);
-`
 
 // oldSchemas are the schemas of finished tenants. The first two administrators have chosen a password.
 var oldSchemas = []string{"acme_hospital_1708599000001", "bay_west_clinic_1708599000002", "city_practice_1708599000003", "delta_care_1708599000004"}
@@ -80,7 +57,7 @@ func runMigrating(t *testing.T, w *testEnv) {
 	w.path = from.Binaries() + ":" + w.path
 	w.env["DATABASE_URL"], w.env["COPY_URL"] = from.OwnerURL("platform"), to.OwnerURL("platform")
 	w.pg = testenv.Connect(t, w.env["DATABASE_URL"])
-	w.script(oldRegistry + makeOldSchemas(t))
+	w.script(migratingSQL(t, "registry.sql") + makeOldSchemas(t))
 	if err := os.CopyFS(w.dir, os.DirFS(exampleFolder(t, "guides/migrating"))); err != nil {
 		t.Fatal(err)
 	}
@@ -88,6 +65,16 @@ func runMigrating(t *testing.T, w *testEnv) {
 	cutOver(t, w)
 	switchClients(t, w)
 	migrateBack(t, w)
+}
+
+// migratingSQL is a file of what the replaced service does.
+func migratingSQL(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata/migrating", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // script runs statements as the user of the old service.
@@ -126,7 +113,7 @@ func prepareMigration(t *testing.T, w *testEnv) {
 func cutOver(t *testing.T, w *testEnv) {
 	w.mustShell("-eu", "registry.sh").wantText(t, "0 findings")
 	w.registry = registrytest.Open(t, w.env["DATABASE_URL"])
-	if _, err := w.pg.Exec(t.Context(), `INSERT INTO tenants (name, "schemaName", "adminEmail", "adminFirstName", "adminLastName") VALUES ('a', 'b', 'c', 'd', 'e')`); err == nil {
+	if _, err := w.pg.Exec(t.Context(), migratingSQL(t, "write.sql")); err == nil {
 		t.Error("the old service can write")
 	}
 	w.mustShell("-eu", "adopt.sh").wantText(t, "revision 1, active, schema version 1", "4 of 4 schemas can be adopted", "4 of 4 schemas adopted")
@@ -176,12 +163,7 @@ func migrateBack(t *testing.T, w *testEnv) {
 	w.server, w.mode = nil, databaseMode
 	w.mustShell("-eu", "back.sh").wantText(t, "Elm House | ACTIVE | elm_house_", "(1 row)", "UPDATE 1", "INSERT 0 0")
 	// What the old service and the platform do: make a tenant, write logs, change a schema.
-	w.script(`INSERT INTO tenants (name, "schemaName", status, "adminEmail", "adminFirstName", "adminLastName", "sorobanContractId")
-			VALUES ('Fern Ward', 'fern_ward_1708599000006', 'ACTIVE', 'fay@fern.example', 'Fay', 'Fern', 'contract_of_fern');
-		CREATE SCHEMA fern_ward_1708599000006; SET search_path = fern_ward_1708599000006;` + example(t, "guides/migrating/legacy/migrations/0001_initial.sql") + `SET search_path = public;
-		INSERT INTO provisioning_logs ("tenantId", step, status) SELECT id, 'SEND_WELCOME_EMAIL', 'COMPLETED' FROM tenants WHERE name = 'Elm House' AND status = 'ACTIVE';
-		CREATE TABLE acme_hospital_1708599000001.probe (); DROP TABLE acme_hospital_1708599000001.probe;
-		INSERT INTO acme_hospital_1708599000001.users (email, password_hash) VALUES ('in the meantime', 'x')`)
+	w.script(migratingSQL(t, "meantime.sql") + `SET search_path = fern_ward_1708599000006;` + example(t, "guides/migrating/legacy/migrations/0001_initial.sql") + `SET search_path = public`)
 	w.assertOldUsers()
 
 	w.mustShell("-eu", "forward.sh").wantText(t, "0 remaining", "5 tenants checked, 0 findings")

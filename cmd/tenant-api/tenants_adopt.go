@@ -43,8 +43,10 @@ tenant, privileges and a contract. It keeps its name, no migration runs, and no 
 unless --send-mail asks for it. --dry-run shows the differences.
 
 With --from, each row of a CSV file is a schema. Its first line names the columns: schema, name,
-admin_email, admin_first_name, admin_last_name, and as needed external_id, at_version, and
-var_NAME for each variable. It can be interrupted and repeated: what is adopted is skipped.`,
+admin_email, admin_first_name, admin_last_name, and as needed external_id, locale, at_version,
+var_NAME for each variable and metadata_KEY for each entry of the metadata; an empty cell is no
+entry. A row that breaks a rule is named with its line, and nothing is adopted. The command can be
+interrupted and repeated: what is adopted is skipped.`,
 		Example: `  tenant-api tenants adopt clinic_0042 --blueprint clinic --at-version 40 --name "Clinic 42" --admin-email ada@clinic.example
   tenant-api tenants adopt --from clinics.csv --blueprint clinic --at-version 40 --dry-run`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -64,6 +66,7 @@ var_NAME for each variable. It can be interrupted and repeated: what is adopted 
 	flags.StringVar(&f.in.AdminFirstName, "admin-first-name", provisioning.AdoptedFirstName, "the administrator's first name")
 	flags.StringVar(&f.in.AdminLastName, "admin-last-name", provisioning.AdoptedLastName, "the administrator's last name")
 	flags.StringVar(&f.in.ExternalID, "external-id", "", "the platform's own key")
+	flags.StringToStringVar(&f.in.Metadata, "metadata", nil, "additional data, as KEY=VALUE; repeat it for several")
 	flags.StringVar(&f.in.Locale, "locale", "", "the language of its mails, as de-AT; default the blueprint's")
 	flags.BoolVar(&f.in.AllowConfusableName, "allow-confusable-name", false, "let the name look like that of another tenant, through letters of another script")
 	flags.StringToStringVar(&f.variables, "var", nil, "a variable of the blueprint, as NAME=VALUE; repeat it for several")

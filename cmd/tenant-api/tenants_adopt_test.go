@@ -167,3 +167,41 @@ func TestTenantsAdopt_Refused(t *testing.T) {
 		t.Errorf("%d tenants", n)
 	}
 }
+
+// TestTenantsAdopt_Rows: a file is read whole before anything is adopted, its metadata is the tenant's,
+// and what was archived since is skipped by a repetition.
+func TestTenantsAdopt_Rows(t *testing.T) {
+	w := setup(t)
+	backend := "backend_rows"
+	owner := testenv.Connect(t, w.env["DATABASE_URL"])
+	script := "CREATE ROLE " + backend + " NOLOGIN;"
+	for _, schema := range []string{"org_000", "org_001"} {
+		script += "CREATE SCHEMA " + schema + "; SET search_path = " + schema + ";" + strings.Join(platformMigrations, "\n")
+	}
+	if _, err := owner.Exec(t.Context(), script, pgx.QueryExecModeSimpleProtocol); err != nil {
+		t.Fatal(err)
+	}
+	w.mustRun("blueprints", "publish", platformBlueprint(t, backend), "--activate")
+	list := filepath.Join(t.TempDir(), "orgs.csv")
+	adopt := func(rows string) result {
+		if err := os.WriteFile(list, []byte("schema,name,admin_email,admin_first_name,metadata_old,metadata_tier\n"+rows), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return w.run("tenants", "adopt", "--from", list, "--blueprint", "platform", "--at-version", "3", "--metadata", "tier=1,region=eu")
+	}
+	broken := adopt("org_000,Zero,zero@org.example,,,\norg_001,X,nobody,,,\norg_002,Two,,,,\n")
+	broken.want(t, 1, "orgs.csv:3: name has 1 characters", "adminEmail needs exactly one @", "orgs.csv:4: adminEmail")
+	if n := w.registry.Count(); n != 0 {
+		t.Fatalf("%d tenants of a file with broken rows", n)
+	}
+	rows := "org_000,Zero,zero@org.example,,contract 0,\norg_001,One,one@org.example,Ada,,2\n"
+	adopt(rows).want(t, 0, "2 of 2 schemas adopted")
+	w.mustRun("tenants", "show", "name:Zero", "--json").want(t, 0, `"adminFirstName": "Administrator"`, `"old": "contract 0"`, `"region": "eu"`, `"tier": "1"`)
+	if one := w.mustRun("tenants", "show", "name:One", "--json"); strings.Contains(one.out, `"old"`) {
+		t.Errorf("an empty cell is an entry: %s", one.out)
+	} else {
+		one.want(t, 0, `"adminFirstName": "Ada"`, `"region": "eu"`, `"tier": "2"`)
+	}
+	w.mustRun("tenants", "archive", "name:Zero")
+	adopt(rows).want(t, 0, "0 of 2 schemas adopted, 2 were adopted before, 0 failed")
+}

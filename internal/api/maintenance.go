@@ -161,6 +161,7 @@ type adoptBody struct {
 	AdminFirstName      string            `json:"adminFirstName,omitempty" doc:"Default: Administrator." example:"Ada"`
 	AdminLastName       string            `json:"adminLastName,omitempty" doc:"Default: of the organisation." example:"Lovelace"`
 	ExternalID          string            `json:"externalId,omitempty" doc:"The platform's own key." example:"crm-42"`
+	Metadata            map[string]string `json:"metadata,omitempty" doc:"At most 64 entries; keys of up to 63 and values of up to 1024 characters."`
 	Locale              string            `json:"locale,omitempty" doc:"Language of the mails, a BCP 47 tag." example:"de-AT"`
 	AllowConfusableName bool              `json:"allowConfusableName,omitempty" doc:"Let the name look like that of another tenant, through letters of another script."`
 	Variables           map[string]string `json:"variables,omitempty" doc:"The blueprint's variables for this tenant."`
@@ -176,7 +177,7 @@ func (b *adoptBody) FieldReaders() map[string]validate.FieldReader {
 		"sendMail": validate.Bool(&b.SendMail), "dryRun": validate.Bool(&b.DryRun), "blueprint": validate.String(&b.Blueprint),
 		"name": validate.String(&b.Name), "adminEmail": validate.String(&b.AdminEmail), "adminFirstName": validate.String(&b.AdminFirstName),
 		"adminLastName": validate.String(&b.AdminLastName), "externalId": validate.String(&b.ExternalID), "locale": validate.String(&b.Locale),
-		"allowConfusableName": validate.Bool(&b.AllowConfusableName), "variables": validate.StringMap(&b.Variables),
+		"allowConfusableName": validate.Bool(&b.AllowConfusableName), "variables": validate.StringMap(&b.Variables), "metadata": validate.StringMap(&b.Metadata),
 	}
 }
 
@@ -184,7 +185,7 @@ func (b *adoptBody) FieldReaders() map[string]validate.FieldReader {
 func (b *adoptBody) inputs() (tenant.Inputs, error) {
 	in, err := tenant.Inputs{
 		Name: b.Name, AdminEmail: b.AdminEmail, AdminFirstName: cmp.Or(b.AdminFirstName, provisioning.AdoptedFirstName), AdminLastName: cmp.Or(b.AdminLastName, provisioning.AdoptedLastName),
-		ExternalID: b.ExternalID, Locale: b.Locale, AllowConfusableName: b.AllowConfusableName, Blueprint: b.Blueprint, Variables: b.Variables,
+		ExternalID: b.ExternalID, Metadata: b.Metadata, Locale: b.Locale, AllowConfusableName: b.AllowConfusableName, Blueprint: b.Blueprint, Variables: b.Variables,
 	}.Normalize()
 	fieldErrs := b.Errors
 	if err != nil {
@@ -205,6 +206,9 @@ func (s *Server) adoptTenant(ctx context.Context, in *adoptInput) (*bodyOutput[d
 	b := in.Body
 	inputs, err := b.inputs()
 	if err != nil {
+		return nil, err
+	}
+	if err := checkMetadata(ctx, inputs.Metadata); err != nil {
 		return nil, err
 	}
 	report, err := s.opts.Maintenance.Adopt(ctx, inputs, provisioning.Adoption{Schema: b.Schema, Version: int(b.AtVersion), SendMail: b.SendMail}, b.DryRun)

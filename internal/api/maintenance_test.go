@@ -176,10 +176,10 @@ func TestServer_AdoptTenant(t *testing.T) {
 	if got := b.do(http.MethodPost, "/admin/tenants/adopt", request).want(http.StatusOK); got.json["tenantId"] != nil || got.json["error"] != nil || len(as[[]any](got.json["missing"])) != 0 {
 		t.Errorf("%s", got.text)
 	}
-	request["dryRun"] = false
+	request["dryRun"], request["metadata"] = false, map[string]any{"old": "contract 1"}
 	got := b.do(http.MethodPost, "/admin/tenants/adopt", request).want(http.StatusOK)
 	id := got.str("tenantId")
-	if adopted := b.do(http.MethodGet, "/admin/tenants/"+id, nil).want(http.StatusOK); adopted.str("status") != "ACTIVE" || adopted.str("schemaName") != "org_1" || adopted.str("adminLastName") != "of the organisation" {
+	if adopted := b.do(http.MethodGet, "/admin/tenants/"+id, nil).want(http.StatusOK); adopted.str("status") != "ACTIVE" || adopted.str("schemaName") != "org_1" || adopted.str("adminLastName") != "of the organisation" || !strings.Contains(adopted.text, `"metadata":{"old":"contract 1"}`) {
 		t.Errorf("%s", adopted.text)
 	}
 	if again := b.do(http.MethodPost, "/admin/tenants/adopt", request).want(http.StatusOK); again.json["skipped"] != true || !strings.Contains(again.str("error"), "the schema org_1 is that of the tenant Organisation org_1") {

@@ -153,3 +153,31 @@ func TestDB_CheckReady(t *testing.T) {
 		}
 	})
 }
+
+// TestDB_Migrate_NamesTaken: tables of another program that have the registry's names stay, and the
+// error names them.
+func TestDB_Migrate_NamesTaken(t *testing.T) {
+	t.Parallel()
+	url := testenv.EmptyDatabase(t)
+	conn := testenv.Connect(t, url)
+	for _, statement := range []string{`CREATE TABLE tenants (id int)`, `CREATE SCHEMA other`, `CREATE TABLE other.provisioning_logs (id int)`} {
+		if _, err := conn.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	db, err := postgres.Open(t.Context(), pgdb.Options{URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	err = db.Migrate(t.Context())
+	if errs.KindOf(err) != errs.KindPermanent || !strings.Contains(errs.SafeMessage(err), "the database has public.tenants of another program") {
+		t.Fatalf("%v", err)
+	}
+	if _, err := conn.Exec(t.Context(), `ALTER TABLE tenants SET SCHEMA other`); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Migrate(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

@@ -67,7 +67,10 @@ var exampleRuns = map[string]exampleRun{
 	"Importing": {files: []string{"guides/importing-tenants/one.tf", "guides/importing-tenants/several.tf", "guides/importing-tenants/moved.tf",
 		"guides/importing-tenants/removed.tf"}, modes: bothModes, run: runImporting},
 	"APIMode": {files: []string{"guides/api-mode/before.tf", "guides/api-mode/after.tf", "guides/api-mode/keys.sh"}, modes: []mode{databaseMode}, run: runAPIMode},
-	"Login":   {files: []string{"guides/application-credentials/login.sql"}, modes: bothModes, run: runLogin},
+	"API": {files: []string{"guides/api/tenant.sh", "guides/api/tenant.py", "guides/api/tenant.go", "guides/api/keys.sh", "guides/api/environment.sh", "guides/api/functions.sh",
+		"guides/api/change.sh", "guides/api/list.sh", "guides/api/feed.sh", "guides/api/stream.sh", "guides/api/limits.sh"}, modes: []mode{apiMode}, run: runAPI},
+	"APIGenerated": {files: []string{"guides/api/tenant.ts", "guides/api/generate.sh"}, coveredBy: "TestGeneratedClients_Guide"},
+	"Login":        {files: []string{"guides/application-credentials/login.sql"}, modes: bothModes, run: runLogin},
 	"Switching": {files: []string{"guides/application-credentials/switching.sql", "guides/application-credentials/request.sql",
 		"guides/application-credentials/dba.sql"}, modes: []mode{databaseMode}, run: runSwitching},
 	"Store": {files: []string{"guides/application-credentials/store.tf"}, modes: []mode{databaseMode}, run: runStore,
@@ -86,8 +89,9 @@ var exampleRuns = map[string]exampleRun{
 		modes: []mode{databaseMode}, run: runOwnSteps},
 	"Adoption": {files: []string{"guides/blueprints/goose.sh", "guides/blueprints/flyway.sh", "guides/blueprints/liquibase.sh", "guides/blueprints/prisma.sh",
 		"guides/blueprints/adopt.sh", "guides/blueprints/hospitals.csv", "guides/blueprints/version.sql", "guides/blueprints/ninth.sh", "blueprints/hospital/"}, modes: []mode{databaseMode}, run: runAdoption},
-	"Clinic": {files: []string{"blueprints/clinic/"}, modes: bothModes, run: runClinic},
-	"Audit":  {files: []string{"guides/audit-and-access/"}, modes: []mode{apiMode}, run: runAudit},
+	"Migrating": {files: []string{"guides/migrating/"}, modes: []mode{databaseMode}, run: runMigrating},
+	"Clinic":    {files: []string{"blueprints/clinic/"}, modes: bothModes, run: runClinic},
+	"Audit":     {files: []string{"guides/audit-and-access/"}, modes: []mode{apiMode}, run: runAudit},
 	"Onboarding": {files: []string{"guides/onboarding/"}, modes: []mode{apiMode}, run: runOnboarding,
 		reason: "the settings of other mail servers are compared with those that the programs read"},
 	"Invitation": {files: []string{"invitation/"}, coveredBy: "TestCLIOnboarding"},
@@ -167,19 +171,22 @@ func TestExamples_EachIsRun(t *testing.T) {
 	}
 }
 
-// functionSource returns the source of a test function, of this package or beside a program in
-// examples/.
+// functionSource returns the source of a test function, of this package, of tenant-api's, or beside a
+// program in examples/.
 func functionSource(t *testing.T, name string) string {
 	t.Helper()
 	files, err := filepath.Glob("*_test.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	programs, err := filepath.Glob("../../examples/*/*_test.go")
-	if err != nil {
-		t.Fatal(err)
+	for _, pattern := range []string{"../../examples/*/*_test.go", "../../cmd/tenant-api/*_test.go"} {
+		more, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, more...)
 	}
-	for _, file := range slices.Concat(files, programs) {
+	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

@@ -35,7 +35,7 @@ const (
 )
 
 // ErrAdopted is the cause of an AdoptionStore.Adopt that failed because the schema was adopted before
-// and its tenant is ACTIVE.
+// and its tenant was live.
 var ErrAdopted = errors.New("the schema was adopted before")
 
 // SchemaDifference is how a schema differs from what its migrations make.

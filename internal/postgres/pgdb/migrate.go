@@ -43,6 +43,11 @@ func (db *DB) migrate(ctx context.Context) error {
 		if err != nil || current == target {
 			return err
 		}
+		if current == 0 {
+			if err := db.checkNames(ctx); err != nil {
+				return err
+			}
+		}
 		ctx, cancel := context.WithTimeout(WithoutStatementLimit(ctx), migrationTimeout)
 		defer cancel()
 		_, err = p.Up(ctx)

@@ -1,0 +1,2 @@
+psql "$DATABASE_URL" --single-transaction --file=back.sql
+psql "$DATABASE_URL" --single-transaction --file=back-new.sql

@@ -1,0 +1,3 @@
+psql "$DATABASE_URL" --single-transaction --file=forward.sql
+tenant-api platform repair
+tenant-api tenants verify

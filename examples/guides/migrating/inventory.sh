@@ -1,0 +1,1 @@
+psql "$DATABASE_URL" --file=mapping.sql --file=inventory.sql --file=passwords.sql

@@ -1,0 +1,2 @@
+tenant-api tenants verify
+tenant-api tenants list --blueprint legacy

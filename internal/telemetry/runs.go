@@ -60,7 +60,7 @@ var (
 //	healthcare_webhook_requests_total{request, outcome}
 //	healthcare_webhook_duration_seconds{request}
 //	healthcare_tenant_migrations_total{outcome}      by this process, so without those of a command
-//	provisioning_jobs_total{status}                  completed or failed, as in the replaced system
+//	provisioning_jobs_total{status}                  success or failure, as in the replaced system
 //
 // jobKinds are the kinds of jobs.
 func NewRuns(r prometheus.Registerer, jobKinds []string) *Runs {
@@ -75,7 +75,7 @@ func NewRuns(r prometheus.Registerer, jobKinds []string) *Runs {
 		mails:      counter("healthcare_mails_total", "Conversations about mails, by kind and outcome.", "kind", "outcome"),
 		requests:   counter("healthcare_webhook_requests_total", "Requests of blueprints' own steps and of their undo, by outcome.", "request", "outcome"),
 		migrations: counter("healthcare_tenant_migrations_total", "Tenants that this process migrated, or could not migrate.", "outcome"),
-		jobsOld:    counter("provisioning_jobs_total", "Provisioning jobs that ended. Same as healthcare_jobs_total{kind=\"provision\"}.", "status"),
+		jobsOld:    counter("provisioning_jobs_total", "Provisioning jobs that ended: success or failure. Same as healthcare_jobs_total{kind=\"provision\"}.", "status"),
 		requestDurations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "healthcare_webhook_duration_seconds", Help: "Duration of requests of blueprints' own steps and of their undo.", Buckets: []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
 		}, []string{"request"}),
@@ -98,8 +98,8 @@ func (m *Runs) initialize(jobKinds []string) {
 			m.jobs.WithLabelValues(kind, string(outcome))
 		}
 	}
-	for _, outcome := range []monitoring.JobOutcome{monitoring.JobCompleted, monitoring.JobFailed} {
-		m.jobsOld.WithLabelValues(string(outcome))
+	for _, status := range oldJobStatuses {
+		m.jobsOld.WithLabelValues(status)
 	}
 	for _, kind := range monitoring.MailKinds() {
 		for _, outcome := range mailOutcomes {
@@ -132,11 +132,14 @@ func (m *Runs) ObserveRun(e provisioning.RunEnd) {
 	}
 }
 
+// oldJobStatuses are the outcomes that the replaced system counted, in its words, which its alerts have.
+var oldJobStatuses = map[monitoring.JobOutcome]string{monitoring.JobCompleted: "success", monitoring.JobFailed: "failure"}
+
 // ObserveJob counts the end of an attempt of a job. kind is one of those of NewRuns.
 func (m *Runs) ObserveJob(kind string, outcome monitoring.JobOutcome) {
 	m.jobs.WithLabelValues(kind, string(outcome)).Inc()
-	if kind == monitoring.KindProvision && (outcome == monitoring.JobCompleted || outcome == monitoring.JobFailed) {
-		m.jobsOld.WithLabelValues(string(outcome)).Inc()
+	if status, ended := oldJobStatuses[outcome]; ended && kind == monitoring.KindProvision {
+		m.jobsOld.WithLabelValues(status).Inc()
 	}
 }
 

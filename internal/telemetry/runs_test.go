@@ -79,7 +79,7 @@ func TestRuns(t *testing.T) {
 		`healthcare_runs_total{outcome="activated"}`: 2, `healthcare_runs_total{outcome="failed"}`: 1, `healthcare_runs_total{outcome="stopped"}`: 0,
 		`healthcare_rollbacks_total{target="FAILED"}`: 1, `healthcare_rollbacks_total{target="ARCHIVED"}`: 1, `healthcare_leases_taken_over_total`: 1,
 		`healthcare_jobs_total{kind="provision", outcome="retried"}`: 2, `healthcare_jobs_total{kind="purge", outcome="failed"}`: 1,
-		`provisioning_jobs_total{status="completed"}`: 1, `provisioning_jobs_total{status="failed"}`: 1,
+		`provisioning_jobs_total{status="success"}`: 1, `provisioning_jobs_total{status="failure"}`: 1,
 		`healthcare_tenant_migrations_total{outcome="migrated"}`: 1, `healthcare_tenant_migrations_total{outcome="failed"}`: 1,
 	})
 }

@@ -15,7 +15,7 @@ GRANT SELECT ON blueprints, blueprint_revisions TO platform_server;
 -- Tenants. Their schemas, users and the times of their moves are the workers'.
 GRANT SELECT ON tenants TO platform_server;
 GRANT INSERT (id, name, name_key, name_skeleton, name_scripts, allow_confusable_name, schema_name, status, admin_email, admin_first_name, admin_last_name, admin_password_hash, external_id,
-    metadata, managed_by, locale, blueprint, variables, deletion_protection, without_contract, without_users, run_owner, run_epoch, run_expires_at, run_lease, audit_seq, audit_head) ON tenants TO platform_server;
+    metadata, managed_by, locale, blueprint, variables, traceparent, deletion_protection, without_contract, without_users, run_owner, run_epoch, run_expires_at, run_lease, audit_seq, audit_head) ON tenants TO platform_server;
 GRANT UPDATE (name, name_key, name_skeleton, name_scripts, allow_confusable_name, status, admin_email, admin_first_name, admin_last_name, admin_password_hash, soroban_contract_id,
     provisioning_error, external_id, metadata, managed_by, locale, variables, deletion_protection, hold_reason, hold_by, hold_since, welcome_email, welcome_email_serial, welcome_email_due_at, welcome_email_failures,
     welcome_email_unanswered, welcome_email_claim, invitation_expires_at, invitation_sent_at, invitation_accepted_at, invitation_revoked_at, invitation_reminder_at, invitation_reminder_tries, failure_email_due_at, version, updated_at, attempt, checkpoint, run_owner, run_epoch, run_expires_at, run_lease,

@@ -13,7 +13,7 @@ import (
 // Ready is the result of a check before the first deployment.
 type Ready struct {
 	Network             error  // KindPermanent: the server is of another network.
-	Account             error  // KindPermanent: the deployer's account does not exist.
+	Account             error  // KindPermanent: the deployer's account does not exist, or has another key.
 	NewerProtocol       string // A sentence when the network's protocol is newer than this program; else empty.
 	InsufficientBalance string // A sentence when the balance is too low for one tenant; else empty.
 }
@@ -36,6 +36,9 @@ func (d *Deployer) CheckReady(ctx context.Context) (Ready, error) {
 		return Ready{}, err
 	case account == nil:
 		return Ready{Account: d.submitter.AccountMissing()}, nil
+	}
+	if err := d.submitter.CheckSigner(account); err != nil {
+		return Ready{Account: err}, nil
 	}
 	ready := Ready{InsufficientBalance: d.submitter.Shortage(account, leastForTenant)}
 	if p := d.Protocol(); p.Newer() {

@@ -33,8 +33,8 @@ def change(**options):
         transaction.sign(key)
         sent = server.send_transaction(transaction)
         result = server.poll_transaction(sent.hash, max_attempts=60)
-    if result.status != "SUCCESS":
-        sys.exit(f"{sent.hash}: {result.status}")
+    if result.status.value != "SUCCESS":
+        sys.exit(f"{sent.hash}: {result.status.value}")
     print(f"{address}: done, in ledger {result.ledger}")
 
 

@@ -98,6 +98,8 @@ var exampleRuns = map[string]exampleRun{
 	"LifeAPI":         {files: []string{"guides/tenant-life/api.sh"}, modes: []mode{apiMode}, run: runLifeAPI},
 	"Modules":         {files: []string{"guides/modules/"}, modes: []mode{databaseMode}, run: runModules},
 	"Regions":         {files: []string{"guides/several-regions/"}, modes: []mode{databaseMode}, run: runRegions},
+	"Operations":      {files: []string{"guides/operations/"}, coveredBy: "TestOperationsGuide_HasEachScript"},
+	"Security":        {files: []string{"guides/security/"}, coveredBy: "TestSecurityGuide"},
 	"Troubleshooting": {files: []string{"guides/troubleshooting/log.sh", "guides/troubleshooting/look.sh"}, modes: bothModes, run: runTroubleshooting},
 }
 
@@ -167,8 +169,8 @@ func TestExamples_EachIsRun(t *testing.T) {
 	}
 }
 
-// functionSource returns the source of a test function, of this package or beside a program in
-// examples/.
+// functionSource returns the source of a test function, of this package, of tenant-api, or beside a
+// program in examples/.
 func functionSource(t *testing.T, name string) string {
 	t.Helper()
 	files, err := filepath.Glob("*_test.go")
@@ -179,7 +181,11 @@ func functionSource(t *testing.T, name string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range slices.Concat(files, programs) {
+	commands, err := filepath.Glob("../../cmd/tenant-api/*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range slices.Concat(files, programs, commands) {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

@@ -37,10 +37,7 @@ func (d *Deployer) CheckReady(ctx context.Context) (Ready, error) {
 	case account == nil:
 		return Ready{Account: d.submitter.AccountMissing()}, nil
 	}
-	if err := d.submitter.CheckSigner(account); err != nil {
-		return Ready{Account: err}, nil
-	}
-	ready := Ready{InsufficientBalance: d.submitter.Shortage(account, leastForTenant)}
+	ready := Ready{Account: d.submitter.CheckSigner(account), InsufficientBalance: d.submitter.Shortage(account, leastForTenant)}
 	if p := d.Protocol(); p.Newer() {
 		ready.NewerProtocol = fmt.Sprintf("The Stellar network has protocol %d, and this release knows protocol %d: install a newer release before deployments fail", p.Network, p.Known)
 	}

@@ -37,7 +37,7 @@ SOROBAN_CHANNELS or --channels sets their number.`,
 				return err
 			}
 			defer c.db.Close()
-			all, err := c.db.SystemLog().Channels(cmd.Context(), c.deployer.NetworkID(), c.deployer.Address())
+			all, err := c.db.SystemLog().Channels(cmd.Context(), c.deployer.NetworkID(), c.deployer.Signer())
 			if err != nil {
 				return err
 			}
@@ -72,7 +72,7 @@ deployer's key and need not be stored.`,
 			if err != nil {
 				return err
 			}
-			all, err := log.Channels(cmd.Context(), c.deployer.NetworkID(), c.deployer.Address())
+			all, err := log.Channels(cmd.Context(), c.deployer.NetworkID(), c.deployer.Signer())
 			if err == nil {
 				err = c.printChannels(all, false)
 			}

@@ -76,7 +76,7 @@ func (s *server) registerMetrics(monitor *readiness.Monitor) {
 		Logger: s.log,
 	})
 	telemetry.RegisterStellar(s.metrics, s.settings.soroban.LowBalance, s.log, func(ctx context.Context) (contracts.StellarStats, error) {
-		stats, err := s.db.StellarStats(ctx, s.Deployer.NetworkID(), s.Deployer.Address())
+		stats, err := s.db.StellarStats(ctx, s.Deployer.NetworkID(), s.Deployer.Address(), s.Deployer.Signer())
 		stats.Protocol = s.Deployer.Protocol()
 		return stats, err
 	})

@@ -126,7 +126,7 @@ func MakeRegistry(ctx context.Context) context.Context { return pgdb.MakeRegistr
 // NewDeployer makes the deployer of tenant contracts.
 func NewDeployer(s config.Soroban) (*soroban.Deployer, error) {
 	return soroban.New(soroban.Options{
-		Passphrase: s.Passphrase, RPCURL: s.RPCURL, RPCHeaders: s.RPCHeaders, Secrets: s.Secrets(), DeployerSecret: s.DeployerSecret.Reveal(),
+		Passphrase: s.Passphrase, RPCURL: s.RPCURL, RPCHeaders: s.RPCHeaders, Secrets: s.Secrets(), DeployerSecret: s.DeployerSecret.Reveal(), DeployerAccount: s.DeployerAccount,
 		MaxFee: s.MaxFee, MaxUploadFee: s.MaxUploadFee, Channels: s.Channels,
 	})
 }

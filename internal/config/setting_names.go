@@ -15,6 +15,7 @@ var attributes = map[string]string{ //nolint:gosec // Names of attributes, no se
 	SorobanRPCURL:          "soroban.rpc_url",
 	SorobanRPCHeaders:      "soroban.rpc_headers",
 	SorobanDeployerSecret:  "soroban.deployer_secret",
+	SorobanDeployer:        "soroban.deployer_account",
 	SorobanMaxFee:          "soroban.max_fee",
 	SorobanMaxUploadFee:    "soroban.max_upload_fee",
 	SorobanChannels:        "soroban.channels",

@@ -58,6 +58,7 @@ var settings = describe([]description{
 	{SorobanRPCURL, groupSoroban, "JSON-RPC server; public has no default", "the network's"},
 	{SorobanRPCHeaders, groupSoroban, "headers of each call to it, such as an access key, each on a line of its own as Name: value", ""},
 	{SorobanDeployerSecret, groupSoroban, "secret key (S...) of the account that owns contracts and pays for them", ""},
+	{SorobanDeployer, groupSoroban, "address (G...) of that account, if the secret key is that of another signer of it, as after a rotation", "the key's own"},
 	{SorobanChannels, groupSoroban, "number of channel accounts, and so of the tenants in one ledger", "0"},
 	{SorobanMaxFee, groupSoroban, "most stroops that a tenant's transaction may cost; 10000000 are 1 XLM", "10000000"},
 	{SorobanMaxUploadFee, groupSoroban, "most stroops that the code, which all tenants share, may cost", "1000000000"},

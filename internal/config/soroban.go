@@ -14,6 +14,7 @@ const (
 	SorobanRPCURL         = "SOROBAN_RPC_URL"
 	SorobanRPCHeaders     = "SOROBAN_RPC_HEADERS"
 	SorobanDeployerSecret = "SOROBAN_CONTRACT_DEPLOYER_SECRET"
+	SorobanDeployer       = "SOROBAN_DEPLOYER_ACCOUNT"
 	SorobanMaxFee         = "SOROBAN_MAX_FEE"
 	SorobanMaxUploadFee   = "SOROBAN_MAX_UPLOAD_FEE"
 	SorobanChannels       = "SOROBAN_CHANNELS"
@@ -23,16 +24,17 @@ const (
 
 // Soroban has the network of the tenant contracts and the account that deploys them.
 type Soroban struct {
-	Network        string
-	Passphrase     string
-	RPCURL         string
-	RPCHeaders     http.Header   `json:"-"` // Of each call; secrets.
-	DeployerSecret Secret        // S... seed.
-	MaxFee         int64         // Stroops: the maximum cost of a tenant's transaction.
-	MaxUploadFee   int64         // Stroops: the maximum cost of uploading the contract's code, once per network.
-	Channels       int           // Channel accounts that submit tenants' transactions; 0: the deployer submits them.
-	AnchorInterval time.Duration // Interval for anchoring changed audit chains; 0: only on demand.
-	LowBalance     int64         // Stroops: a deployer balance below this is logged as a warning.
+	Network         string
+	Passphrase      string
+	RPCURL          string
+	RPCHeaders      http.Header   `json:"-"` // Of each call; secrets.
+	DeployerSecret  Secret        // S... seed.
+	DeployerAccount string        // G...; empty: the seed's own.
+	MaxFee          int64         // Stroops: the maximum cost of a tenant's transaction.
+	MaxUploadFee    int64         // Stroops: the maximum cost of uploading the contract's code, once per network.
+	Channels        int           // Channel accounts that submit tenants' transactions; 0: the deployer submits them.
+	AnchorInterval  time.Duration // Interval for anchoring changed audit chains; 0: only on demand.
+	LowBalance      int64         // Stroops: a deployer balance below this is logged as a warning.
 }
 
 // The default fee limits in stroops. A tenant's contract costs about 0.1 XLM. The code,
@@ -55,13 +57,14 @@ const MaxChannels = 1000
 func ReadSoroban(source Source) (Soroban, error) {
 	r := &reader{get: source}
 	s := Soroban{
-		Network:        strings.ToLower(r.required(SorobanNetwork, "choose testnet, public, futurenet or local")),
-		DeployerSecret: Secret(r.required(SorobanDeployerSecret, "give the secret key (S...) of the account that deploys tenant contracts")),
-		MaxFee:         r.integer(SorobanMaxFee, DefaultMaxFee, 100, 1_000_000_000_000),
-		MaxUploadFee:   r.integer(SorobanMaxUploadFee, DefaultMaxUploadFee, 100, 1_000_000_000_000),
-		Channels:       int(r.integer(SorobanChannels, 0, 0, MaxChannels)),
-		AnchorInterval: r.duration(SorobanAnchorInterval, 24*time.Hour),
-		LowBalance:     r.integer(SorobanLowBalance, DefaultLowBalance, 0, 1_000_000_000_000_000_000),
+		Network:         strings.ToLower(r.required(SorobanNetwork, "choose testnet, public, futurenet or local")),
+		DeployerSecret:  Secret(r.required(SorobanDeployerSecret, "give the secret key (S...) of the account that deploys tenant contracts")),
+		DeployerAccount: r.text(SorobanDeployer, ""),
+		MaxFee:          r.integer(SorobanMaxFee, DefaultMaxFee, 100, 1_000_000_000_000),
+		MaxUploadFee:    r.integer(SorobanMaxUploadFee, DefaultMaxUploadFee, 100, 1_000_000_000_000),
+		Channels:        int(r.integer(SorobanChannels, 0, 0, MaxChannels)),
+		AnchorInterval:  r.duration(SorobanAnchorInterval, 24*time.Hour),
+		LowBalance:      r.integer(SorobanLowBalance, DefaultLowBalance, 0, 1_000_000_000_000_000_000),
 	}
 	preset, isKnown := networkNamed(s.Network)
 	if isKnown {
@@ -78,6 +81,10 @@ func ReadSoroban(source Source) (Soroban, error) {
 	}
 	if s.DeployerSecret != "" && !looksLikeSeed(s.DeployerSecret.Reveal()) {
 		r.addError(SorobanDeployerSecret, "is not a secret key; give 56 characters that begin with S (G... is the public address)")
+	}
+	if s.DeployerAccount != "" && (len(s.DeployerAccount) != 56 || s.DeployerAccount[0] != 'G') {
+		// Without the value: who confuses both variables has the secret there.
+		r.addError(SorobanDeployer, "is not an account's address; give 56 characters that begin with G, and the secret key in %s", SorobanDeployerSecret)
 	}
 	r.checkRPCURL(s.RPCURL, s.Network)
 	s.RPCHeaders = r.rpcHeaders()

@@ -102,6 +102,8 @@ var exampleRuns = map[string]exampleRun{
 	"LifeAPI":         {files: []string{"guides/tenant-life/api.sh"}, modes: []mode{apiMode}, run: runLifeAPI},
 	"Modules":         {files: []string{"guides/modules/"}, modes: []mode{databaseMode}, run: runModules},
 	"Regions":         {files: []string{"guides/several-regions/"}, modes: []mode{databaseMode}, run: runRegions},
+	"Operations":      {files: []string{"guides/operations/"}, coveredBy: "TestOperationsGuide_HasEachScript"},
+	"Security":        {files: []string{"guides/security/"}, coveredBy: "TestSecurityGuide"},
 	"Troubleshooting": {files: []string{"guides/troubleshooting/log.sh", "guides/troubleshooting/look.sh"}, modes: bothModes, run: runTroubleshooting},
 }
 

@@ -50,14 +50,15 @@ type databaseModel struct {
 }
 
 type sorobanModel struct {
-	Network        types.String `tfsdk:"network"`
-	Passphrase     types.String `tfsdk:"network_passphrase"`
-	RPCURL         types.String `tfsdk:"rpc_url"`
-	RPCHeaders     types.Map    `tfsdk:"rpc_headers"`
-	DeployerSecret types.String `tfsdk:"deployer_secret"`
-	MaxFee         types.Int64  `tfsdk:"max_fee"`
-	MaxUploadFee   types.Int64  `tfsdk:"max_upload_fee"`
-	Channels       types.Int64  `tfsdk:"channels"`
+	Network         types.String `tfsdk:"network"`
+	Passphrase      types.String `tfsdk:"network_passphrase"`
+	RPCURL          types.String `tfsdk:"rpc_url"`
+	RPCHeaders      types.Map    `tfsdk:"rpc_headers"`
+	DeployerSecret  types.String `tfsdk:"deployer_secret"`
+	DeployerAccount types.String `tfsdk:"deployer_account"`
+	MaxFee          types.Int64  `tfsdk:"max_fee"`
+	MaxUploadFee    types.Int64  `tfsdk:"max_upload_fee"`
+	Channels        types.Int64  `tfsdk:"channels"`
 }
 
 type mailModel struct {

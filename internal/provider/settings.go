@@ -208,6 +208,7 @@ func (c *settingsCollector) soroban(ctx context.Context, m providerModel, s *set
 		c.add(config.SorobanRPCURL, at.AtName("rpc_url"), model.RPCURL)
 		c.add(config.SorobanRPCHeaders, at.AtName("rpc_headers"), model.RPCHeaders)
 		c.add(config.SorobanDeployerSecret, at.AtName("deployer_secret"), model.DeployerSecret)
+		c.add(config.SorobanDeployer, at.AtName("deployer_account"), model.DeployerAccount)
 		c.add(config.SorobanMaxFee, at.AtName("max_fee"), model.MaxFee)
 		c.add(config.SorobanMaxUploadFee, at.AtName("max_upload_fee"), model.MaxUploadFee)
 		c.add(config.SorobanChannels, at.AtName("channels"), model.Channels)

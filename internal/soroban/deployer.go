@@ -46,7 +46,7 @@ func New(o Options) (*Deployer, error) {
 	})
 	reader := ledger.NewReader(client, o.Clock)
 	submitter, err := txsubmit.New(
-		txsubmit.Settings{Passphrase: o.Passphrase, MaxFee: o.MaxFee, Channels: o.Channels, Code: code}, signer, client, reader, o.Clock)
+		txsubmit.Settings{Passphrase: o.Passphrase, Account: o.DeployerAccount, MaxFee: o.MaxFee, Channels: o.Channels, Code: code}, signer, client, reader, o.Clock)
 	if err != nil {
 		return nil, err
 	}
@@ -55,6 +55,9 @@ func New(o Options) (*Deployer, error) {
 
 // Address is the deployer's account (G...).
 func (d *Deployer) Address() string { return d.submitter.Address() }
+
+// Signer is the address (G...) of its key: the account's own, or that of another signer of it.
+func (d *Deployer) Signer() string { return d.submitter.Signer() }
 
 // NetworkID is the SHA-256 of the network's passphrase in hex, as in the transaction log.
 func (d *Deployer) NetworkID() string { return d.submitter.NetworkID() }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stellar/go-stellar-sdk/keypair"
+	"github.com/stellar/go-stellar-sdk/strkey"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
@@ -37,6 +38,9 @@ type Options struct {
 	Secrets []string `json:"-"`
 	// DeployerSecret is the seed (S...) of the account that owns the contracts.
 	DeployerSecret string `json:"-"`
+	// DeployerAccount is the address (G...) of that account, if the seed is that of another
+	// signer of it. Default: the seed's own.
+	DeployerAccount string
 	// MaxFee is the most that a tenant's transaction may cost, in stroops, inclusion and
 	// resources together; at least txsubmit.MinFee. Default: 1 XLM.
 	MaxFee int64
@@ -106,6 +110,9 @@ func (o Options) validate() (*keypair.Full, error) {
 	signer, err := keypair.ParseFull(o.DeployerSecret)
 	if err != nil {
 		return nil, invalid("SOROBAN_CONTRACT_DEPLOYER_SECRET is not a secret key; one has 56 characters, begins with S and ends with a checksum")
+	}
+	if o.DeployerAccount != "" && !strkey.IsValidEd25519PublicKey(o.DeployerAccount) {
+		return nil, invalid("SOROBAN_DEPLOYER_ACCOUNT is not an account; one has 56 characters, begins with G and ends with a checksum")
 	}
 	if o.MaxFee < txsubmit.MinFee {
 		return nil, invalid("SOROBAN_MAX_FEE must be at least %d stroops", txsubmit.MinFee)

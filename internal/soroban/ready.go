@@ -13,7 +13,7 @@ import (
 // Ready is the result of a check before the first deployment.
 type Ready struct {
 	Network             error  // KindPermanent: the server is of another network.
-	Account             error  // KindPermanent: the deployer's account does not exist.
+	Account             error  // KindPermanent: the deployer's account does not exist, or has another key.
 	NewerProtocol       string // A sentence when the network's protocol is newer than this program; else empty.
 	InsufficientBalance string // A sentence when the balance is too low for one tenant; else empty.
 }
@@ -37,7 +37,7 @@ func (d *Deployer) CheckReady(ctx context.Context) (Ready, error) {
 	case account == nil:
 		return Ready{Account: d.submitter.AccountMissing()}, nil
 	}
-	ready := Ready{InsufficientBalance: d.submitter.Shortage(account, leastForTenant)}
+	ready := Ready{Account: d.submitter.CheckSigner(account), InsufficientBalance: d.submitter.Shortage(account, leastForTenant)}
 	if p := d.Protocol(); p.Newer() {
 		ready.NewerProtocol = fmt.Sprintf("The Stellar network has protocol %d, and this release knows protocol %d: install a newer release before deployments fail", p.Network, p.Known)
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -43,6 +44,9 @@ func StartArchivingServer(t testing.TB) *ArchivingServer {
 	return s
 }
 
+// Archive is the folder of the archived log.
+func (s *ArchivingServer) Archive() string { return s.archive }
+
 // Backup copies the server.
 func (s *ArchivingServer) Backup() {
 	s.t.Helper()
@@ -65,9 +69,37 @@ func (s *ArchivingServer) RestoreTo(at string) *pgserver.Server {
 	s.archiveAll()
 	must(s.t, s.Stop())
 	must(s.t, os.WriteFile(filepath.Join(s.backup, "data", "recovery.signal"), nil, 0o644)) // The server may run as another user.
-	restored, err := pgserver.Start(context.WithoutCancel(s.t.Context()), pgserver.Options{Dir: s.backup, Binaries: s.Binaries(), Settings: []string{
-		"restore_command=cp " + s.archive + "/%f %p", "recovery_target_time=" + at, "recovery_target_action=promote",
-	}})
+	return s.recover(s.backup, "restore_command=cp "+s.archive+"/%f %p", "recovery_target_time="+at, "recovery_target_action=promote")
+}
+
+// Recover stops the server for good, and starts another one on a base backup that says itself how far it
+// is recovered.
+func (s *ArchivingServer) Recover(base string) *pgserver.Server {
+	s.t.Helper()
+	parent, err := os.MkdirTemp("", "recovered-")
+	must(s.t, err)
+	s.t.Cleanup(func() { _ = os.RemoveAll(parent) })
+	must(s.t, os.Chmod(parent, 0o755)) // The server may run as another user.
+	dir := filepath.Join(parent, "server")
+	must(s.t, os.Mkdir(dir, 0o700))
+	must(s.t, os.WriteFile(filepath.Join(dir, "password"), []byte(s.Password()), 0o600))
+	for _, command := range [][]string{
+		{"cp", "-a", base, filepath.Join(dir, "data")},
+		{"chown", "-R", "--reference=" + filepath.Join(s.Dir(), "data"), dir},
+	} {
+		if out, err := exec.CommandContext(s.t.Context(), command[0], command[1:]...).CombinedOutput(); err != nil {
+			s.t.Fatalf("%v: %v: %s", command, err, out)
+		}
+	}
+	s.archiveAll()
+	must(s.t, s.Stop())
+	return s.recover(dir)
+}
+
+// recover starts a server on a folder with data, and waits for the end of its recovery.
+func (s *ArchivingServer) recover(dir string, settings ...string) *pgserver.Server {
+	s.t.Helper()
+	restored, err := pgserver.Start(context.WithoutCancel(s.t.Context()), pgserver.Options{Dir: dir, Binaries: s.Binaries(), Settings: settings})
 	must(s.t, err)
 	s.t.Cleanup(func() { _ = restored.Stop() })
 	conn := Connect(s.t, restored.URL("postgres"))

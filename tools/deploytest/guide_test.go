@@ -14,27 +14,51 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/tools/deploytest/chart"
 )
 
-// guideBlocks returns the code blocks of a language in the guide.
+// guideBlocks returns the code blocks of a language in the guide for deployments.
 func guideBlocks(t *testing.T, language string) (blocks []string) {
 	t.Helper()
-	text, err := os.ReadFile(deploy("../templates/guides/deploying.md"))
+	return blocksOf(t, "deploying.md", language)
+}
+
+// blocksOf returns the code blocks of a language in the template of a guide. Files that it includes
+// are not among them: tests run those.
+func blocksOf(t *testing.T, guide, language string) (blocks []string) {
+	t.Helper()
+	text, err := os.ReadFile(deploy("../templates/guides", guide))
 	must(t, err)
 	for _, match := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```").FindAllStringSubmatch(string(text), -1) {
 		blocks = append(blocks, match[1])
 	}
 	if len(blocks) == 0 {
-		t.Fatalf("the guide has no blocks of %s", language)
+		t.Fatalf("%s has no blocks of %s", guide, language)
 	}
 	return blocks
 }
 
-// TestGuide_Commands holds each command of the guide to what is there: files, targets,
+// inlineCommands returns the commands in the text of a guide that install, start or stop something.
+func inlineCommands(t *testing.T, guide string) (commands []string) {
+	t.Helper()
+	text, err := os.ReadFile(deploy("../templates/guides", guide))
+	must(t, err)
+	for _, match := range regexp.MustCompile("`((?:sudo|docker|helm|kubectl) [^`]+)`").FindAllStringSubmatch(string(text), -1) {
+		for command := range strings.SplitSeq(match[1], " && ") {
+			commands = append(commands, command+"\n")
+		}
+	}
+	return commands
+}
+
+// TestGuide_Commands holds each command of the guides to what is there: files, targets,
 // services, objects, commands and flags. Other tests run what they lead to.
 func TestGuide_Commands(t *testing.T) {
 	t.Parallel()
 	values := guideValues(t)
 	objects := render(t, values)
-	for _, block := range guideBlocks(t, "shell") {
+	inline := inlineCommands(t, "operations.md.tmpl")
+	if len(inline) < 5 {
+		t.Errorf("the guide for operations has the commands %q", inline)
+	}
+	for _, block := range slices.Concat(guideBlocks(t, "shell"), blocksOf(t, "operations.md.tmpl", "shell"), inline) {
 		for line := range strings.Lines(strings.ReplaceAll(block, "\\\n", " ")) {
 			words := strings.Fields(strings.TrimSpace(line))
 			if words[0] == "sudo" {

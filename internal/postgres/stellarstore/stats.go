@@ -13,14 +13,14 @@ import (
 // spendBucketBounds are in stroops, from a hundredth of a lumen to a hundred.
 var spendBucketBounds = []float64{1e5, 5e5, 1e6, 2e6, 5e6, 1e7, 5e7, 1e8, 1e9}
 
-// StellarStats reads the statistics of a deployer. It scans the whole transaction log:
-// call it at most once a minute.
-func (s *Transactions) StellarStats(ctx context.Context, networkID, deployer string) (contracts.StellarStats, error) {
+// StellarStats reads the statistics of a deployer, and of the channels of its signer. It scans
+// the whole transaction log: call it at most once a minute.
+func (s *Transactions) StellarStats(ctx context.Context, networkID, deployer, signer string) (contracts.StellarStats, error) {
 	stats := contracts.StellarStats{
 		Transactions: map[txlog.Purpose]int64{}, Stroops: map[txlog.Purpose]int64{},
 		Contracts: map[contracts.State]int64{}, Spend: contracts.SpendHistogram{Bounds: spendBucketBounds},
 	}
-	channels, err := s.SystemLog().Channels(ctx, networkID, deployer)
+	channels, err := s.SystemLog().Channels(ctx, networkID, signer)
 	if err != nil {
 		return stats, err
 	}

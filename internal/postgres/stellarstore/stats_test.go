@@ -15,7 +15,7 @@ import (
 
 func (b fixture) stellarStats() contracts.StellarStats {
 	b.T.Helper()
-	stats, err := b.StellarStats(b.T.Context(), networkID, deployerAddress)
+	stats, err := b.StellarStats(b.T.Context(), networkID, deployerAddress, deployerAddress)
 	b.Must(err)
 	return stats
 }
@@ -116,7 +116,7 @@ func TestDB_StellarStats(t *testing.T) {
 		if n := value[int](b, `SELECT count(*) FROM stellar_accounts WHERE holder IS NOT NULL`); n != 1 {
 			t.Error("the lease is missing")
 		}
-		other, err := b.StellarStats(t.Context(), "cd", deployerAddress)
+		other, err := b.StellarStats(t.Context(), "cd", deployerAddress, deployerAddress)
 		b.Must(err)
 		if other.DeployerBalance != 0 {
 			t.Errorf("another network: %+v", other)

@@ -41,6 +41,26 @@ func (s *Submitter) AccountMissing() error {
 		"the deployer account %s does not exist on this network; fund it, or check SOROBAN_CONTRACT_DEPLOYER_SECRET and SOROBAN_NETWORK", s.Address())
 }
 
+// CheckSigner checks whether the deployer's key may sign for the account alone. KindPermanent
+// when it may not.
+func (s *Submitter) CheckSigner(account *xdr.AccountEntry) error {
+	weight := int32(0)
+	if s.Signer() == s.Address() {
+		weight = int32(account.MasterKeyWeight())
+	}
+	for _, signer := range account.Signers {
+		if signer.Key.Address() == s.Signer() {
+			weight = int32(signer.Weight) //nolint:gosec // At most 255.
+		}
+	}
+	if weight > 0 && weight >= int32(account.ThresholdMedium()) {
+		return nil
+	}
+	return errs.Errorf(errs.KindPermanent, "read deployer account",
+		"the key in SOROBAN_CONTRACT_DEPLOYER_SECRET, %s, may not sign for the deployer account %s alone; give the key of that account in SOROBAN_CONTRACT_DEPLOYER_SECRET, or make this one a signer of it with the weight of its medium threshold, %d",
+		s.Signer(), s.Address(), max(1, account.ThresholdMedium()))
+}
+
 // Shortage returns a sentence when the deployer's account has less than least stroops to
 // spend, else an empty string.
 func (s *Submitter) Shortage(account *xdr.AccountEntry, least int64) string {

@@ -26,7 +26,7 @@ const channelDomain = "healthcare-platform/channel-account/v1"
 // channelAccounts are the keys of a deployer's channels, and the state of their accounts
 // that this process knows.
 type channelAccounts struct {
-	seed        string              // Of the deployer.
+	seed        string              // Of the deployer's key.
 	reconciling *semaphore.Weighted // Held by the one caller that creates the channels.
 	ready       atomic.Bool         // All channels are known to exist.
 
@@ -47,7 +47,7 @@ func (s *Submitter) ensureChannels(ctx context.Context, txLog txlog.Log) error {
 	if s.channels.ready.Load() {
 		return nil
 	}
-	known, err := txLog.Channels(ctx, s.networkID, s.Address())
+	known, err := txLog.Channels(ctx, s.networkID, s.Signer())
 	if err != nil {
 		return err
 	}

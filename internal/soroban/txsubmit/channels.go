@@ -51,7 +51,7 @@ func (d *Submitter) ReconcileChannels(ctx context.Context, txLog txlog.Log) (con
 	}
 	if len(found.toCreate)+len(found.toTopUp) == 0 {
 		report := contracts.ChannelReport{Channels: found.channels, DeployerBalance: int64(found.deployer.Balance)}
-		return report, txLog.StoreChannels(ctx, d.networkID, d.Address(), found.existing())
+		return report, txLog.StoreChannels(ctx, d.networkID, d.Signer(), found.existing())
 	}
 	src, err := s.LeaseOwnAccount(ctx)
 	if err != nil {
@@ -94,7 +94,7 @@ func (s *Session) fundChannels(ctx context.Context, src *SourceAccount) (report 
 		}
 		src.lastSequence = int64(found.deployer.SeqNum)
 		report.Channels, report.DeployerBalance = found.channels, int64(found.deployer.Balance)
-		if err := s.txLog.StoreChannels(ctx, s.networkID, s.Address(), found.existing()); err != nil {
+		if err := s.txLog.StoreChannels(ctx, s.networkID, s.Signer(), found.existing()); err != nil {
 			return report, err
 		}
 		if len(found.toCreate)+len(found.toTopUp) == 0 {
@@ -145,7 +145,7 @@ func (s *Session) fund(ctx context.Context, found channelView, src *SourceAccoun
 // readChannels reads the deployer and all its channels. The view is not older than the
 // known ledger.
 func (s *Session) readChannels(ctx context.Context, number int64) (v channelView, err error) {
-	known, err := s.txLog.Channels(ctx, s.networkID, s.Address())
+	known, err := s.txLog.Channels(ctx, s.networkID, s.Signer())
 	if err != nil {
 		return v, err
 	}
@@ -169,7 +169,7 @@ func (s *Session) readChannelEntries(ctx context.Context, known []txlog.Channel)
 			return v, 0, err
 		}
 		v.channels = append(v.channels, txlog.Channel{Index: i, Address: key.Address()})
-		id, err := accountOfKey(key)
+		id, err := accountOf(key.Address())
 		if err != nil {
 			return v, 0, err
 		}

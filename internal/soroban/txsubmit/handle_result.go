@@ -90,8 +90,8 @@ func (s *Session) permanentError(ctx context.Context, at *txAttempt) error {
 		return errs.Wrap(end.err, errs.KindPermanent, "send transaction", format, args...)
 	}
 	badKey := func() error {
-		return refuse("the account %s does not accept the signature of its own key (%s); its signers or thresholds were changed, "+
-			"give SOROBAN_CONTRACT_DEPLOYER_SECRET of an account that one key controls", s.Address(), end.Detail)
+		return refuse("the account %s does not accept the signature of the key in SOROBAN_CONTRACT_DEPLOYER_SECRET (%s); its signers or thresholds were changed, "+
+			"give a key that controls it alone, and the account in SOROBAN_DEPLOYER_ACCOUNT if that is not the key's own", s.Address(), end.Detail)
 	}
 	if at.source.disabledReason != "" {
 		return nil

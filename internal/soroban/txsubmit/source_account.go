@@ -37,12 +37,12 @@ func (s *Session) leaseChannel(ctx context.Context, fee int64) (*SourceAccount, 
 		return nil, err
 	}
 	minBalance := channelReserve + fee
-	lease, err := s.txLog.Channel(ctx, s.networkID, s.Address(), s.settings.Channels, minBalance)
+	lease, err := s.txLog.Channel(ctx, s.networkID, s.Signer(), s.settings.Channels, minBalance)
 	if errs.KindOf(err) == errs.KindNotFound {
 		if _, err := s.ReconcileChannels(ctx, s.txLog); err != nil {
 			return nil, err
 		}
-		lease, err = s.txLog.Channel(ctx, s.networkID, s.Address(), s.settings.Channels, minBalance)
+		lease, err = s.txLog.Channel(ctx, s.networkID, s.Signer(), s.settings.Channels, minBalance)
 	}
 	if errs.KindOf(err) == errs.KindNotFound {
 		return s.LeaseOwnAccount(ctx)

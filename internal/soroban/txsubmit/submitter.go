@@ -1,6 +1,7 @@
 package txsubmit
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 
@@ -27,6 +28,7 @@ const (
 // Settings are the settings of a Submitter: network and limits.
 type Settings struct {
 	Passphrase string
+	Account    string   // The deployer's account (G...), if its key is another one than its address has. Default: the signer's own.
 	MaxFee     int64    // The ceiling of a transaction that funds channels, stroops.
 	Channels   int      // How many channel accounts there are.
 	Code       xdr.Hash // The code whose upload or restoring is recognized on the ledger.
@@ -40,6 +42,7 @@ type Submitter struct {
 	clock     clock.Clock // Only for pauses and ages; the network's time decides what has expired.
 	signer    *keypair.Full
 	account   xdr.AccountId
+	address   string // Of account.
 	networkID string
 	channels  channelAccounts
 	unreached unreached
@@ -47,23 +50,24 @@ type Submitter struct {
 
 // New creates a Submitter. It makes no call.
 func New(settings Settings, signer *keypair.Full, client *rpc.Client, reader *ledger.Reader, clock clock.Clock) (*Submitter, error) {
-	account, err := accountOfKey(signer)
+	address := cmp.Or(settings.Account, signer.Address())
+	account, err := accountOf(address)
 	if err != nil {
 		return nil, err
 	}
 	return &Submitter{
 		settings: settings, client: client, reader: reader, clock: clock,
-		signer: signer, account: account, networkID: NetworkID(settings.Passphrase),
+		signer: signer, account: account, address: address, networkID: NetworkID(settings.Passphrase),
 		channels: channelAccounts{
 			seed: signer.Seed(), reconciling: semaphore.NewWeighted(1), keys: map[uuid.UUID][]*keypair.Full{},
 		},
 	}, nil
 }
 
-// accountOfKey returns the account of a key of this program.
-func accountOfKey(key *keypair.Full) (id xdr.AccountId, err error) {
-	if err = id.SetAddress(key.Address()); err != nil {
-		err = errs.Wrap(err, errs.KindPermanent, "derive account", "the address of a key's account cannot be derived")
+// accountOf returns the account with an address that was checked.
+func accountOf(address string) (id xdr.AccountId, err error) {
+	if err = id.SetAddress(address); err != nil {
+		err = errs.Wrap(err, errs.KindPermanent, "derive account", "the account of an address cannot be derived")
 	}
 	return id, err
 }
@@ -83,7 +87,11 @@ func NetworkID(passphrase string) string {
 func (s *Submitter) Account() xdr.AccountId { return s.account }
 
 // Address is the deployer's account (G...).
-func (s *Submitter) Address() string { return s.signer.Address() }
+func (s *Submitter) Address() string { return s.address }
+
+// Signer is the address (G...) of the key that signs for the account. The channels are derived
+// from this key, and the transaction log has them under this address.
+func (s *Submitter) Signer() string { return s.signer.Address() }
 
 // NetworkID is the network's id, as in the transaction log.
 func (s *Submitter) NetworkID() string { return s.networkID }

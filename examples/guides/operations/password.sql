@@ -1,0 +1,2 @@
+-- As the DBA.
+ALTER ROLE platform PASSWORD 'from-your-secret-store';

@@ -1,0 +1,2 @@
+tenant-api audit --tenant "name:First Clinic"
+tenant-api access report --tenant "name:First Clinic"

@@ -33,6 +33,7 @@ var rotations = map[string]func(t *testing.T){
 	config.SorobanRPCURL: rotateRPC, config.SorobanRPCHeaders: rotateRPC,
 	config.SorobanDeployerSecret: rotateDeployer,
 	config.MailPassword:          rotateMailPassword, config.MailOAuthSecret: rotateMailOAuth,
+	config.TracesHeaders:  rotateTracesKey,
 	config.TenantAPIToken: rotateAPIKey,
 	"BLUEPRINT_SECRET_*":  rotateStepSecret,
 }
@@ -63,7 +64,7 @@ func TestOperationsGuide_Rotation(t *testing.T) {
 	}
 	for name, run := range map[string]func(*testing.T){
 		"Database": rotateDatabaseURL, "RPC": rotateRPC, "Deployer": rotateDeployer, "MailPassword": rotateMailPassword, "MailOAuth": rotateMailOAuth,
-		"APIKey": rotateAPIKey, "StepSecret": rotateStepSecret,
+		"TracesKey": rotateTracesKey, "APIKey": rotateAPIKey, "StepSecret": rotateStepSecret,
 	} {
 		t.Run(name, run)
 	}

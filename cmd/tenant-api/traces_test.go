@@ -212,6 +212,20 @@ func TestTraces_LaterRun(t *testing.T) {
 	}
 }
 
+// rotateTracesKey replaces the key of the collector, in a file.
+func rotateTracesKey(t *testing.T) {
+	w := setup(t)
+	traces := w.traced()
+	write := w.secretFile("OTEL_EXPORTER_OTLP_HEADERS", "api-key=first")
+	for _, key := range []string{"first", "second"} {
+		write("api-key=" + key)
+		w.mustRun("tenants", "list")
+		if got := traces.Header("api-key"); got != key {
+			t.Errorf("the collector got the key %q, want %q", got, key)
+		}
+	}
+}
+
 // TestTraces_CollectorAway: no work waits for a collector that does not answer, and a stop waits for it for a
 // stated time at most.
 func TestTraces_CollectorAway(t *testing.T) {

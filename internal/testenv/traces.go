@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"cmp"
 	"encoding/hex"
 	"io"
 	"net/http"
@@ -105,7 +106,7 @@ func (c *TraceCollector) Spans() []Span {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	spans := slices.Clone(c.spans)
-	slices.SortStableFunc(spans, func(a, b Span) int { return int(int64(a.Began) - int64(b.Began)) }) //nolint:gosec // Times of now.
+	slices.SortStableFunc(spans, func(a, b Span) int { return cmp.Compare(a.Began, b.Began) })
 	return spans
 }
 

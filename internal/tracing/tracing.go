@@ -183,9 +183,9 @@ const Header = "traceparent"
 // Traceparent returns the trace and the span of ctx for another process, as W3C Trace Context has it; ""
 // if it has none.
 func Traceparent(ctx context.Context) string {
-	carrier := propagation.MapCarrier{}
-	propagation.TraceContext{}.Inject(ctx, carrier)
-	return carrier[Header]
+	header := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(ctx, header)
+	return header[Header]
 }
 
 // TraceIDOf returns the trace id of a traceparent; "" if it is not valid.

@@ -11,6 +11,8 @@ package tracing
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -183,9 +185,9 @@ const Header = "traceparent"
 // Traceparent returns the trace and the span of ctx for another process, as W3C Trace Context has it; ""
 // if it has none.
 func Traceparent(ctx context.Context) string {
-	header := propagation.MapCarrier{}
-	propagation.TraceContext{}.Inject(ctx, header)
-	return header[Header]
+	headers := headerMap{}
+	propagation.TraceContext{}.Inject(ctx, headers)
+	return headers[Header]
 }
 
 // TraceIDOf returns the trace id of a traceparent; "" if it is not valid.
@@ -208,5 +210,17 @@ func parse(traceparent string) trace.SpanContext {
 	if traceparent == "" {
 		return trace.SpanContext{}
 	}
-	return trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{Header: traceparent}))
+	return trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), headerMap{Header: traceparent}))
 }
+
+// headerMap holds the headers of W3C Trace Context for package propagation.
+type headerMap map[string]string
+
+// Get returns a header.
+func (h headerMap) Get(name string) string { return h[name] }
+
+// Set sets a header.
+func (h headerMap) Set(name, value string) { h[name] = value }
+
+// Keys lists the names of the headers.
+func (h headerMap) Keys() []string { return slices.Collect(maps.Keys(h)) }

@@ -163,7 +163,7 @@ func TestMailer_TLS(t *testing.T) {
 		t.Parallel()
 		b := setup(t, mailcatcher.Options{})
 		b.options.TLS = config.TLSMandatory
-		if message := wantKind(t, b.sendWelcome(t), errs.KindPermanent); !strings.Contains(message, "STARTTLS") {
+		if message := wantSettingsError(t, b.sendWelcome(t)); !strings.Contains(message, "STARTTLS") {
 			t.Errorf("the message does not say why: %q", message)
 		}
 	})
@@ -172,7 +172,7 @@ func TestMailer_TLS(t *testing.T) {
 			t.Parallel()
 			b := setup(t, mailcatcher.Options{TLS: mode})
 			b.options.RootCAs, b.options.Implicit = nil, mode == mailcatcher.TLSImplicit
-			if message := wantKind(t, b.sendWelcome(t), errs.KindPermanent); !strings.Contains(message, "certificate") {
+			if message := wantSettingsError(t, b.sendWelcome(t)); !strings.Contains(message, "certificate") {
 				t.Errorf("the message does not say why: %q", message)
 			}
 		})
@@ -180,7 +180,7 @@ func TestMailer_TLS(t *testing.T) {
 			t.Parallel()
 			b := setup(t, mailcatcher.Options{TLS: mode, CertificateHosts: []string{"other.example"}})
 			b.options.Implicit = mode == mailcatcher.TLSImplicit
-			wantKind(t, b.sendWelcome(t), errs.KindPermanent)
+			wantSettingsError(t, b.sendWelcome(t))
 		})
 	}
 	t.Run("Implicit", func(t *testing.T) {
@@ -194,6 +194,15 @@ func TestMailer_TLS(t *testing.T) {
 			t.Errorf("encrypted %v, user %q", m.Encrypted, m.Username)
 		}
 	})
+}
+
+// wantSettingsError checks that the settings are at fault, and not the mail: it is sent later.
+func wantSettingsError(t *testing.T, err error) (message string) {
+	t.Helper()
+	if !errors.Is(err, provisioning.ErrMailSettings) {
+		t.Errorf("%v is not ErrMailSettings", err)
+	}
+	return wantKind(t, err, errs.KindPermanent)
 }
 
 func TestMailer_Login(t *testing.T) {
@@ -221,7 +230,7 @@ func TestMailer_Login(t *testing.T) {
 				}
 				return
 			}
-			message := wantKind(t, err, errs.KindPermanent)
+			message := wantSettingsError(t, err)
 			if !strings.Contains(message, c.fault) || strings.Contains(err.Error(), "q\"") {
 				t.Errorf("message %q, want %q in it", message, c.fault)
 			}
@@ -231,7 +240,7 @@ func TestMailer_Login(t *testing.T) {
 		t.Parallel()
 		b := setup(t, mailcatcher.Options{Username: "u", Password: "p"})
 		b.options.User, b.options.Password, b.options.TLS = "u", "p", config.TLSOpportunistic
-		message := wantKind(t, b.sendWelcome(t), errs.KindPermanent)
+		message := wantSettingsError(t, b.sendWelcome(t))
 		if !strings.Contains(message, "offers no login method that is safe") {
 			t.Errorf("message %q", message)
 		}

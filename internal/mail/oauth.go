@@ -100,11 +100,10 @@ func (s *tokenSource) classify(err error) error {
 	var refusal *oauth2.RetrieveError
 	switch {
 	case errors.Is(err, errTokenRedirect):
-		return errs.Wrap(cause, errs.KindPermanent, op, "the token server redirects to another address; give the final one in MAIL_OAUTH_TOKEN_URL")
+		return settingsError(cause, op, "the token server redirects to another address; give the final one in MAIL_OAUTH_TOKEN_URL")
 	case errors.As(err, &refusal) && refusal.Response != nil && refusal.Response.StatusCode/100 == 4 && refusal.Response.StatusCode != http.StatusTooManyRequests:
 		said := hidden.ownWords(strings.Join([]string{refusal.Response.Status, refusal.ErrorCode, refusal.ErrorDescription}, " "))
-		return errs.Wrap(cause, errs.KindPermanent, op,
-			"the token server refused the client (%s); check MAIL_OAUTH_CLIENT_ID, MAIL_OAUTH_CLIENT_SECRET and MAIL_OAUTH_SCOPE", said)
+		return settingsError(cause, op, "the token server refused the client (%s); check MAIL_OAUTH_CLIENT_ID, MAIL_OAUTH_CLIENT_SECRET and MAIL_OAUTH_SCOPE", said)
 	}
 	return errs.Wrap(cause, errs.KindTransient, op, "the token server gave no token; check MAIL_OAUTH_TOKEN_URL")
 }

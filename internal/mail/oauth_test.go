@@ -198,7 +198,7 @@ func TestMailer_OAuth(t *testing.T) {
 		t.Parallel()
 		f := setupOAuth(t)
 		f.server.refuses = []string{"token-1", "token-2"}
-		message := wantKind(t, sendWith(t, f.mailer(t)), errs.KindPermanent)
+		message := wantSettingsError(t, sendWith(t, f.mailer(t)))
 		if !strings.Contains(message, "refused the OAuth token (535 5.7.3: Authentication unsuccessful)") || f.tokens.tokens() != 1 {
 			t.Errorf("%q, %d tokens", message, f.tokens.tokens())
 		}
@@ -207,7 +207,7 @@ func TestMailer_OAuth(t *testing.T) {
 		t.Parallel()
 		f := setupOAuth(t)
 		f.server.offers = []string{"PLAIN"}
-		if message := wantKind(t, sendWith(t, f.mailer(t)), errs.KindPermanent); !strings.Contains(message, "offers no OAuth login (XOAUTH2)") {
+		if message := wantSettingsError(t, sendWith(t, f.mailer(t))); !strings.Contains(message, "offers no OAuth login (XOAUTH2)") {
 			t.Error(message)
 		}
 	})
@@ -215,7 +215,7 @@ func TestMailer_OAuth(t *testing.T) {
 		t.Parallel()
 		f := setupOAuth(t)
 		f.options.OAuth, f.options.Password = config.MailOAuth{}, "secret"
-		if message := wantKind(t, sendWith(t, f.mailer(t)), errs.KindPermanent); !strings.Contains(message, "set MAIL_OAUTH_TOKEN_URL") {
+		if message := wantSettingsError(t, sendWith(t, f.mailer(t))); !strings.Contains(message, "set MAIL_OAUTH_TOKEN_URL") {
 			t.Error(message)
 		}
 	})

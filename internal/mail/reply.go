@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/textproto"
 	"regexp"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 	"unicode"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 )
 
 // classify maps an error of a conversation to a kind and a message. The message has the
@@ -36,23 +38,24 @@ func (c *conversation) classify(ctx context.Context, err error, op string) error
 	case errors.Is(err, errConversationTooLong), strings.Contains(err.Error(), errConversationTooLong.Error()): // The library does not always wrap.
 		return errs.Wrap(cause, errs.KindTransient, op, "the mail server sends more than a mail server does; check MAIL_HOST and MAIL_PORT")
 	case errors.As(err, &authorityErr), errors.As(err, &hostnameErr), errors.As(err, &verifyErr):
-		return errs.Wrap(cause, errs.KindPermanent, op,
-			"the mail server's certificate could not be verified; correct MAIL_HOST, or give its authority in MAIL_CA_FILE")
+		return settingsError(cause, op, "the mail server's certificate could not be verified; correct MAIL_HOST, or give its authority in MAIL_CA_FILE")
 	case errors.Is(err, errNoSTARTTLS):
-		return errs.Wrap(cause, errs.KindPermanent, op, "the mail server offers no STARTTLS; use port 465, another server, or MAIL_TLS=opportunistic")
+		return settingsError(cause, op, "the mail server offers no STARTTLS; use port 465, another server, or MAIL_TLS=opportunistic")
 	case errors.Is(err, errOnlyOAuth):
-		return errs.Wrap(cause, errs.KindPermanent, op,
-			"the mail server accepts no user name and password, only OAuth (XOAUTH2); set MAIL_OAUTH_TOKEN_URL, MAIL_OAUTH_CLIENT_ID and MAIL_OAUTH_CLIENT_SECRET, or use another server")
+		return settingsError(cause, op, "the mail server accepts no user name and password, only OAuth (XOAUTH2); set MAIL_OAUTH_TOKEN_URL, MAIL_OAUTH_CLIENT_ID and MAIL_OAUTH_CLIENT_SECRET, or use another server")
 	case errors.Is(err, errNoXOAUTH2):
-		return errs.Wrap(cause, errs.KindPermanent, op,
-			"the mail server offers no OAuth login (XOAUTH2) that is safe on this connection; check MAIL_TLS, or set MAIL_PASSWORD instead of MAIL_OAUTH_TOKEN_URL")
+		return settingsError(cause, op, "the mail server offers no OAuth login (XOAUTH2) that is safe on this connection; check MAIL_TLS, or set MAIL_PASSWORD instead of MAIL_OAUTH_TOKEN_URL")
 	case errors.Is(err, errNoLoginMethod):
-		return errs.Wrap(cause, errs.KindPermanent, op,
-			"the mail server offers no login method that is safe on this connection; check MAIL_TLS, or unset MAIL_USER")
+		return settingsError(cause, op, "the mail server offers no login method that is safe on this connection; check MAIL_TLS, or unset MAIL_USER")
 	case errors.As(err, &reply):
 		return c.classifyReply(reply, cause, op)
 	}
 	return errs.Wrap(cause, errs.KindTransient, op, "the mail server does not answer; check MAIL_HOST, MAIL_PORT and MAIL_TLS")
+}
+
+// settingsError is the error of a server with which the settings do not work, whatever the mail.
+func settingsError(cause error, op, format string, args ...any) error {
+	return errs.Wrap(fmt.Errorf("%w: %w", provisioning.ErrMailSettings, cause), errs.KindPermanent, op, format, args...)
 }
 
 // classifyReply maps a refusal of the server.
@@ -64,13 +67,11 @@ func (c *conversation) classifyReply(reply *textproto.Error, cause error, op str
 	}
 	switch {
 	case status == "535 5.7.139" || status == "550 5.7.30": // Microsoft's codes.
-		return errs.Wrap(cause, errs.KindPermanent, op,
-			"the mail server accepts no user name and password (%s); basic authentication is switched off for this account or tenant: set MAIL_OAUTH_TOKEN_URL and its settings, have it switched on, or use another server", words)
+		return settingsError(cause, op, "the mail server accepts no user name and password (%s); basic authentication is switched off for this account or tenant: set MAIL_OAUTH_TOKEN_URL and its settings, have it switched on, or use another server", words)
 	case (reply.Code == 535 || reply.Code == 534) && c.options.OAuth.TokenURL != "":
-		return errs.Wrap(cause, errs.KindPermanent, op,
-			"the mail server refused the OAuth token (%s); check MAIL_USER, MAIL_OAUTH_SCOPE, and that the client may send mail as this user", words)
+		return settingsError(cause, op, "the mail server refused the OAuth token (%s); check MAIL_USER, MAIL_OAUTH_SCOPE, and that the client may send mail as this user", words)
 	case reply.Code == 535 || reply.Code == 534 || reply.Code == 530:
-		return errs.Wrap(cause, errs.KindPermanent, op, "the mail server refused the login (%s); check MAIL_USER and MAIL_PASSWORD", words)
+		return settingsError(cause, op, "the mail server refused the login (%s); check MAIL_USER and MAIL_PASSWORD", words)
 	case reply.Code >= 500:
 		return errs.Wrap(cause, errs.KindPermanent, op, "the mail server refused the message permanently (%s)", words)
 	case reply.Code >= 400:

@@ -62,7 +62,7 @@ func (p *Pipeline) recordClaimed(ctx context.Context, m claimedMail, sent error)
 		return nil // Recorded before the final dot, or another's.
 	case kind == errs.KindCancelled:
 		return m.repeat(ctx, p, true)
-	case kind == errs.KindTransient, kind == errs.KindInvalid: // Invalid: mail is not configured here, or wrongly.
+	case kind == errs.KindTransient, kind == errs.KindInvalid, errors.Is(sent, ErrMailSettings): // Invalid: mail is not configured here, or wrongly.
 		return m.repeat(ctx, p, false)
 	}
 	return m.end(ctx, p)

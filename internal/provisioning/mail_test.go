@@ -207,6 +207,42 @@ func TestMail_HangingServer(t *testing.T) {
 	})
 }
 
+// TestMailSettings: a mail that a server refused because of the settings is sent once they are corrected,
+// with the policy warn. With fail, the attempt is rolled back at once.
+func TestMailSettings(t *testing.T) {
+	t.Parallel()
+	refuse := func(c net.Conn) bool {
+		_, _ = c.Write([]byte("530 5.7.0 Authentication required\r\n")) // A client that is gone misses it.
+		return false
+	}
+	t.Run("warn", func(t *testing.T) {
+		t.Parallel()
+		p := newPost(t)
+		p.server.At(mailtest.Data, refuse)
+		s := p.sender(provisioning.MailFailureWarn)
+		out, err := p.provision(s)
+		if err != nil || out.Tenant.Status != tenant.StatusActive || len(out.Warnings) != 1 || !strings.Contains(out.Warnings[0], "refused the login (530 5.7.0: Authentication required)") {
+			t.Errorf("%s, %q, %v", out.Tenant.Status, out.Warnings, err)
+		}
+		p.wantMail(tenant.WelcomeEmailPending, 0)
+		p.server.At(mailtest.Data, nil)
+		p.registry.MakeMailDue()
+		p.pass(s)
+		p.wantMail(tenant.WelcomeEmailSent, 1)
+	})
+	t.Run("fail", func(t *testing.T) {
+		t.Parallel()
+		p := newPost(t)
+		p.server.At(mailtest.Data, refuse)
+		if _, err := p.provision(p.sender(provisioning.MailFailureFail)); errs.KindOf(err) != errs.KindPermanent {
+			t.Errorf("%v", err)
+		}
+		if status := p.only().Status; status != tenant.StatusFailed {
+			t.Errorf("the tenant is %s", status)
+		}
+	})
+}
+
 // wantSentInLog checks that the log has the mail as sent.
 func (p *post) wantSentInLog() {
 	p.t.Helper()

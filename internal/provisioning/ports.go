@@ -3,6 +3,7 @@ package provisioning
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -271,7 +272,7 @@ type Mailer interface {
 	// SendWelcome sends the welcome mail, and waits for the outcome as long as wait says.
 	// ErrMailUnderWay when there is none yet, ErrMailUnanswered if the server has the mail
 	// already; ErrMailUnconfirmed when the server got the final dot and did not answer. Else the mail was not sent: KindTransient for a 4xx reply or a
-	// lost connection, KindPermanent for a 5xx reply, and the kind of the end of ctx, which
+	// lost connection, KindPermanent for a 5xx reply, and with ErrMailSettings for a server that the settings do not fit, and the kind of the end of ctx, which
 	// ends a conversation before the final dot. The Message-ID depends on tenant and serial
 	// only, so mail systems can recognise a repetition.
 	SendWelcome(ctx context.Context, m WelcomeMail, wait MailWait) error
@@ -305,6 +306,9 @@ var (
 		"the mail server has not answered yet: the mail is on its way, and its status changes when the conversation ends")
 	ErrMailUnanswered = errs.Wrap(ErrMailUnderWay, errs.KindTransient, "send mail",
 		"the mail server has the mail and has not answered yet: the mail is on its way, and its status becomes SENT, or FAILED, when the conversation ends")
+	// ErrMailSettings is wrapped by a KindPermanent that another mail would get, too: a refused login, a
+	// certificate that is not trusted. The mail is sent when the settings are corrected.
+	ErrMailSettings    = errors.New("the settings do not fit the mail server")
 	ErrMailUnconfirmed = errs.Errorf(errs.KindPermanent, "send mail",
 		"the mail server did not confirm the mail: it may have been delivered, so it is not sent again by itself. "+
 			"Ask the administrator; if it has not arrived, invite again, by POST /admin/tenants/{id}/invite or by terraform apply")

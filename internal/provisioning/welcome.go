@@ -35,7 +35,7 @@ func outcomeOf(sent error, took time.Duration) WelcomeOutcome {
 	case errors.Is(sent, ErrMailUnderWay):
 		o.Status, o.Hold, o.Unanswered = tenant.WelcomeEmailPending, MailHold, errors.Is(sent, ErrMailUnanswered)
 		o.Record.Status, o.Record.Duration = tenant.StepInProgress, 0
-	case kind == errs.KindTransient, kind == errs.KindCancelled:
+	case kind == errs.KindTransient, kind == errs.KindCancelled, errors.Is(sent, ErrMailSettings):
 		o.Status = tenant.WelcomeEmailPending
 	}
 	return o

@@ -19,7 +19,7 @@ import (
 // version is set by the release build.
 var version = "dev"
 
-// startTraces sets up traces. A fault of their settings stops no apply.
+// startTraces sets up traces. An error in their settings stops no apply.
 func startTraces() (end func()) {
 	settings, err := config.ReadTracing(config.Environment)
 	if err == nil {

@@ -19,7 +19,7 @@ var untraced = []string{"serve", "worker", "healthcheck", "help", "version", "co
 
 // startTraces sets up traces for this process, and begins the span of its command, in the trace that the
 // variable TRACEPARENT names if there is one. end ends it with the command's error, and exports what is left.
-// Faults of the settings are reported by read, with all others.
+// Errors in the settings are reported by read, with those of all other settings.
 func (a *cli) startTraces(ctx context.Context, root *cobra.Command, args []string) (_ context.Context, end func(error)) {
 	settings, err := config.ReadTracing(a.source)
 	if err != nil {
@@ -46,6 +46,6 @@ func (a *cli) logger() *slog.Logger {
 	if log := a.log.Load(); log != nil {
 		return log
 	}
-	l, _ := config.ReadLog(a.source) // A fault is reported by who needs the log.
+	l, _ := config.ReadLog(a.source) // The command that needs the log reports an error.
 	return newLogger(l)
 }

@@ -250,7 +250,7 @@ func TestTraces_CollectorAway(t *testing.T) {
 	}
 }
 
-// TestTraces_WithoutCollector: there are ids of traces, but with OTEL_SDK_DISABLED.
+// TestTraces_WithoutCollector: there are ids of traces, except with OTEL_SDK_DISABLED.
 func TestTraces_WithoutCollector(t *testing.T) {
 	w := setup(t)
 	server := w.start(w.createKey("tenants:write"), "serve")
@@ -268,7 +268,7 @@ func TestTraces_WithoutCollector(t *testing.T) {
 	}
 }
 
-// TestTraces_Settings: faults are told with all others, before anything is done; other settings do not hide them.
+// TestTraces_Settings: errors are reported with those of all other settings, before anything is done.
 func TestTraces_Settings(t *testing.T) {
 	w := setup(t)
 	w.env["OTEL_EXPORTER_OTLP_ENDPOINT"], w.env["OTEL_TRACES_SAMPLER"], w.env["MAIL_PORT"] = "collector:4318", "most", "x"
@@ -276,7 +276,7 @@ func TestTraces_Settings(t *testing.T) {
 	w.run("version").want(t, 0, "tenant-api")
 }
 
-// TestTraces_Strangers: who opens an invitation, without a key, does not choose the trace.
+// TestTraces_Strangers: a caller without a key, who opens an invitation, does not choose the trace.
 func TestTraces_Strangers(t *testing.T) {
 	w := setup(t)
 	traces := w.traced()

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// The variables of OpenTelemetry that this package reads. Its library reads others, too: those of
-// OTEL_RESOURCE_ATTRIBUTES, certificates, time-outs, batches and limits.
+// The variables of OpenTelemetry that this package reads. Its library reads others, too:
+// OTEL_RESOURCE_ATTRIBUTES, and those of certificates, timeouts, batches and limits.
 const (
 	TracesDisabled   = "OTEL_SDK_DISABLED"
 	TracesExporter   = "OTEL_TRACES_EXPORTER"

@@ -40,7 +40,7 @@ func TestCLIProvider_Traces(t *testing.T) {
 	}
 }
 
-// TestCLIProvider_TracesWithFault: a fault of the settings of traces stops no apply.
+// TestCLIProvider_TracesWithFault: an error in the settings of traces stops no apply.
 func TestCLIProvider_TracesWithFault(t *testing.T) {
 	w := setup(t, databaseMode, clinic)
 	w.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = "collector:4318"

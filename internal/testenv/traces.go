@@ -37,7 +37,7 @@ type TraceCollector struct {
 	headers http.Header // Of the last export.
 }
 
-// Traces starts a collector until the test ends.
+// Traces starts a collector that runs until the test ends.
 func Traces(t *testing.T) *TraceCollector {
 	t.Helper()
 	c := &TraceCollector{}
@@ -101,7 +101,7 @@ func textOf(attributes []*common.KeyValue) map[string]string {
 	return texts
 }
 
-// Spans are all spans so far, by the time of their beginning.
+// Spans returns all spans so far, in the order in which they began.
 func (c *TraceCollector) Spans() []Span {
 	c.mu.Lock()
 	defer c.mu.Unlock()

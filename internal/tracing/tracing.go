@@ -1,7 +1,7 @@
 // Package tracing starts the spans of traces, and carries a trace from one process to another, and
 // from a request to the later runs of a tenant. It is the one place that knows the API of
 // OpenTelemetry; package export sets up where spans go. Without that, each function is cheap and
-// does nothing, but a caller's trace id goes through.
+// does nothing, except that a caller's trace id is passed on.
 //
 // A tenant has one trace: the traceparent of the request that created it is in the registry, and each
 // later run of its provisioning continues that trace. Spans have no personal data and no secrets:
@@ -108,7 +108,7 @@ func StartLinked(ctx context.Context, traceparent string, kind Kind, name string
 	return ctx, Span{span}
 }
 
-// Record adds a span of work that has ended, as of a step that another server measured.
+// Record adds a span of work that has ended, such as a step that the database measured.
 func Record(ctx context.Context, name string, started time.Time, took time.Duration, attributes ...Attribute) {
 	if Recording(ctx) {
 		_, span := tracer.Start(ctx, name, trace.WithTimestamp(started), trace.WithAttributes(attributes...))

@@ -1,5 +1,5 @@
 \set ON_ERROR_STOP on
--- As the user of the old service. The new registry stays, less the two names.
+-- As the user of the old service. The new registry stays; two of its tables leave their names to the old ones.
 CREATE SCHEMA tenant_api;
 ALTER TABLE public.tenants SET SCHEMA tenant_api;
 ALTER TABLE public.provisioning_logs SET SCHEMA tenant_api;

@@ -2,7 +2,7 @@
 
 signer.py generate FILE     make a secret key in a new file
 signer.py add FILE          let the key in the file sign for the account as well
-signer.py remove ADDRESS    let the key with this address (G...) sign no more
+signer.py remove ADDRESS    stop the key with this address (G...) from signing for the account
 """
 
 import os

@@ -52,8 +52,8 @@ func endSpan(span tracing.Span, err error) {
 	span.End(Classify(err, ""))
 }
 
-// StartBatchSpan begins the span of a batch that is sent below pgx, which traces it not. Call end with
-// its error.
+// StartBatchSpan begins the span of a batch that is sent below pgx, whose tracer does not see it. Call
+// end with its error.
 func StartBatchSpan(ctx context.Context, name string, statements int) (_ context.Context, end func(error)) {
 	ctx, span := tracing.StartChild(ctx, tracing.Outbound, name, databaseSystem, tracing.Statements(statements))
 	return ctx, func(err error) { endSpan(span, err) }

@@ -44,7 +44,7 @@ func Start(ctx context.Context, o Options) (stop func(), err error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default
 	}
-	options := []trace.TracerProviderOption{trace.WithSampler(trace.NeverSample())} // There are ids alone.
+	options := []trace.TracerProviderOption{trace.WithSampler(trace.NeverSample())} // Nothing is exported, but there are ids.
 	exporter, err := o.exporter(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("traces: %w", err)
@@ -74,7 +74,7 @@ func (o Options) exporter(ctx context.Context) (trace.SpanExporter, error) {
 	for name, value := range o.Headers {
 		headers[name] = value.Reveal()
 	}
-	if len(headers) > 0 { // None would replace OTEL_EXPORTER_OTLP_TRACES_HEADERS.
+	if len(headers) > 0 { // An empty map would replace OTEL_EXPORTER_OTLP_TRACES_HEADERS.
 		http, grpc = append(http, otlptracehttp.WithHeaders(headers)), append(grpc, otlptracegrpc.WithHeaders(headers))
 	}
 	switch {
@@ -89,18 +89,18 @@ func (o Options) exporter(ctx context.Context) (trace.SpanExporter, error) {
 	}
 }
 
-// resource describes this process. The environment's OTEL_RESOURCE_ATTRIBUTES come first.
+// resource describes this process. OTEL_RESOURCE_ATTRIBUTES of the environment take precedence.
 func (o Options) resource(ctx context.Context) *resource.Resource {
 	own := resource.NewSchemaless(
 		attribute.String("service.name", cmp.Or(o.Service, o.Program)), attribute.String("service.version", o.Version),
 		attribute.Int("process.pid", os.Getpid()),
 	)
 	environment, err := resource.New(ctx, resource.WithHost(), resource.WithFromEnv(), resource.WithTelemetrySDK())
-	if err != nil { // Of OTEL_RESOURCE_ATTRIBUTES; what can be read of them is used.
+	if err != nil { // OTEL_RESOURCE_ATTRIBUTES has an error; the rest is used.
 		otel.Handle(err)
 	}
 	all, err := resource.Merge(own, environment)
-	if err != nil { // Only for schemas that differ, which these have not.
+	if err != nil { // Only if both have a schema, and own has none.
 		otel.Handle(err)
 	}
 	return all

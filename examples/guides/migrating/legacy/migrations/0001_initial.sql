@@ -1,4 +1,4 @@
--- The tables that the replaced service made in each tenant's schema.
+-- The tables that the old service made in each tenant's schema.
 -- +goose Up
 CREATE TABLE roles (
     id          uuid PRIMARY KEY DEFAULT gen_random_uuid(),

@@ -33,7 +33,7 @@ var rotations = map[string]func(t *testing.T){
 	config.SorobanRPCURL: rotateRPC, config.SorobanRPCHeaders: rotateRPC,
 	config.SorobanDeployerSecret: rotateDeployer,
 	config.MailPassword:          rotateMailPassword, config.MailOAuthSecret: rotateMailOAuth,
-	config.TracesHeaders:  rotateTracesKey,
+	config.TracesHeaders: rotateTracesKey, "OTEL_EXPORTER_OTLP_TRACES_HEADERS": rotateTracesKey,
 	config.TenantAPIToken: rotateAPIKey,
 	"BLUEPRINT_SECRET_*":  rotateStepSecret,
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"slices"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -111,7 +110,7 @@ func (a *cli) adoptTenants(cmd *cobra.Command, f adoptFlags, all []adoptee) erro
 	}
 	defer p.close()
 	maintenance := app.NewMaintenance(p.DB, p.Provisioning, app.Ledger{})
-	r := &adoptReport{flags: f, progress: newProgressBar("schemas"), total: len(all), views: make([]dto.Adoption, len(all))}
+	r := &adoptReport{flags: f, progress: newProgressBar("schemas"), total: len(all), views: make([]dto.Adoption, len(all)), ended: make([]bool, len(all))}
 	var group errgroup.Group
 	group.SetLimit(f.parallel)
 	for i, one := range all {
@@ -125,7 +124,7 @@ func (a *cli) adoptTenants(cmd *cobra.Command, f adoptFlags, all []adoptee) erro
 	}
 	_ = group.Wait()
 	r.progress.clear()
-	r.views = slices.DeleteFunc(r.views, func(v dto.Adoption) bool { return v.Schema == "" }) // An interruption came first.
+	r.keepEnded()
 	return r.print(cmd.Context())
 }
 
@@ -148,13 +147,25 @@ type adoptReport struct {
 	mu    sync.Mutex // Guards what follows, and progress.
 	done  int
 	views []dto.Adoption
+	ended []bool // Of each view: an interruption came first otherwise.
+}
+
+// keepEnded removes the views of schemas that were not begun.
+func (r *adoptReport) keepEnded() {
+	var views []dto.Adoption
+	for i, v := range r.views {
+		if r.ended[i] {
+			views = append(views, v)
+		}
+	}
+	r.views = views
 }
 
 func (r *adoptReport) add(i int, one adoptee, v dto.Adoption) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.done++
-	r.views[i] = v
+	r.views[i], r.ended[i] = v, true
 	if !r.flags.jsonOutput && v.Error != nil && !v.Skipped {
 		r.progress.clear()
 		fmt.Fprintf(os.Stderr, "schema %s: %s\n", singleLine(one.adoption.Schema), *v.Error)

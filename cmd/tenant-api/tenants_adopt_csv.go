@@ -92,7 +92,9 @@ func (f adoptFlags) adoptee(header, row []string) (adoptee, error) {
 	}
 	for i, column := range header {
 		if variable, ok := strings.CutPrefix(column, variableColumn); ok {
-			one.in.Variables[variable] = row[i]
+			if row[i] != "" {
+				one.in.Variables[variable] = row[i]
+			}
 			continue
 		}
 		if key, ok := strings.CutPrefix(column, metadataColumn); ok {
@@ -102,6 +104,9 @@ func (f adoptFlags) adoptee(header, row []string) (adoptee, error) {
 			continue
 		}
 		if column == "at_version" {
+			if row[i] == "" {
+				continue
+			}
 			version, err := strconv.Atoi(row[i])
 			if err != nil {
 				return one, fmt.Errorf("at_version is %q; give a number", row[i])
@@ -112,6 +117,9 @@ func (f adoptFlags) adoptee(header, row []string) (adoptee, error) {
 		if row[i] != "" { // Else the flag's value stands.
 			*targets[column] = row[i]
 		}
+	}
+	if one.adoption.Schema == "" {
+		return one, errors.New("schema is empty; name the schema")
 	}
 	if _, err := one.in.Normalize(); err != nil {
 		return one, errors.New(errs.SafeMessage(err)) // The line goes before it.

@@ -189,8 +189,8 @@ func TestTenantsAdopt_Rows(t *testing.T) {
 		}
 		return w.run("tenants", "adopt", "--from", list, "--blueprint", "platform", "--at-version", "3", "--metadata", "tier=1,region=eu")
 	}
-	broken := adopt("org_000,Zero,zero@org.example,,,\norg_001,X,nobody,,,\norg_002,Two,,,,\n")
-	broken.want(t, 1, "orgs.csv:3: name has 1 characters", "adminEmail needs exactly one @", "orgs.csv:4: adminEmail")
+	broken := adopt("org_000,Zero,zero@org.example,,,\norg_001,X,nobody,,,\norg_002,Two,,,,\n,Three,three@org.example,,,\n")
+	broken.want(t, 1, "orgs.csv:3: name has 1 characters", "adminEmail needs exactly one @", "orgs.csv:4: adminEmail", "orgs.csv:5: schema is empty; name the schema")
 	if n := w.registry.Count(); n != 0 {
 		t.Fatalf("%d tenants of a file with broken rows", n)
 	}

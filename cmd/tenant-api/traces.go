@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -36,7 +37,18 @@ func (a *cli) startTraces(ctx context.Context, root *cobra.Command, args []strin
 	}
 	ctx, span := tracing.Continue(ctx, a.source(config.Traceparent), tracing.Internal, command.CommandPath())
 	return ctx, func(err error) {
-		span.End(err)
+		var (
+			findings exitError
+			usage    usageError
+		)
+		switch {
+		case errors.As(err, &findings):
+			span.End(nil) // A check with findings has done its work.
+		case errors.As(err, &usage):
+			span.Fail("usage")
+		default:
+			span.End(err)
+		}
 		stop()
 	}
 }

@@ -71,6 +71,7 @@ func (s *Server) preHandle(e *endpoint, ctx huma.Context, next func(huma.Context
 		s.writeProblem(c, p)
 		return
 	}
+	r = r.WithContext(c.startSpan(r.Context()))
 	if p := s.refuseWithoutWorker(e); p != nil {
 		s.writeProblem(c, p)
 		return

@@ -13,6 +13,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/stream"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/events"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tracing"
 )
 
 type eventStreamInput struct {
@@ -56,7 +57,7 @@ func (s *Server) streamEvents(ctx context.Context, in *eventStreamInput) (*huma.
 		if ctx.Method() == http.MethodHead {
 			return
 		}
-		es.Run(ctx.Context(), initial)
+		es.Run(tracing.Without(ctx.Context()), initial) // It reads for as long as the stream is open.
 	}}, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/stream"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tracing"
 )
 
 const feedPath = "/admin/events"
@@ -97,6 +98,6 @@ func (s *Server) streamFeed(ctx context.Context, in *feedStreamInput) (*huma.Str
 		if ctx.Method() == http.MethodHead {
 			return
 		}
-		f.Run(ctx.Context(), first)
+		f.Run(tracing.Without(ctx.Context()), first) // It reads for as long as the stream is open.
 	}}, nil
 }

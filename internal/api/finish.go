@@ -31,10 +31,11 @@ func (s *Server) writeProblem(c *requestContext, p *problem.Problem) {
 func (s *Server) finalizeProblem(c *requestContext, shared *problem.Problem) *problem.Problem {
 	copied := *shared
 	p := &copied
+	c.ensureSpan()
 	p.RequestID, p.TraceID = c.id, dto.Text(c.traceID)
 	s.metrics.ObserveProblem(p.Status)
 	maps.Copy(c.response.Header(), p.Header())
-	if p.Status >= http.StatusInternalServerError && p.Status != http.StatusNotImplemented { // A 501 is no failure.
+	if problem.IsServerError(p.Status) {
 		s.opts.Logger.Error("request failed", slog.String("request_id", c.id), slog.String("trace_id", c.traceID), slog.Int("status", p.Status),
 			slog.String("detail", p.Detail), slog.Any("error", p.Unwrap()))
 	}
@@ -65,11 +66,11 @@ func (s *Server) finishRequest(c *requestContext, r *http.Request) {
 	if c.endpoint != nil {
 		route = c.endpoint.path
 	}
-	c.endSpan(r, route)
+	c.endSpan(route)
 	duration := s.opts.Clock.Now().Sub(c.startedAt)
 	s.measure(c, duration)
 	s.opts.Logger.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("method", r.Method), slog.String("route", route),
-		slog.Int("status", c.response.Status()), telemetry.Took(duration), slog.String("request_id", c.id),
+		slog.Int("status", c.response.Status()), telemetry.Took(duration), slog.String("request_id", c.id), slog.String("trace_id", c.traceID),
 		slog.String("caller", string(c.caller.Kind)), slog.String("caller_id", c.caller.ID), slog.String("address", c.caller.Address))
 	if panicValue != nil && responseStarted {
 		panic(http.ErrAbortHandler)

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -18,8 +17,10 @@ import (
 // requestContext is the state of one request.
 type requestContext struct {
 	id            string
+	method        string
+	traceparent   string // The client's, which only an authenticated caller may choose.
 	span          tracing.Span
-	traceID       string // Empty: no traces.
+	traceID       string // Empty: no trace yet, or none at all.
 	startedAt     time.Time
 	response      *limits.ResponseWriter
 	endpoint      *endpoint    // Nil: unknown route.
@@ -42,7 +43,7 @@ func requestContextFrom(ctx context.Context) *requestContext {
 }
 
 func (s *Server) newRequestContext(w http.ResponseWriter, r *http.Request) (*requestContext, *http.Request) {
-	c := &requestContext{id: requestID(r), startedAt: s.opts.Clock.Now()}
+	c := &requestContext{id: requestID(r), startedAt: s.opts.Clock.Now(), method: r.Method, traceparent: r.Header.Get(tracing.Header)}
 	c.response = limits.NewResponseWriter(w, r, s.timeouts.write)
 	c.caller = audit.Caller{Kind: audit.CallerAnonymous, Address: s.opts.TrustedProxies.ClientAddress(r), RequestID: c.id}
 	// Each operation has one content type. huma's parser of Accept panics on some values.
@@ -52,38 +53,7 @@ func (s *Server) newRequestContext(w http.ResponseWriter, r *http.Request) (*req
 	h.Set("X-Request-Id", c.id)
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	ctx, span := startRequestSpan(r)
-	c.span, c.traceID = span, tracing.TraceID(ctx)
-	return c, r.WithContext(context.WithValue(ctx, requestContextKey{}, c))
-}
-
-// startRequestSpan begins the span of a request in the trace of its caller. Anyone can accept an invitation:
-// such callers do not choose the trace. Checks of health, of which there are many, have none. The span has no
-// path, which can have names of tenants, and no address.
-func startRequestSpan(r *http.Request) (context.Context, tracing.Span) {
-	start, path := tracing.Continue, r.URL.Path
-	switch {
-	case slices.Contains(healthPaths, path):
-		return r.Context(), tracing.Span{}
-	case strings.HasPrefix(path, invitationPath):
-		start = tracing.StartLinked
-	}
-	return start(r.Context(), r.Header.Get(tracing.Header), tracing.Inbound, r.Method, tracing.Method(r.Method))
-}
-
-// endSpan ends the span of a request, with the route as its name.
-func (c *requestContext) endSpan(r *http.Request, route string) {
-	status := c.response.Status()
-	c.span.SetName(strings.TrimSpace(r.Method + " " + route))
-	c.span.Set(tracing.Route(route), tracing.StatusCode(status), tracing.RequestID(c.id), tracing.CallerKind(string(c.caller.Kind)))
-	if c.tenantID != uuid.Nil {
-		c.span.Set(tracing.TenantID(c.tenantID.String()))
-	}
-	if status >= http.StatusInternalServerError {
-		c.span.Fail(http.StatusText(status))
-		return
-	}
-	c.span.End(nil)
+	return c, r.WithContext(context.WithValue(r.Context(), requestContextKey{}, c))
 }
 
 // maxRequestIDLength is the maximum length of a client-supplied request id.

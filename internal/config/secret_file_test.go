@@ -26,7 +26,7 @@ var secretValues = map[string]string{
 	"DATABASE_URL": "postgres://h/d", "DATABASE_DIRECT_URL": "postgres://direct/d", "DB_PASSWORD": " a b ",
 	"SOROBAN_RPC_URL": "https://rpc.example/key", "SOROBAN_RPC_HEADERS": "A: b\nC: d", "SOROBAN_CONTRACT_DEPLOYER_SECRET": seed,
 	"MAIL_PASSWORD": " p ", "MAIL_OAUTH_CLIENT_SECRET": "c", "TENANT_API_TOKEN": "t",
-	"OTEL_EXPORTER_OTLP_HEADERS": "api-key=k",
+	"OTEL_EXPORTER_OTLP_HEADERS": "api-key=k", "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "api-key=k",
 }
 
 // secretCompanions are the other settings that a secret needs.

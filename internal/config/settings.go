@@ -105,10 +105,11 @@ var settings = describe([]description{
 	{TracesProtocol, groupTraces, "http/protobuf or grpc", TracesHTTP},
 	{ownTracesProtocol, groupTraces, "the same, of traces alone", "that of OTEL_EXPORTER_OTLP_PROTOCOL"},
 	{TracesHeaders, groupTraces, "headers of each export, such as an access key, as name=value with commas in between and values percent-encoded", ""},
+	{ownTracesHeaders, groupTraces, "the same, of traces alone", "those of OTEL_EXPORTER_OTLP_HEADERS"},
 	{TracesService, groupTraces, "name of the service in traces", "tenant-api, or terraform-provider-healthcare"},
 	{TracesSampler, groupTraces, "which traces are recorded, as always_on, always_off or parentbased_traceidratio", "parentbased_always_on"},
 	{TracesSamplerArg, groupTraces, "share of traces to record, from 0 to 1, with a sampler by ratio", ""},
-	{TracesDisabled, groupTraces, "true: no traces, and no ids of traces in logs", "false"},
+	{TracesDisabled, groupTraces, "true: no traces, and no ids of traces but those of callers", "false"},
 
 	{TenantAPIURL, groupClient, "base address, as https://tenants.platform.example", ""},
 	{TenantAPIToken, groupClient, "API key, or a token of the issuer", ""},

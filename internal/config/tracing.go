@@ -26,6 +26,7 @@ const (
 
 	ownTracesEndpoint = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 	ownTracesProtocol = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"
+	ownTracesHeaders  = "OTEL_EXPORTER_OTLP_TRACES_HEADERS"
 )
 
 // The exporters of traces.
@@ -43,11 +44,13 @@ const (
 
 // Tracing has the settings of traces that this program needs to know.
 type Tracing struct {
-	Disabled bool   // There are no traces, and no ids of traces.
-	Exporter string // TracesOTLP, TracesConsole or TracesNone.
-	Protocol string // TracesHTTP or TracesGRPC.
-	Service  string // Empty: the program's name.
-	// Headers of each export. Nil: those of the environment.
+	Disabled bool    // There are no traces, and no ids of traces.
+	Exporter string  // TracesOTLP, TracesConsole or TracesNone.
+	Protocol string  // TracesHTTP or TracesGRPC.
+	Service  string  // Empty: the program's name.
+	Sampler  string  // As OTEL_TRACES_SAMPLER has it.
+	Ratio    float64 // Share of traces to record, with a sampler by ratio.
+	// Headers of each export.
 	Headers map[string]Secret
 }
 
@@ -57,7 +60,10 @@ func ReadTracing(source Source) (Tracing, error) {
 	r := &reader{get: source}
 	t := Tracing{
 		Disabled: r.oneOf(TracesDisabled, "false", "true", "false") == "true",
-		Service:  r.text(TracesService, ""), Headers: r.tracesHeaders(),
+		Service:  r.text(TracesService, ""), Headers: r.tracesHeaders(ownTracesHeaders),
+	}
+	if general := r.tracesHeaders(TracesHeaders); t.Headers == nil {
+		t.Headers = general
 	}
 	fallback := TracesNone
 	for _, variable := range []string{TracesEndpoint, ownTracesEndpoint} {
@@ -71,26 +77,30 @@ func ReadTracing(source Source) (Tracing, error) {
 	t.Exporter = r.oneOf(TracesExporter, fallback, TracesOTLP, TracesConsole, TracesNone)
 	t.Protocol = r.oneOf(TracesProtocol, TracesHTTP, TracesHTTP, TracesGRPC)
 	t.Protocol = r.oneOf(ownTracesProtocol, t.Protocol, TracesHTTP, TracesGRPC)
-	r.checkSampler()
+	t.Sampler, t.Ratio = r.sampler()
 	return t, r.err()
 }
 
-// checkSampler reads what the library reads, too, which ignores what it does not know.
-func (r *reader) checkSampler() {
-	const ratio = "traceidratio"
-	sampler := r.oneOf(TracesSampler, "parentbased_always_on", "always_on", "always_off", ratio, "parentbased_always_on", "parentbased_always_off", "parentbased_"+ratio)
+// TracesRatio is the sampler by ratio.
+const TracesRatio = "traceidratio"
+
+// sampler reads the sampler, and the ratio of one that has it.
+func (r *reader) sampler() (name string, ratio float64) {
+	name, ratio = r.oneOf(TracesSampler, "parentbased_always_on", "always_on", "always_off", TracesRatio, "parentbased_always_on", "parentbased_always_off", "parentbased_"+TracesRatio), 1
 	arg := r.text(TracesSamplerArg, "")
-	if arg == "" || !strings.HasSuffix(sampler, ratio) {
-		return
+	if arg == "" || !strings.HasSuffix(name, TracesRatio) {
+		return name, ratio
 	}
-	if share, err := strconv.ParseFloat(arg, 64); err != nil || !(share >= 0 && share <= 1) {
+	ratio, err := strconv.ParseFloat(arg, 64)
+	if err != nil || !(ratio >= 0 && ratio <= 1) {
 		r.addError(TracesSamplerArg, "is %q; give the share of traces to record, from 0 to 1", arg)
 	}
+	return name, ratio
 }
 
 // tracesHeaders reads headers as "name=value,name=value", whose values are percent-encoded.
-func (r *reader) tracesHeaders() map[string]Secret {
-	text := r.text(TracesHeaders, "")
+func (r *reader) tracesHeaders(variable string) map[string]Secret {
+	text := r.text(variable, "")
 	if text == "" {
 		return nil
 	}
@@ -100,7 +110,7 @@ func (r *reader) tracesHeaders() map[string]Secret {
 		name = strings.TrimSpace(name)
 		value, err := url.PathUnescape(strings.TrimSpace(encoded))
 		if !found || err != nil || !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
-			r.addError(TracesHeaders, "has an item that is not a header; give name=value, with commas in between and values percent-encoded")
+			r.addError(variable, "has an item that is not a header; give name=value, with commas in between and values percent-encoded")
 			return nil
 		}
 		headers[name] = Secret(value)

@@ -33,7 +33,7 @@ func TestReadTracing(t *testing.T) {
 			t.Parallel()
 			got, err := config.ReadTracing(sourceOf(test.given))
 			wantError(t, err, test.fault)
-			if test.fault == "" && (got.Disabled != test.want.Disabled || got.Exporter != test.want.Exporter || got.Protocol != test.want.Protocol || got.Service != test.want.Service) {
+			if test.fault == "" && (got.Disabled != test.want.Disabled || got.Exporter != test.want.Exporter || got.Protocol != test.want.Protocol || got.Service != test.want.Service || got.Ratio != map[bool]float64{true: 0.5, false: 1}[name == "Share"]) {
 				t.Errorf("got %+v, want %+v", got, test.want)
 			}
 		})
@@ -42,7 +42,7 @@ func TestReadTracing(t *testing.T) {
 
 func TestReadTracing_Headers(t *testing.T) {
 	t.Parallel()
-	got, err := config.ReadTracing(sourceOf(map[string]string{"OTEL_EXPORTER_OTLP_HEADERS": "authorization=Basic%20YTpi, x-team=ops"}))
+	got, err := config.ReadTracing(sourceOf(map[string]string{"OTEL_EXPORTER_OTLP_TRACES_HEADERS": "authorization=Basic%20YTpi, x-team=ops", "OTEL_EXPORTER_OTLP_HEADERS": "x-other=all"}))
 	wantError(t, err, "")
 	if len(got.Headers) != 2 || got.Headers["authorization"].Reveal() != "Basic YTpi" || got.Headers["x-team"].Reveal() != "ops" {
 		t.Errorf("%d headers: %q", len(got.Headers), got.Headers["authorization"].Reveal())

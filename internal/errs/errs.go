@@ -137,6 +137,16 @@ func LeaseOf(err error) *LeaseInfo {
 // MaxErrorLength is the length of the column provisioning_error in characters.
 const MaxErrorLength = 500
 
+// OpOf returns what was tried, as in "create schema": words of this program without names and values; "" if
+// the error does not say.
+func OpOf(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Op
+	}
+	return ""
+}
+
 // SafeMessage returns the part of an error that may be stored and displayed: at most
 // MaxErrorLength characters, and nothing of an error that was not written for people.
 func SafeMessage(err error) string {

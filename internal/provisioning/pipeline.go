@@ -206,7 +206,7 @@ func (p *Pipeline) grace() retry.Grace {
 
 // Continue is Run for a tenant that the caller has claimed.
 func (p *Pipeline) Continue(ctx context.Context, run Run, o RunOptions) (Outcome, error) {
-	ctx, span := tracing.Continue(ctx, run.Traceparent, tracing.Internal, "provision", tracing.TenantID(run.Tenant.ID.String()), tracing.Attempt(run.Tenant.Attempt))
+	ctx, span := tracing.ContinueStored(ctx, run.Traceparent, tracing.Internal, "provision", tracing.TenantID(run.Tenant.ID.String()), tracing.Attempt(run.Tenant.Attempt))
 	workCtx, endWork := p.withGrace(ctx)
 	defer endWork(nil)
 	started := p.opts.Clock.Now()

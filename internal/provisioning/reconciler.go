@@ -298,7 +298,7 @@ func (r *Reconciler) sendDueMail(ctx context.Context, report *Report) error {
 // records that the mail was not confirmed.
 func (r *Reconciler) sendOrGiveUp(ctx context.Context, mail DueMail) (Outcome, error) {
 	if !mail.Unanswered {
-		ctx, span := tracing.Continue(ctx, mail.Traceparent, tracing.Internal, "resend welcome mail", tracing.TenantID(mail.Tenant.String()))
+		ctx, span := tracing.ContinueStored(ctx, mail.Traceparent, tracing.Internal, "resend welcome mail", tracing.TenantID(mail.Tenant.String()))
 		out, err := r.service.resend(ctx, mail)
 		span.End(err)
 		return out, err

@@ -34,7 +34,7 @@ func (provisionArgs) InsertOpts() river.InsertOpts {
 // Enqueue adds a job for a tenant in the caller's transaction and returns its id. It
 // returns the driver's errors; the caller classifies them.
 func (q *Queue) Enqueue(ctx context.Context, tx pgx.Tx, tenantID uuid.UUID) (int64, error) {
-	job, err := q.insert(ctx, tx, provisionArgs{TenantID: tenantID, Traceparent: tracing.Traceparent(ctx)})
+	job, err := q.insert(ctx, tx, provisionArgs{TenantID: tenantID, Traceparent: tracing.Stored(ctx)})
 	if err != nil {
 		return 0, fmt.Errorf("enqueue tenant %s: %w", tenantID, err)
 	}

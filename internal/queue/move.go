@@ -82,7 +82,7 @@ func (q *Queue) EnqueueMove(ctx context.Context, tx pgx.Tx, tenantID uuid.UUID, 
 		return 0, fmt.Errorf("read job %d: %w", lastJob, err)
 	}
 	job, err := q.insert(ctx, tx, moveArgs{
-		TenantID: tenantID, Move: r.Move, Confirm: r.Confirm, RetentionMs: max(r.Retention, 0).Milliseconds(), Early: r.Retention == provisioning.SkipRetention, Caller: audit.CallerOf(ctx), Traceparent: tracing.Traceparent(ctx),
+		TenantID: tenantID, Move: r.Move, Confirm: r.Confirm, RetentionMs: max(r.Retention, 0).Milliseconds(), Early: r.Retention == provisioning.SkipRetention, Caller: audit.CallerOf(ctx), Traceparent: tracing.Stored(ctx),
 	})
 	if err != nil {
 		return 0, fmt.Errorf("enqueue move of tenant %s: %w", tenantID, err)

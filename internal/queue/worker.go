@@ -64,7 +64,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[provisionArgs]) error 
 // startJobSpan begins the span of an attempt of a job, in the trace of the request that queued it. A
 // traceparent that is not valid is ignored: a server's database user can write jobs.
 func startJobSpan(ctx context.Context, job *rivertype.JobRow, traceparent string, tenantID uuid.UUID) (context.Context, tracing.Span) {
-	return tracing.Continue(ctx, traceparent, tracing.Job, "job "+job.Kind, tracing.TenantID(tenantID.String()),
+	return tracing.ContinueStored(ctx, traceparent, tracing.Job, "job "+job.Kind, tracing.TenantID(tenantID.String()),
 		tracing.JobID(strconv.FormatInt(job.ID, 10)), tracing.Queue(job.Queue), tracing.JobAttempt(job.Attempt))
 }
 

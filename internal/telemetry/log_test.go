@@ -28,7 +28,8 @@ func TestWithTrace(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	logger := slog.New(telemetry.WithTrace(slog.NewJSONHandler(&log, nil))).With("a", 1)
-	ctx := tracing.Join(t.Context(), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+	ctx, span := tracing.Continue(t.Context(), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", tracing.Internal, "test")
+	defer span.End(nil)
 	logger.InfoContext(ctx, "inside")
 	logger.InfoContext(t.Context(), "outside")
 	inside, outside, _ := strings.Cut(log.String(), "\n")

@@ -11,14 +11,11 @@ package tracing
 import (
 	"context"
 	"errors"
-	"maps"
-	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
@@ -68,7 +65,14 @@ type Span struct{ span trace.Span }
 
 // Start begins a span in the trace of ctx, or of a new trace if ctx has none. End it.
 func Start(ctx context.Context, kind Kind, name string, attributes ...Attribute) (context.Context, Span) {
-	ctx, span := tracer.Start(ctx, name, trace.WithSpanKind(kind), trace.WithAttributes(attributes...))
+	return start(ctx, name, trace.WithSpanKind(kind), trace.WithAttributes(attributes...))
+}
+
+func start(ctx context.Context, name string, options ...trace.SpanStartOption) (context.Context, Span) {
+	ctx, span := tracer.Start(ctx, name, options...)
+	if !span.SpanContext().IsValid() {
+		ctx = withIDs(ctx)
+	}
 	return ctx, Span{span}
 }
 
@@ -81,20 +85,35 @@ func StartChild(ctx context.Context, kind Kind, name string, attributes ...Attri
 	return Start(ctx, kind, name, attributes...)
 }
 
-// Continue is Start in the trace that a traceparent names (W3C Trace Context), as a child of its span.
-// If ctx has a span of another trace, the new span has a link to it. A traceparent that is empty or
+// Continue is Start in the trace that a caller's traceparent names (W3C Trace Context), as a child of its
+// span. If ctx has a span of another trace, the new span has a link to it. A traceparent that is empty or
 // invalid is ignored.
 func Continue(ctx context.Context, traceparent string, kind Kind, name string, attributes ...Attribute) (context.Context, Span) {
-	options := []trace.SpanStartOption{trace.WithSpanKind(kind), trace.WithAttributes(attributes...)}
-	parent, here := parse(traceparent), trace.SpanContextFromContext(ctx)
+	return continueIn(ctx, parse(traceparent), name, trace.WithSpanKind(kind), trace.WithAttributes(attributes...))
+}
+
+// ContinueStored is Continue for what Stored returned. A trace whose creator recorded nothing, because it had
+// no collector, is not decided: whether it is recorded from here on is this process's choice.
+func ContinueStored(ctx context.Context, traceparent string, kind Kind, name string, attributes ...Attribute) (context.Context, Span) {
+	parent := parse(traceparent)
+	if parent.IsValid() && !parent.IsSampled() {
+		if mode.Load() != modeExports {
+			return start(withStored(ctx, parent), name)
+		}
+		ctx = context.WithValue(ctx, undecidedKey{}, true)
+	}
+	return continueIn(ctx, parent, name, trace.WithSpanKind(kind), trace.WithAttributes(attributes...))
+}
+
+func continueIn(ctx context.Context, parent trace.SpanContext, name string, options ...trace.SpanStartOption) (context.Context, Span) {
+	here := trace.SpanContextFromContext(ctx)
 	if parent.IsValid() && parent.TraceID() != here.TraceID() {
 		if here.IsValid() {
 			options = append(options, trace.WithLinks(trace.Link{SpanContext: here}))
 		}
 		ctx = trace.ContextWithRemoteSpanContext(ctx, parent)
 	}
-	ctx, span := tracer.Start(ctx, name, options...)
-	return ctx, Span{span}
+	return start(ctx, name, options...)
 }
 
 // StartLinked begins a new trace whose first span has a link to the span that a traceparent names: for
@@ -104,8 +123,7 @@ func StartLinked(ctx context.Context, traceparent string, kind Kind, name string
 	if other := parse(traceparent); other.IsValid() {
 		options = append(options, trace.WithLinks(trace.Link{SpanContext: other}))
 	}
-	ctx, span := tracer.Start(ctx, name, options...)
-	return ctx, Span{span}
+	return start(ctx, name, options...)
 }
 
 // Record adds a span of work that has ended, such as a step that the database measured.
@@ -116,18 +134,6 @@ func Record(ctx context.Context, name string, started time.Time, took time.Durat
 	}
 }
 
-// Without returns a context of no trace, for frequent work beside that of the trace.
-func Without(ctx context.Context) context.Context {
-	return trace.ContextWithSpanContext(ctx, trace.SpanContext{})
-}
-
-// SetName replaces the name, for what is known only later.
-func (s Span) SetName(name string) {
-	if s.span != nil {
-		s.span.SetName(name)
-	}
-}
-
 // Set adds attributes.
 func (s Span) Set(attributes ...Attribute) {
 	if s.span != nil {
@@ -135,8 +141,8 @@ func (s Span) Set(attributes ...Attribute) {
 	}
 }
 
-// End ends the span. An error other than a stop on request makes it a failed one, with the kind and the
-// safe message of the error.
+// End ends the span. An error other than a stop on request makes it a failed one, with its kind and what was
+// tried: messages, of other servers and for people, can have names. The provisioning log has them.
 func (s Span) End(err error) {
 	if s.span == nil {
 		return
@@ -145,7 +151,7 @@ func (s Span) End(err error) {
 		kind := errs.KindOf(err)
 		s.span.SetAttributes(attribute.String("error.type", string(kind)))
 		if kind != errs.KindCancelled && !errors.Is(err, context.Canceled) {
-			s.span.SetStatus(codes.Error, errs.SafeMessage(err))
+			s.span.SetStatus(codes.Error, errs.OpOf(err))
 		}
 	}
 	s.span.End()
@@ -158,69 +164,3 @@ func (s Span) Fail(text string) {
 		s.span.End()
 	}
 }
-
-// Recording reports whether ctx has a span that will be exported.
-func Recording(ctx context.Context) bool { return trace.SpanFromContext(ctx).IsRecording() }
-
-// TraceID returns the id of the trace of ctx, as 32 hexadecimal digits; "" if it has none.
-func TraceID(ctx context.Context) string {
-	if c := trace.SpanContextFromContext(ctx); c.HasTraceID() {
-		return c.TraceID().String()
-	}
-	return ""
-}
-
-// SpanID returns the id of the span of ctx, as 16 hexadecimal digits; "" if it has none.
-func SpanID(ctx context.Context) string {
-	if c := trace.SpanContextFromContext(ctx); c.HasSpanID() {
-		return c.SpanID().String()
-	}
-	return ""
-}
-
-// Header is the name of the HTTP header, of the environment variable in upper case, and of the attribute
-// of a CloudEvent that has a traceparent.
-const Header = "traceparent"
-
-// Traceparent returns the trace and the span of ctx for another process, as W3C Trace Context has it; ""
-// if it has none.
-func Traceparent(ctx context.Context) string {
-	headers := headerMap{}
-	propagation.TraceContext{}.Inject(ctx, headers)
-	return headers[Header]
-}
-
-// TraceIDOf returns the trace id of a traceparent; "" if it is not valid.
-func TraceIDOf(traceparent string) string {
-	if c := parse(traceparent); c.IsValid() {
-		return c.TraceID().String()
-	}
-	return ""
-}
-
-// Join returns a context whose spans are of the trace that a traceparent names; ctx if that is not valid.
-func Join(ctx context.Context, traceparent string) context.Context {
-	if parent := parse(traceparent); parent.IsValid() {
-		return trace.ContextWithRemoteSpanContext(ctx, parent)
-	}
-	return ctx
-}
-
-func parse(traceparent string) trace.SpanContext {
-	if traceparent == "" {
-		return trace.SpanContext{}
-	}
-	return trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), headerMap{Header: traceparent}))
-}
-
-// headerMap holds the headers of W3C Trace Context for package propagation.
-type headerMap map[string]string
-
-// Get returns a header.
-func (h headerMap) Get(name string) string { return h[name] }
-
-// Set sets a header.
-func (h headerMap) Set(name, value string) { h[name] = value }
-
-// Keys lists the names of the headers.
-func (h headerMap) Keys() []string { return slices.Collect(maps.Keys(h)) }

@@ -8,8 +8,10 @@ import (
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tracing"
@@ -28,6 +30,7 @@ func record(t *testing.T) func() tracetest.SpanStub {
 	memory := tracetest.NewInMemoryExporter()
 	provider := sdk.NewTracerProvider(sdk.WithSyncer(memory))
 	otel.SetTracerProvider(provider)
+	tracing.SetExporting()
 	t.Cleanup(func() { _ = provider.Shutdown(context.WithoutCancel(t.Context())) }) // Memory takes everything.
 	return func() tracetest.SpanStub {
 		t.Helper()
@@ -40,14 +43,51 @@ func record(t *testing.T) func() tracetest.SpanStub {
 	}
 }
 
+// parent is the span that a traceparent names.
+func parent(t *testing.T, traceparent string) trace.SpanContext {
+	t.Helper()
+	ctx := propagation.TraceContext{}.Extract(t.Context(), propagation.MapCarrier{tracing.Header: traceparent})
+	return trace.SpanContextFromContext(ctx)
+}
+
+// withoutProvider tests a process that exports nothing: it hands on the trace of a caller unchanged, makes ids
+// for logs and rows, and gives them to no other program.
+func withoutProvider(t *testing.T) {
+	t.Helper()
+	callers, span := tracing.Continue(t.Context(), parentA, tracing.Inbound, "request")
+	span.End(nil)
+	if tracing.Traceparent(callers) != parentA || tracing.Stored(callers) != parentA {
+		t.Errorf("the caller's trace became %q, stored %q", tracing.Traceparent(callers), tracing.Stored(callers))
+	}
+	tracing.SetIDsOnly()
+	callers, _ = tracing.Continue(t.Context(), parentA, tracing.Inbound, "request")
+	if tracing.Traceparent(callers) != parentA || tracing.TraceID(callers) != traceA {
+		t.Errorf("the caller's trace became %q", tracing.Traceparent(callers))
+	}
+	own, _ := tracing.Start(t.Context(), tracing.Internal, "request")
+	inner, _ := tracing.Start(own, tracing.Internal, "step")
+	if id := tracing.TraceID(own); len(id) != 32 || tracing.TraceID(inner) != id || tracing.SpanID(inner) == tracing.SpanID(own) || tracing.Traceparent(inner) != "" || tracing.TraceID(tracing.Without(inner)) != "" {
+		t.Errorf("ids %q, %q, other programs get %q", id, tracing.TraceID(inner), tracing.Traceparent(inner))
+	}
+	stored := tracing.Stored(own)
+	later, _ := tracing.ContinueStored(t.Context(), stored, tracing.Job, "job")
+	if tracing.TraceID(later) != tracing.TraceID(own) || tracing.Traceparent(later) != "" || tracing.Recorded(stored) != "" {
+		t.Errorf("%q was continued as %q, other programs get %q", stored, tracing.Stored(later), tracing.Traceparent(later))
+	}
+	if tracing.Recorded(parentA) != parentA || tracing.Undecided(later) {
+		t.Error("a recorded trace is none")
+	}
+}
+
 func TestTracing(t *testing.T) { //nolint:paralleltest // The provider is of the whole process.
-	if ctx, span := tracing.Start(t.Context(), tracing.Internal, "nowhere"); tracing.TraceID(ctx) != "" || tracing.Traceparent(ctx) != "" {
+	withoutProvider(t)
+	if ctx, span := tracing.Start(t.Context(), tracing.Internal, "nowhere"); tracing.Traceparent(ctx) != "" {
 		t.Error("there is a trace without a provider")
 	} else {
 		span.End(nil)
 	}
 	ended := record(t)
-	within := tracing.Join(t.Context(), parentB)
+	within := trace.ContextWithRemoteSpanContext(t.Context(), parent(t, parentB))
 	for name, test := range map[string]struct {
 		ctx         context.Context
 		traceparent string
@@ -84,6 +124,16 @@ func TestTracing(t *testing.T) { //nolint:paralleltest // The provider is of the
 			t.Errorf("%v, %v", s.SpanContext, s.Links)
 		}
 	})
+	t.Run("Undecided", func(t *testing.T) { //nolint:paralleltest // See above.
+		ctx, span := tracing.ContinueStored(t.Context(), "00-"+traceA+"-1111111111111111-00", tracing.Job, "job")
+		span.End(nil)
+		if !tracing.Undecided(ctx) || tracing.TraceID(ctx) != traceA {
+			t.Errorf("%v, %s", tracing.Undecided(ctx), tracing.TraceID(ctx))
+		}
+		if ctx, _ := tracing.ContinueStored(t.Context(), parentA, tracing.Job, "job"); tracing.Undecided(ctx) {
+			t.Error("a recorded trace is undecided")
+		}
+	})
 	t.Run("StartChild", func(t *testing.T) { //nolint:paralleltest // See above.
 		if ctx, span := tracing.StartChild(t.Context(), tracing.Outbound, "SELECT"); tracing.TraceID(ctx) != "" {
 			t.Error("it is a trace of its own")
@@ -114,8 +164,8 @@ func TestTracing(t *testing.T) { //nolint:paralleltest // The provider is of the
 	}{
 		"None":      {nil, codes.Unset, ""},
 		"Cancelled": {context.Canceled, codes.Unset, ""},
-		"Kind":      {errs.Wrap(errors.New("password=s3cret"), errs.KindConflict, "op", "another run has the tenant"), codes.Error, "another run has the tenant"},
-		"Unknown":   {errors.New("password=s3cret"), codes.Error, "an internal error; the log has the cause"},
+		"Kind":      {errs.Wrap(errors.New("password=s3cret"), errs.KindConflict, "claim tenant", "another run has Ada's Clinic"), codes.Error, "claim tenant"},
+		"Unknown":   {errors.New("password=s3cret"), codes.Error, ""},
 	} {
 		t.Run(name, func(t *testing.T) { //nolint:paralleltest // See above.
 			_, span := tracing.Start(t.Context(), tracing.Internal, "work")

@@ -112,8 +112,8 @@ func eventOf(r provisioning.StepRequest, id, kind string) ([]byte, error) {
 	e.SetType(kind)
 	e.SetSubject(t.ID.String())
 	e.SetTime(s.CreatedAt.UTC())
-	if r.Traceparent != "" {
-		e.SetExtension(tracing.Header, r.Traceparent) // As the extension "Distributed Tracing" of CloudEvents has it.
+	if recorded := tracing.Recorded(r.Traceparent); recorded != "" {
+		e.SetExtension(tracing.Header, recorded) // As the extension "Distributed Tracing" of CloudEvents has it.
 	}
 	if err := e.SetData(cloudevents.ApplicationJSON, data); err != nil {
 		return nil, err

@@ -4,13 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	"golang.org/x/mod/semver"
 )
 
 // push publishes an image that write has made in dir, under its version and, unless that is a
@@ -40,19 +44,59 @@ func push(ctx context.Context, registry, image, dir string) error {
 		return err
 	}
 	options := []remote.Option{remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain)}
-	if there, err := remote.Head(tag, options...); err == nil && there.Digest != only.Digest {
+	there, err := published(tag, options)
+	if err != nil {
+		return err
+	}
+	if there != nil && there.Digest != only.Digest {
 		return fmt.Errorf("%s is published with the digest %s, and this one has %s; versions never change", tag, there.Digest, only.Digest)
 	}
 	if err := remote.WriteIndex(tag, index, options...); err != nil {
 		return err
 	}
-	if !strings.Contains(version, "-") { // No pre-release.
-		if err := remote.Tag(tag.Context().Tag("latest"), index, options...); err != nil {
-			return err
-		}
+	if err := tagLatest(tag.Context().Tag("latest"), version, index, options); err != nil {
+		return err
 	}
 	fmt.Printf("%s@%s\n", repository, only.Digest)
 	return nil
+}
+
+// published returns the image of a tag; nil if the registry has none.
+func published(tag name.Tag, options []remote.Option) (*v1.Descriptor, error) {
+	there, err := remote.Head(tag, options...)
+	var refused *transport.Error
+	if errors.As(err, &refused) && refused.StatusCode == http.StatusNotFound {
+		return nil, nil //nolint:nilnil // There is none.
+	}
+	if err != nil {
+		return nil, fmt.Errorf("whether %s is published is not known: %w", tag, err)
+	}
+	return there, nil
+}
+
+// tagLatest makes an image the latest, unless it is a pre-release, or the latest is a newer version.
+func tagLatest(latest name.Tag, version string, index v1.ImageIndex, options []remote.Option) error {
+	if semver.Prerelease("v"+version) != "" {
+		return nil
+	}
+	there, err := published(latest, options)
+	if err != nil {
+		return err
+	}
+	if there != nil {
+		newest, err := remote.Index(latest, options...)
+		if err != nil {
+			return err
+		}
+		manifest, err := newest.IndexManifest()
+		if err != nil {
+			return err
+		}
+		if semver.Compare("v"+manifest.Annotations["org.opencontainers.image.version"], "v"+version) > 0 {
+			return nil
+		}
+	}
+	return remote.Tag(latest, index, options...)
 }
 
 // pushAll publishes the images in a folder.

@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"log"
+	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
@@ -28,10 +29,11 @@ func TestPush(t *testing.T) {
 	folder := t.TempDir()
 	store := func(version string) v1.Hash {
 		t.Helper()
-		index, err := random.Index(100, 1, 2)
+		random, err := random.Index(100, 1, 2)
 		if err != nil {
 			t.Fatal(err)
 		}
+		index := mutate.Annotations(random, map[string]string{"org.opencontainers.image.version": version}).(v1.ImageIndex)
 		path, err := layout.Write(filepath.Join(folder, "tenant-api"), mutate.IndexMediaType(empty.Index, ociIndex))
 		if err == nil {
 			err = path.AppendIndex(index, layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": version}))
@@ -74,11 +76,31 @@ func TestPush(t *testing.T) {
 	}
 	has("1.3.0-rc.1", candidate)
 	has("latest", first)
+	second := store("2.0.0")
+	if err := pushed(); err != nil {
+		t.Fatal(err)
+	}
+	has("latest", second)
+	patch := store("1.2.4") // Of an older line.
+	if err := pushed(); err != nil {
+		t.Fatal(err)
+	}
+	has("1.2.4", patch)
+	has("latest", second)
 	store("1.2.3")
 	if err := pushed(); err == nil || !strings.Contains(err.Error(), "versions never change") {
 		t.Errorf("another image under a version that is there: %v", err)
 	}
 	has("1.2.3", first)
+	down := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead {
+			w.WriteHeader(http.StatusForbidden)
+		}
+	}))
+	t.Cleanup(down.Close)
+	if err := run([]string{"-push", strings.TrimPrefix(down.URL, "http://") + "/p", "-output", folder, "tenant-api"}); err == nil || !strings.Contains(err.Error(), "is not known") {
+		t.Errorf("a registry that does not say what it has: %v", err)
+	}
 	if err := run([]string{"-push", address, "-output", folder, "devstack"}); err == nil || !strings.Contains(err.Error(), "has no image; make it first") {
 		t.Errorf("an image that was not made: %v", err)
 	}

@@ -1,2 +1,1 @@
-psql "$DATABASE_URL" --single-transaction --file=back.sql
-psql "$DATABASE_URL" --single-transaction --file=back-new.sql
+psql "$DATABASE_URL" --single-transaction --file=back.sql --file=back-new.sql

@@ -1,3 +1,3 @@
 devstack --data trial --env-file trial.env &
-until [ -e trial.env ]; do sleep 1; done
+while kill -0 $! && [ ! -e trial.env ]; do sleep 1; done
 . ./trial.env

@@ -74,6 +74,11 @@ func Invalid(fieldErrs ...FieldError) *Problem {
 	return New(http.StatusBadRequest, strings.Join(messages, "; "), fieldErrs...)
 }
 
+// IsServerError reports whether a status is a failure of the server. 501 is none: another server can do it.
+func IsServerError(status int) bool {
+	return status >= http.StatusInternalServerError && status != http.StatusNotImplemented
+}
+
 // WithHeader adds a header.
 func (p *Problem) WithHeader(name, value string) *Problem {
 	p.header.Set(name, value)

@@ -168,7 +168,7 @@ func continueAdoption(ctx context.Context, tx pgx.Tx, id uuid.UUID, d tenant.Dra
 		return run, err
 	case !t.Adopted || t.Blueprint != d.Blueprint || t.WasLive():
 		conflict := errs.Errorf(errs.KindConflict, "adopt schema", "the schema %s is that of the tenant %s (%s), which is %s", t.SchemaName, t.Name, t.ID, t.Status)
-		if t.Adopted && t.WasLive() { // Also when it is suspended or archived by now.
+		if t.Adopted && t.WasLive() && t.PurgedAt.IsZero() && t.Blueprint == d.Blueprint { // Also when it is suspended or archived by now.
 			conflict.Err = provisioning.ErrAdopted
 		}
 		return run, conflict

@@ -26,12 +26,12 @@ func deletePersonalData(ctx context.Context, tx pgx.Tx, t tenant.Tenant, c *prov
 	c.RedactedEvents, c.Kept = redacted.RowsAffected(), provisioning.KeptAfterPurge()
 	statements := []string{
 		`DELETE FROM tenant_invitations WHERE tenant_id = $1`,
-		`UPDATE provisioning_logs SET result = NULL, error = NULL WHERE tenant_id = $1`,
+		`UPDATE provisioning_logs SET result = NULL, error = NULL, trace_id = NULL WHERE tenant_id = $1`,
 		`UPDATE tenant_steps SET error = NULL, outputs = NULL WHERE tenant_id = $1`,
 		// The hash of the request goes with its row: it has no salt.
 		`DELETE FROM idempotency_keys WHERE position($1::uuid::text IN response::text) > 0`,
 		`UPDATE tenants SET admin_email = '', admin_first_name = '', admin_last_name = '', admin_user_id = NULL, metadata = '{}', variables = '{}', outputs = '{}',
-			managed_by = NULL, locale = NULL, provisioning_error = NULL, invitation_expires_at = NULL, invitation_sent_at = NULL,
+			managed_by = NULL, locale = NULL, traceparent = NULL, provisioning_error = NULL, invitation_expires_at = NULL, invitation_sent_at = NULL,
 			invitation_accepted_at = NULL, invitation_revoked_at = NULL, invitation_reminder_at = NULL, invitation_reminder_tries = 0, failure_email_due_at = NULL WHERE id = $1`,
 	}
 	var queue bool // A registry that only Terraform has used has no tables of the queue.

@@ -44,7 +44,11 @@ func (db *DB) migrate(ctx context.Context) error {
 			return err
 		}
 		if current == 0 {
-			if err := db.checkNames(ctx); err != nil {
+			taken := db.checkNames(ctx)
+			if current, _, err = db.versions(ctx, p); err == nil && current == 0 {
+				err = taken // Else another process has made the registry meanwhile.
+			}
+			if err != nil {
 				return err
 			}
 		}

@@ -120,7 +120,7 @@ func insertTenant(ctx context.Context, q querier, d tenant.Draft, hash string, l
 		"admin_email": d.AdminEmail, "admin_first_name": d.AdminFirstName, "admin_last_name": d.AdminLastName,
 		"external_id": d.ExternalID, "metadata": notNil(d.Metadata), "managed_by": d.ManagedBy, "locale": d.Locale, "blueprint": d.Blueprint, "variables": notNil(d.Variables),
 		"deletion_protection": d.DeletionProtection, "without_contract": d.WithoutContract, "without_users": d.WithoutUsers,
-		"traceparent": tracing.Traceparent(ctx), "owner": owner, "epoch": epoch, "ttl": ttl, "password_hash": hash,
+		"traceparent": tracing.Stored(ctx), "owner": owner, "epoch": epoch, "ttl": ttl, "password_hash": hash,
 	}
 	auditlog.AddArgs(ctx, args, audit.ActionCreate, detail)
 	rows, err := q.Query(ctx, `WITH fresh AS (

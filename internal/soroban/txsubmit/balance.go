@@ -38,7 +38,7 @@ func reserveOf(account *xdr.AccountEntry) int64 {
 // AccountMissing is the error for a deployer account that does not exist.
 func (s *Submitter) AccountMissing() error {
 	return errs.Errorf(errs.KindPermanent, "read deployer account",
-		"the deployer account %s does not exist on this network; fund it, or check SOROBAN_CONTRACT_DEPLOYER_SECRET and SOROBAN_NETWORK", s.Address())
+		"the deployer account %s does not exist on this network; fund it, or check SOROBAN_CONTRACT_DEPLOYER_SECRET, SOROBAN_DEPLOYER_ACCOUNT and SOROBAN_NETWORK", s.Address())
 }
 
 // CheckSigner checks whether the deployer's key may sign for the account alone. KindPermanent

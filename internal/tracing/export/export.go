@@ -21,6 +21,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tracing"
 )
 
 // Options are the settings of Start.
@@ -30,6 +31,9 @@ type Options struct {
 	Version string
 	Logger  func() *slog.Logger // For exports that fail. Default slog.Default.
 }
+
+// maxAttributeLength limits each value of a span, in characters, unless the environment says otherwise.
+const maxAttributeLength = 512
 
 // exportTimeout limits the export of what is left when the program ends.
 const exportTimeout = 5 * time.Second
@@ -44,17 +48,22 @@ func Start(ctx context.Context, o Options) (stop func(), err error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default
 	}
-	options := []trace.TracerProviderOption{trace.WithSampler(trace.NeverSample())} // Nothing is exported, but there are ids.
 	exporter, err := o.exporter(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("traces: %w", err)
 	}
-	if exporter != nil {
-		options = []trace.TracerProviderOption{trace.WithBatcher(exporter), trace.WithResource(o.resource(ctx))} // The sampler is the environment's.
+	if exporter == nil {
+		tracing.SetIDsOnly()
+		return func() {}, nil
 	}
 	otel.SetErrorHandler(&reporter{log: o.Logger, now: time.Now})
-	provider := trace.NewTracerProvider(options...)
+	limits := trace.NewSpanLimits() // The environment's.
+	if limits.AttributeValueLengthLimit < 0 {
+		limits.AttributeValueLengthLimit = maxAttributeLength
+	}
+	provider := trace.NewTracerProvider(trace.WithBatcher(exporter), trace.WithResource(o.resource(ctx)), trace.WithSampler(newSampler(o.Tracing)), trace.WithRawSpanLimits(limits))
 	otel.SetTracerProvider(provider)
+	tracing.SetExporting()
 	return func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), exportTimeout)
 		defer cancel()
@@ -74,7 +83,7 @@ func (o Options) exporter(ctx context.Context) (trace.SpanExporter, error) {
 	for name, value := range o.Headers {
 		headers[name] = value.Reveal()
 	}
-	if len(headers) > 0 { // An empty map would replace OTEL_EXPORTER_OTLP_TRACES_HEADERS.
+	if len(headers) > 0 {
 		http, grpc = append(http, otlptracehttp.WithHeaders(headers)), append(grpc, otlptracegrpc.WithHeaders(headers))
 	}
 	switch {

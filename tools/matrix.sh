@@ -2,12 +2,13 @@
 # Runs the provider's acceptance tests with other CLIs than "make test" does: the TestAcc
 # tests with the CLI of tools/cli.sh ("make test" runs them with the newest Terraform), and
 # the others with the newest Terraform, and all with the newest OpenTofu. It leaves out
-# crashes and server faults, which are the same for every CLI and take the most time.
+# crashes, server faults, drills and programs of the API, which are the same for every CLI and take the most
+# time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 unset TF_CLI_CONFIG_FILE TF_ACC_TERRAFORM_PATH
 export CHECKPOINT_DISABLE=1 TF_ACC=1 TF_IN_AUTOMATION=1
-left_out='KillInEachStep|TestCLITenant_Faults|ConcurrentApplies|ServerKilled|AfterKill|ManyInterrupted'
+left_out='PointInTime|TestCLIExamples/PostgreSQLPlatform|TestCLIExamples/Migrating|TestCLIExamples/API|KillInEachStep|TestCLITenant_Faults|ConcurrentApplies|ServerKilled|AfterKill|ManyInterrupted'
 untested=()
 cli=$(tools/cli.sh)
 echo "testing terraform-plugin-testing with $("$cli" version | head -n 1)"

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -251,18 +252,22 @@ func lastLines(text string) string {
 	return strings.Join(lines[max(0, len(lines)-8):], "\n")
 }
 
-// FreePort is a TCP port of 127.0.0.1 that nothing listens on. Another process can take it
-// before the caller does.
-func FreePort(ctx context.Context) (int, error) {
+// The ports that FreePort chooses from. Operating systems give none of them to connections and to
+// listeners that ask for any port, so nobody takes one between the choice and its use by chance.
+const (
+	firstFreePort = 20_000
+	freePorts     = 12_000
+)
+
+// FreePort is a TCP port of 127.0.0.1 that nothing listens on, chosen at random.
+func FreePort(ctx context.Context) (port int, err error) {
 	var config net.ListenConfig
-	l, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+	for range 100 {
+		port = firstFreePort + mathrand.IntN(freePorts) //nolint:gosec // No secret.
+		var l net.Listener
+		if l, err = config.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
+			return port, l.Close()
+		}
 	}
-	defer func() { _ = l.Close() }()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		return 0, err
-	}
-	return strconv.Atoi(port)
+	return 0, err
 }

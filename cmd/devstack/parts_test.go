@@ -9,28 +9,18 @@ import (
 	"net/smtp"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 // otherInterface is an address of this machine that is not the one that servers have by
 // default.
 const otherInterface = "127.0.0.2"
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	port, err := pgserver.FreePort(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strconv.Itoa(port)
-}
 
 // TestParts starts some of the parts as a container does, on ports that others know, and
 // sends mail with the authority's file alone.
@@ -38,7 +28,7 @@ func TestParts(t *testing.T) {
 	t.Parallel()
 	b := setup(t, accounts[0])
 	data, file := filepath.Join(b.tmp, "data"), filepath.Join(b.tmp, "stack.env")
-	rpc, smtpPort, mailPort := freePort(t), freePort(t), freePort(t)
+	rpc, smtpPort, mailPort := testenv.FreePort(t), testenv.FreePort(t), testenv.FreePort(t)
 	args := []string{
 		"--only", "stellar,mail", "--all-interfaces", "--stellar-port", rpc, "--smtp-port", smtpPort, "--mail-port", mailPort,
 		"--mail-tls", "stack.internal", "--data", data, "--env-file", file,
@@ -140,7 +130,7 @@ func TestParts_PostgresOnAllInterfaces(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, accounts[0])
-			file, port := filepath.Join(b.tmp, "stack.env"), freePort(t)
+			file, port := filepath.Join(b.tmp, "stack.env"), testenv.FreePort(t)
 			args := []string{"--only", "postgres", "--postgres-port", port, "--env-file", file}
 			if open {
 				args = append(args, "--all-interfaces")

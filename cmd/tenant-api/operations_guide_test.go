@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/pgserver"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
@@ -79,15 +78,6 @@ func (g *guideShell) write(name, text string) string {
 	return path
 }
 
-func freePort(t *testing.T) string {
-	t.Helper()
-	port, err := pgserver.FreePort(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strconv.Itoa(port)
-}
-
 // guideText is the text of a guide.
 func guideText(t *testing.T, name string) string {
 	t.Helper()
@@ -110,7 +100,7 @@ func TestOperationsGuide_Install(t *testing.T) {
 	if err := os.Chmod(dir, 0o755); err != nil { // As root, PostgreSQL runs as another user.
 		t.Fatal(err)
 	}
-	w := &testEnv{t: t, program: testenv.Program(t, "cmd/tenant-api"), env: map[string]string{"HOME": os.Getenv("HOME"), "APP_PORT": freePort(t)}}
+	w := &testEnv{t: t, program: testenv.Program(t, "cmd/tenant-api"), env: map[string]string{"HOME": os.Getenv("HOME"), "APP_PORT": testenv.FreePort(t)}}
 	g := &guideShell{testEnv: w, guide: "operations", dir: dir, path: "/usr/local/bin"}
 	for _, program := range []string{w.program, testenv.Program(t, "cmd/devstack")} {
 		g.mustShell(fmt.Sprintf("tar -czf %s_1.2.3_%s_%s.tar.gz -C %s %[1]s", filepath.Base(program), runtime.GOOS, runtime.GOARCH, filepath.Dir(program)))
@@ -131,7 +121,7 @@ func TestOperationsGuide_Install(t *testing.T) {
 // TestOperationsGuide_Connections: a process has the connections that the guide says.
 func TestOperationsGuide_Connections(t *testing.T) {
 	w := setup(t)
-	address := "127.0.0.1:" + freePort(t)
+	address := "127.0.0.1:" + testenv.FreePort(t)
 	w.start("", "worker", "--metrics-addr", address)
 	metrics := w.guideShell("operations").mustShell("curl -sS http://" + address + "/metrics").out
 	sum := 1 // The notifier's.

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 // TestSecurityGuide runs the commands of the guide against a server with a tenant, and finds what
@@ -20,7 +21,7 @@ func TestSecurityGuide(t *testing.T) {
 	p := setupPlatform(t)
 	g := p.guideShell("security")
 	p.env["PURGE_RETENTION"] = "0s"
-	p.env["METRICS_ADDR"] = "127.0.0.1:" + freePort(t)
+	p.env["METRICS_ADDR"] = "127.0.0.1:" + testenv.FreePort(t)
 	server := p.start(p.token, "serve")
 	body := clinic("First Clinic")
 	body["adminLastName"] = "Lovelace-Byron"

@@ -26,7 +26,7 @@ func into[T any](target *T, read func(config.Source) (T, error)) groupReader {
 func (a *cli) read(groups ...groupReader) error {
 	a.warnOfMisspellings()
 	faults := []error{a.traceErr}
-	for _, group := range append(groups, into(new(config.Tracing), config.ReadTracing)) {
+	for _, group := range groups {
 		faults = append(faults, group(a.source))
 	}
 	return errors.Join(faults...)

@@ -23,10 +23,10 @@ var untraced = []string{"serve", "worker", "healthcheck", "help", "version", "co
 // Errors in the settings are reported by read, with those of all other settings.
 func (a *cli) startTraces(ctx context.Context, root *cobra.Command, args []string) (_ context.Context, end func(error)) {
 	settings, err := config.ReadTracing(a.source)
-	if err != nil {
-		return ctx, func(error) {}
+	stop := func() {}
+	if err == nil {
+		stop, err = export.Start(ctx, export.Options{Tracing: settings, Program: "tenant-api", Version: buildVersion(), Logger: a.logger})
 	}
-	stop, err := export.Start(ctx, export.Options{Tracing: settings, Program: "tenant-api", Version: buildVersion(), Logger: a.logger})
 	if err != nil {
 		a.traceErr = err
 		return ctx, func(error) {}

@@ -111,9 +111,7 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	if body != nil {
 		req.Header.Set("Content-Type", contentType)
 	}
-	if traceparent := tracing.Traceparent(ctx); traceparent != "" {
-		req.Header.Set(tracing.Header, traceparent)
-	}
+	tracing.SetHeader(ctx, req.Header)
 	for name, v := range r.header {
 		req.Header.Set(name, v)
 	}

@@ -7,13 +7,19 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tracing"
 )
 
+// UnlessPostponed returns the error of a run for its span: nil for one whose next request is not due yet,
+// which has not failed.
+func UnlessPostponed(err error) error {
+	if PostponedFor(err) > 0 {
+		return nil
+	}
+	return err
+}
+
 // endRunSpan ends the span of a run. One that a later run continues has not failed.
 func endRunSpan(span tracing.Span, outcome RunOutcome, err error) {
 	span.Set(tracing.Outcome(string(outcome)))
-	if outcome == RunPostponed {
-		err = nil
-	}
-	span.End(err)
+	span.End(UnlessPostponed(err))
 }
 
 // startSpan begins the span of a part of the run: until end, what the run does is inside it.
@@ -23,10 +29,7 @@ func (x *execution) startSpan(name string) (end func(error)) {
 	x.workCtx, span = tracing.StartChild(around, tracing.Internal, name)
 	return func(err error) {
 		x.workCtx = around
-		if PostponedFor(err) > 0 {
-			err = nil
-		}
-		span.End(err)
+		span.End(UnlessPostponed(err))
 	}
 }
 

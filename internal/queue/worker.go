@@ -45,11 +45,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[provisionArgs]) error 
 		})
 		return err
 	}()
-	if provisioning.PostponedFor(err) > 0 {
-		span.End(nil)
-	} else {
-		span.End(err)
-	}
+	span.End(provisioning.UnlessPostponed(err))
 	result := toRiverError(ctx, err, w.clock.Now())
 	w.ended(JobEnd{monitoring.KindProvision, jobOutcome(result, job.Attempt, job.MaxAttempts)})
 	if err != nil {

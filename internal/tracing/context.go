@@ -97,6 +97,13 @@ const Header = "traceparent"
 // program to record nothing.
 func Traceparent(ctx context.Context) string { return format(trace.SpanContextFromContext(ctx)) }
 
+// SetHeader sets the header of a request of ctx to another program to Traceparent, if there is one.
+func SetHeader(ctx context.Context, header interface{ Set(name, value string) }) {
+	if traceparent := Traceparent(ctx); traceparent != "" {
+		header.Set(Header, traceparent)
+	}
+}
+
 // Stored returns the trace and the span of ctx for ContinueStored, also where nothing is exported; "" if
 // there is none.
 func Stored(ctx context.Context) string { return format(contextOf(ctx)) }

@@ -100,8 +100,6 @@ type request struct {
 	id      string   // webhook-id.
 	body    []byte
 	timeout time.Duration
-
-	traceparent string // Of the delivery; empty: no traces.
 }
 
 // response is the answer to a request, as far as it is read.
@@ -138,9 +136,7 @@ func (c *Client) send(ctx context.Context, r request) (response, error) {
 	req.Header.Set(standardwebhooks.HeaderWebhookID, r.id)
 	req.Header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
 	req.Header.Set(standardwebhooks.HeaderWebhookSignature, signatures)
-	if r.traceparent != "" {
-		req.Header.Set(tracing.Header, r.traceparent)
-	}
+	tracing.SetHeader(ctx, req.Header)
 	answer, err := c.http.Do(req)
 	if err != nil {
 		return response{}, noAnswer(ctx, err, r.timeout)

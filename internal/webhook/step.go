@@ -84,7 +84,7 @@ func (c *Client) SendStep(ctx context.Context, r provisioning.StepRequest) (_ pr
 	if err != nil {
 		return provisioning.StepAnswer{}, errs.Wrap(err, errs.KindPermanent, opSend, "the request cannot be written as JSON")
 	}
-	answer, err := c.send(ctx, request{url: endpoint.URL, secrets: secrets, id: id.String(), body: body, timeout: endpoint.Timeout, traceparent: tracing.Traceparent(ctx)})
+	answer, err := c.send(ctx, request{url: endpoint.URL, secrets: secrets, id: id.String(), body: body, timeout: endpoint.Timeout})
 	if err != nil {
 		return provisioning.StepAnswer{}, err
 	}

@@ -14,13 +14,13 @@ import (
 func (s *Server) registerAuditRoutes() {
 	registerEndpoint(s, &endpoint{
 		id: "list-audit-events", method: http.MethodGet, path: tenantPath + "/audit", tag: "tenants",
-		summary: "List the audit events of a tenant", description: "Every change of the tenant and every rejected request, oldest first. Each event's hash covers the hash of the event before it.",
+		summary: "List the audit events of a tenant", description: "Every change of the tenant and every rejected request, oldest first unless order says otherwise. Each event's hash covers the hash of the event before it.",
 		scope: access.ScopeRead,
 	}, s.listAuditEvents)
 	registerEndpoint(s, &endpoint{
 		id: "list-registry-audit-events", method: http.MethodGet, path: "/admin/audit", tag: "registry",
 		summary:     "List the audit events of the registry",
-		description: "Events that are of no tenant, oldest first: API keys created and revoked, rejected requests about no tenant or without authentication, restores that were accepted, published blueprints. Each event's hash covers the hash of the event before it.",
+		description: "Events that are of no tenant, oldest first unless order says otherwise: API keys created and revoked, rejected requests about no tenant or without authentication, restores that were accepted, published blueprints. Each event's hash covers the hash of the event before it.",
 		scope:       access.ScopeAdmin,
 	}, s.listRegistryAuditEvents)
 }
@@ -28,7 +28,8 @@ func (s *Server) registerAuditRoutes() {
 // AuditParams are the parameters of every operation that lists audit events.
 type AuditParams struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Maximum number of events."`
-	Cursor string `query:"cursor" minLength:"1" maxLength:"128" doc:"The nextCursor of the previous page."`
+	Cursor string `query:"cursor" minLength:"1" maxLength:"128" doc:"The nextCursor of the previous page, in the same order."`
+	Order  string `query:"order" enum:"oldest,newest" default:"oldest" doc:"Which events come first."`
 }
 
 type auditInput struct {
@@ -59,14 +60,18 @@ func (s *Server) listRegistryAuditEvents(ctx context.Context, in *AuditParams) (
 
 // auditPage reads a page of a tenant's audit chain; uuid.Nil is the registry chain.
 func (s *Server) auditPage(ctx context.Context, tenantID uuid.UUID, in AuditParams) (dto.AuditPage, error) {
-	key, after := dto.ListName("audit", tenantID.String()), int64(0)
+	key, read := dto.ListName("audit", tenantID.String()), s.opts.Service.Events
+	if in.Order == "newest" {
+		key, read = dto.ListName("audit", tenantID.String(), in.Order), s.opts.Service.Newest
+	}
+	last := int64(0)
 	if in.Cursor != "" {
 		var ok bool
-		if after, ok = dto.OpenSeqCursor(key, in.Cursor); !ok {
+		if last, ok = dto.OpenSeqCursor(key, in.Cursor); !ok {
 			return dto.AuditPage{}, errInvalidCursor
 		}
 	}
-	events, err := s.opts.Service.Events(ctx, tenantID, after, in.Limit+1)
+	events, err := read(ctx, tenantID, last, in.Limit+1)
 	if err != nil {
 		return dto.AuditPage{}, err
 	}

@@ -33,6 +33,7 @@ type Server struct {
 	timeouts                 timeouts
 	mux                      *http.ServeMux
 	api                      huma.API
+	console                  http.Handler // Nil: there is none.
 	auth                     *auth.Authenticator
 	callerLimiter            *limits.RateLimiter
 	authFailureLimiter       *limits.RateLimiter // By address.
@@ -82,6 +83,9 @@ func New(o Options) (*Server, error) {
 	}
 	s.drainCtx, s.drain = context.WithCancel(context.Background())
 	s.buildRoutes()
+	if o.Console != nil {
+		s.console = o.Console(s.forConsole())
+	}
 	go s.recorder.Run()
 	return s, nil
 }
@@ -135,6 +139,10 @@ func (s *Server) buildRoutes() {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c, r := s.newRequestContext(w, r)
 	defer s.finishRequest(c, r)
+	if s.isConsole(r) && !fromConsole(r.Context()) {
+		s.serveConsole(c, r)
+		return
+	}
 	if s.handleCrossOrigin(c, r) {
 		return
 	}
@@ -156,6 +164,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // answered while all slots are taken, and neither do documents, whose connections are not
 // held: a client without a key that does not read them takes nothing from others.
 func (s *Server) admit(r *http.Request) (leave func(), refused *problem.Problem) {
+	if fromConsole(r.Context()) {
+		return func() {}, nil
+	}
 	if slices.Contains(healthPaths, r.URL.Path) {
 		return limits.Hold(r.Context()), nil
 	}

@@ -31,6 +31,7 @@ type Service interface {
 // Provisioner creates tenants, in the queue or inside the request.
 type Provisioner interface {
 	Submit(ctx context.Context, in tenant.Inputs, idem *provisioning.Idempotency) (provisioning.Submission, error)
+	CheckInputs(ctx context.Context, in tenant.Inputs) error
 	SubmitRetry(ctx context.Context, id uuid.UUID) (provisioning.Submission, error)
 	Provision(ctx context.Context, in tenant.Inputs) (provisioning.Outcome, error)
 	Retry(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)

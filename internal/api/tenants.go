@@ -38,6 +38,19 @@ func (s *Server) createTenant(ctx context.Context, in *createTenantInput) (*huma
 	return s.queuedResponse(submission, "Tenant provisioning for "+inputs.Name+" has been queued"), nil
 }
 
+type checkTenantInput struct{ Body createBody }
+
+func (s *Server) checkTenant(ctx context.Context, in *checkTenantInput) (*struct{}, error) {
+	inputs, err := in.Body.inputs()
+	if err == nil {
+		err = checkMetadata(ctx, inputs.Metadata)
+	}
+	if err == nil {
+		err = s.opts.Service.CheckInputs(ctx, inputs)
+	}
+	return nil, err
+}
+
 // queuedResponse is the response to a request that queued a job.
 func (s *Server) queuedResponse(sub provisioning.Submission, message string) *huma.StreamResponse {
 	body := submissionView{JobID: sub.JobID, Status: "queued", Message: message, TenantID: sub.Tenant.ID}

@@ -89,6 +89,9 @@ type Log interface {
 	// is appended to the registry chain. The registry sets Seq, At and Hash.
 	Record(ctx context.Context, events ...Event) error
 	Reader
+	// Newest returns at most limit events of a tenant with a Seq below before, the newest first; 0: from the
+	// newest on. uuid.Nil is the registry chain.
+	Newest(ctx context.Context, tenant uuid.UUID, before int64, limit int) ([]Event, error)
 	// Feed returns at most limit events of all chains with a Position above after, in order. An
 	// event has its position soon after its commit: the feed does not wait for open transactions.
 	Feed(ctx context.Context, after int64, limit int) ([]FeedEvent, error)

@@ -48,6 +48,7 @@ type Status struct {
 	Tenants        int        // That have a schema.
 	TenantsBehind  int        // Of these, not at the active revision.
 	Revisions      []Revision // The newest first.
+	Variables      []Variable // Of the active revision, by name. Lists have none.
 	Fixed          int        // Migrations up to this one are in a tenant, or new tenants get them: they never change.
 }
 

@@ -34,6 +34,33 @@ func (s *Service) Submit(ctx context.Context, in tenant.Inputs, idem *Idempotenc
 	return Submission{}, err
 }
 
+// CheckInputs reports whether a tenant could be created: the rules of its fields, its blueprint with its variables, and
+// whether another tenant holds its name or has its external id. Names that only look alike are compared when it is created.
+// KindInvalid and KindConflict as of Submit.
+func (s *Service) CheckInputs(ctx context.Context, in tenant.Inputs) error {
+	draft, err := s.newDraft(ctx, in)
+	if err != nil {
+		return err
+	}
+	holder, err := s.FindByName(ctx, draft.Inputs.Name)
+	switch {
+	case err == nil && holder.Status.OccupiesName():
+		return errs.Errorf(errs.KindConflict, "check tenant", "a tenant with this name exists already; choose another name")
+	case err != nil && errs.KindOf(err) != errs.KindNotFound:
+		return err
+	}
+	if draft.Inputs.ExternalID == "" {
+		return nil
+	}
+	if _, err = s.FindByExternalID(ctx, draft.Inputs.ExternalID); err == nil {
+		return errs.Errorf(errs.KindConflict, "check tenant", "a tenant with this external id exists already; choose another one")
+	}
+	if errs.KindOf(err) == errs.KindNotFound {
+		return nil
+	}
+	return err
+}
+
 // SubmitRetry queues another attempt for a tenant that never went live. See
 // CreationStore.Requeue.
 func (s *Service) SubmitRetry(ctx context.Context, id uuid.UUID) (Submission, error) {

@@ -16,6 +16,15 @@ type Blueprint struct {
 	TenantsBehind  int                 `json:"tenantsBehind" minimum:"0" doc:"Of these, tenants that are not at the active revision."`
 	Fixed          int                 `json:"fixed" minimum:"0" doc:"Migrations up to this one are in a tenant, or new tenants get them: they never change. A later one can be replaced."`
 	Revisions      []BlueprintRevision `json:"revisions,omitempty" doc:"The newest first. Lists have none."`
+	Variables      []BlueprintVariable `json:"variables,omitempty" doc:"What a tenant of the active revision can be given, by name. Lists have none."`
+}
+
+// BlueprintVariable is a value that each tenant of a blueprint can be given.
+type BlueprintVariable struct {
+	Name        string  `json:"name"`
+	Default     *string `json:"default" doc:"Null: each tenant must give a value."`
+	Pattern     *string `json:"pattern" doc:"A regular expression (RE2) that matches the whole value. Null: any."`
+	Description *string `json:"description"`
 }
 
 // BlueprintRevision is a blueprint as it was published.
@@ -52,6 +61,9 @@ func NewBlueprint(b blueprint.Status) Blueprint {
 	for _, r := range b.Revisions {
 		v.Revisions = append(v.Revisions, NewBlueprintRevision(r))
 	}
+	for _, one := range b.Variables {
+		v.Variables = append(v.Variables, BlueprintVariable{one.Name, one.Default, Text(one.Pattern), Text(one.Description)})
+	}
 	return v
 }
 
@@ -81,6 +93,9 @@ func (v Blueprint) Status() blueprint.Status {
 	}
 	for _, r := range v.Revisions {
 		b.Revisions = append(b.Revisions, r.Domain())
+	}
+	for _, one := range v.Variables {
+		b.Variables = append(b.Variables, blueprint.Variable{Name: one.Name, Default: one.Default, Pattern: value(one.Pattern), Description: value(one.Description)})
 	}
 	return b
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -93,13 +94,26 @@ func (s *AuditLog) Record(ctx context.Context, events ...audit.Event) error {
 
 // Events reads a page of a chain.
 func (s *AuditLog) Events(ctx context.Context, tenantID uuid.UUID, after int64, limit int) ([]audit.Event, error) {
+	return s.events(ctx, `seq > $2 ORDER BY seq`, tenantID, after, limit)
+}
+
+// Newest reads a page of a chain, from its end.
+func (s *AuditLog) Newest(ctx context.Context, tenantID uuid.UUID, before int64, limit int) ([]audit.Event, error) {
+	if before == 0 {
+		before = math.MaxInt64
+	}
+	return s.events(ctx, `seq < $2 ORDER BY seq DESC`, tenantID, before, limit)
+}
+
+// events reads the events of a chain that a condition with an order selects.
+func (s *AuditLog) events(ctx context.Context, which string, tenantID uuid.UUID, seq int64, limit int) ([]audit.Event, error) {
 	const op = "read audit log"
 	pool, err := s.db.ReadyPool(ctx)
 	if err != nil {
 		return nil, err
 	}
 	rows, err := pool.Query(ctx, `SELECT tenant_id, seq, at, action, outcome, actor, detail, hash
-		FROM audit_events WHERE tenant_id = $1 AND seq > $2 ORDER BY seq LIMIT $3`, tenantID, after, limit)
+		FROM audit_events WHERE tenant_id = $1 AND `+which+` LIMIT $3`, tenantID, seq, limit)
 	if err != nil {
 		return nil, pgdb.Classify(err, op)
 	}

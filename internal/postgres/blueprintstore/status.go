@@ -61,6 +61,10 @@ func (s *Store) Get(ctx context.Context, name string) (blueprint.Status, error) 
 	if len(found) == 0 || name == "" {
 		return blueprint.Status{}, notFound("read blueprint", name)
 	}
-	found[0].Revisions, err = s.Published(ctx, name)
+	if found[0].Revisions, err = s.Published(ctx, name); err != nil || found[0].ActiveRevision == 0 {
+		return found[0], err
+	}
+	active, err := s.UsedBlueprint(ctx, name)
+	found[0].Variables = active.Variables
 	return found[0], err
 }

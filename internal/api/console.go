@@ -1,0 +1,40 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strings"
+)
+
+// consolePath is the root of the pages for people.
+const consolePath = "/console"
+
+// isConsole reports whether a request is for the console.
+func (s *Server) isConsole(r *http.Request) bool {
+	return s.console != nil && (r.URL.Path == consolePath || strings.HasPrefix(r.URL.Path, consolePath+"/"))
+}
+
+// inConsoleKey marks the context of requests that the console makes.
+type inConsoleKey struct{}
+
+// forConsole is the API as the console calls it: in the process, with the session of the person
+// who sent the console's own request. That has a slot and holds its connection already.
+func (s *Server) forConsole() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), inConsoleKey{}, true)))
+	})
+}
+
+// fromConsole reports whether the console makes a request.
+func fromConsole(ctx context.Context) bool { return ctx.Value(inConsoleKey{}) != nil }
+
+// serveConsole serves a page of the console. A page without a slot is refused with plain text.
+func (s *Server) serveConsole(c *requestContext, r *http.Request) {
+	leave, p := s.admit(r)
+	if p != nil {
+		http.Error(c.response, p.Detail, p.Status)
+		return
+	}
+	defer leave()
+	s.console.ServeHTTP(c.response, r)
+}

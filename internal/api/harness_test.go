@@ -44,6 +44,7 @@ func TestMain(m *testing.M) { testenv.Main(m) }
 type fakeDeployer struct {
 	mu     sync.Mutex
 	deploy func(ctx context.Context, t tenant.Tenant) error // Nil: deployment succeeds.
+	read   func(ctx context.Context, tenants []tenant.Tenant) ([]contracts.Snapshot, error)
 }
 
 func (c *fakeDeployer) setDeploy(deploy func(ctx context.Context, t tenant.Tenant) error) {
@@ -67,6 +68,31 @@ func (c *fakeDeployer) Deploy(ctx context.Context, t tenant.Tenant, _ txlog.Log)
 	}
 	id, err := c.ContractID(t.ID)
 	return contracts.Contract{ID: id, TransactionHash: "aa", Ledger: 7}, err
+}
+
+func (*fakeDeployer) NetworkID() string { return "test network" }
+func (*fakeDeployer) Address() string   { return deployerAddress }
+func (*fakeDeployer) Signer() string    { return deployerAddress }
+
+// deployerAddress is the account of the fake deployer.
+var deployerAddress = "G" + strings.Repeat("A", 55)
+
+func (*fakeDeployer) LastLedger() (sequence uint32, closedAt time.Time) {
+	return 4711, time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
+}
+
+func (c *fakeDeployer) ReadContracts(ctx context.Context, tenants []tenant.Tenant) ([]contracts.Snapshot, error) {
+	c.mu.Lock()
+	read := c.read
+	c.mu.Unlock()
+	if read != nil {
+		return read(ctx, tenants)
+	}
+	all := make([]contracts.Snapshot, len(tenants))
+	for i, t := range tenants {
+		all[i] = contracts.Snapshot{ContractID: t.ContractID, State: contracts.StateLive, Ledger: 4711, LiveUntil: 600_000, WasmHash: "ab", Status: contracts.ContractStatusOf(t.Status)}
+	}
+	return all, nil
 }
 
 // fakeClock runs at the speed that a test sets.
@@ -189,6 +215,10 @@ func setupWith(t *testing.T, o serverOptions) *testServer {
 
 	o.Service, o.Jobs, o.Notifier, o.Keys, o.Logger, o.Clock = service, jobs, notifier, b.db.APIKeys, logger, b.clock
 	o.Blueprints, o.Maintenance = b.db.Blueprints, app.NewMaintenance(b.db, service.Provisioning, app.Ledger{})
+	stellar := app.NewStellar(b.db, b.deployer, config.Soroban{Channels: 2, LowBalance: config.DefaultLowBalance})
+	if o.Overview == nil {
+		o.Overview = app.NewOverview(b.db, stellar, jobs, b.clock)
+	}
 	if o.wrapBlueprints != nil {
 		o.Blueprints = o.wrapBlueprints(b.db.Blueprints)
 	}

@@ -5,10 +5,10 @@ import (
 	"net/http"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/openapi"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/monitoring"
 )
@@ -35,22 +35,14 @@ func (s *Server) getHealth(context.Context, *struct{}) (*bodyOutput[healthView],
 	return newBodyOutput(healthView{"ok"}), nil
 }
 
-type checkView struct {
-	Name       string                 `json:"name" example:"database" doc:"server, database, queue, rpc or mail"`
-	Status     monitoring.CheckStatus `json:"status" enum:"ok,degraded,unavailable"`
-	CheckedAt  time.Time              `json:"checkedAt" doc:"End of the last check."`
-	Since      time.Time              `json:"since" doc:"When this server first saw the status."`
-	DurationMs float64                `json:"durationMs" doc:"Duration of the last check." example:"1.25"`
-}
-
 type readyView struct {
 	Status monitoring.CheckStatus `json:"status" enum:"ok,degraded"`
-	Checks []checkView            `json:"checks" nullable:"false"`
+	Checks []dto.Check            `json:"checks" nullable:"false"`
 }
 
 type notReadyView struct {
 	Status monitoring.CheckStatus `json:"status" enum:"unavailable"`
-	Checks []checkView            `json:"checks" nullable:"false"`
+	Checks []dto.Check            `json:"checks" nullable:"false"`
 }
 
 func readinessResponses(r huma.Registry) map[string]*huma.Response {
@@ -63,14 +55,10 @@ func readinessResponses(r huma.Registry) map[string]*huma.Response {
 // getReadiness returns the results of all checks. Concurrent callers share them, so that
 // however many ask, each check runs once at a time.
 func (s *Server) getReadiness(context.Context, *struct{}) (*huma.StreamResponse, error) {
-	shared, _, _ := s.readiness.Do("", func() (any, error) { return s.runChecks(), nil })
-	results, ok := shared.([]monitoring.Check)
-	if !ok { // Cannot happen: it is what runChecks returned.
-		panic("no results of checks")
-	}
-	worst, views := monitoring.CheckOK, make([]checkView, len(results))
+	results := s.sharedChecks()
+	worst, views := monitoring.CheckOK, make([]dto.Check, len(results))
 	for i, c := range results {
-		views[i] = checkView{c.Name, c.Status, c.CheckedAt.UTC().Truncate(time.Millisecond), c.Since.UTC().Truncate(time.Millisecond), float64(c.Took.Microseconds()) / 1000}
+		views[i] = dto.NewCheck(c)
 		if c.Status == monitoring.CheckUnavailable || worst == monitoring.CheckOK {
 			worst = c.Status
 		}
@@ -80,6 +68,16 @@ func (s *Server) getReadiness(context.Context, *struct{}) (*huma.StreamResponse,
 		return s.jsonResponse(http.StatusServiceUnavailable, notReadyView{worst, views}, noHeaders), nil
 	}
 	return s.jsonResponse(http.StatusOK, readyView{worst, views}, noHeaders), nil
+}
+
+// sharedChecks returns the results of all checks, which callers at the same time share.
+func (s *Server) sharedChecks() []monitoring.Check {
+	shared, _, _ := s.readiness.Do("", func() (any, error) { return s.runChecks(), nil })
+	results, ok := shared.([]monitoring.Check)
+	if !ok { // Cannot happen: it is what runChecks returned.
+		panic("no results of checks")
+	}
+	return results
 }
 
 // runChecks runs the checks without which the server cannot serve, concurrently, with a timeout that

@@ -48,6 +48,7 @@ type Options struct {
 
 	Blueprints  Blueprints  // Required.
 	Maintenance Maintenance // Required.
+	Overview    Overviews   // Nil: GET /admin/overview is 501.
 
 	AppURL        string // Base address of the platform's application, without a trailing slash. Default: none.
 	InvitationURL string // The platform's own page for invitations, to which /invitation leads. Empty: this server serves one.

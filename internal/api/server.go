@@ -49,6 +49,7 @@ type Server struct {
 	trialSlot                chan struct{}               // Of the only trial of a blueprint.
 	checkSlot                chan struct{}               // Of the only check of the whole registry.
 	runs                     sync.WaitGroup              // Runs inside requests.
+	overviews                singleflight.Group          // As readiness.
 	readiness                singleflight.Group          // Concurrent callers share the checks.
 	checked                  map[string]monitoring.Check // By name; only runChecks uses it.
 
@@ -120,11 +121,14 @@ func (s *Server) buildRoutes() {
 	s.registerBlueprintRoutes()
 	s.registerAuditRoutes()
 	s.registerRegistryRoutes()
+	s.registerOverviewRoutes()
 	s.registerMaintenanceRoutes()
 	s.registerFeedRoutes()
 	s.registerJobRoutes()
 	s.registerHealthRoutes()
-	openapi.AllowNull(s.api, "legalHold")
+	for _, property := range []string{"legalHold", "tenants", "queue", "ledger"} {
+		openapi.AllowNull(s.api, property)
+	}
 	s.mux.HandleFunc("GET "+openAPIPath, openapi.Serve(s.api))
 	s.mux.HandleFunc("GET "+docsPath, openapi.Docs.Serve)
 	if own := s.opts.InvitationURL; own != "" {

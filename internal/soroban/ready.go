@@ -49,6 +49,15 @@ func (d *Deployer) Protocol() contracts.Protocol {
 	return contracts.Protocol{Network: d.client.Protocol(), Known: rpc.KnownProtocol}
 }
 
+// LastLedger returns the newest ledger that this process has seen, and asks nobody; 0: none yet.
+func (d *Deployer) LastLedger() (sequence uint32, closedAt time.Time) {
+	l := d.client.LastLedger()
+	if l.Sequence == 0 {
+		return 0, time.Time{}
+	}
+	return l.Sequence, time.Unix(l.CloseTime, 0)
+}
+
 // maxLedgerAge is how old the newest ledger may be: a network closes one every five seconds, and
 // clocks differ.
 const maxLedgerAge = 5 * time.Minute

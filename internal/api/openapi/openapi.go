@@ -161,7 +161,7 @@ var statusDescriptions = map[int]string{
 // does not work for objects.
 func AllowNull(api huma.API, property string) {
 	for _, s := range api.OpenAPI().Components.Schemas.Map() {
-		if object := s.Properties[property]; object != nil {
+		if object := s.Properties[property]; object != nil && object.Ref != "" {
 			s.Properties[property] = &huma.Schema{Description: object.Description, AnyOf: []*huma.Schema{object, {Type: "null"}}}
 		}
 	}

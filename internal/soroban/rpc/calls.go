@@ -88,6 +88,10 @@ var unknownTransaction = strings.Repeat("0", 64)
 // LatestLedger returns the latest ledger, at most cacheTTL old.
 func (c *Client) LatestLedger(ctx context.Context) (Ledger, error) { return c.latestLedger.get(ctx) }
 
+// LastLedger returns the latest ledger that any response had, and asks nobody; the zero value if
+// there was none.
+func (c *Client) LastLedger() Ledger { return c.latestLedger.last() }
+
 // fetchLatestLedger returns the latest ledger and its close time. It does not use
 // getLatestLedger: older servers return no time, and newer ones add the ledger's meta,
 // megabytes on a public network. It queries a transaction that does not exist instead:

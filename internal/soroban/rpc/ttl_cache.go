@@ -54,6 +54,13 @@ func (c *ttlCache[A]) known() (A, bool) {
 	return c.value, !c.at.IsZero() && c.clock.Now().Sub(c.at) < c.ttl
 }
 
+// last returns the newest value, however old; the zero value if there was none.
+func (c *ttlCache[A]) last() A {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.value
+}
+
 // put stores a value that came with another response.
 func (c *ttlCache[A]) put(value A) {
 	c.mu.Lock()

@@ -108,6 +108,7 @@ CREATE INDEX tenants_metadata ON tenants USING gin (metadata jsonb_path_ops) WHE
 -- Not on run_expires_at: renewing a lease then updates no index.
 CREATE INDEX tenants_unfinished ON tenants (id) WHERE status IN ('PENDING', 'PROVISIONING') OR rollback_target IS NOT NULL;
 CREATE INDEX tenants_due_mail ON tenants (welcome_email_due_at) WHERE welcome_email_due_at IS NOT NULL;
+CREATE INDEX tenants_failed_mail ON tenants (activated_at) WHERE welcome_email = 'FAILED';
 CREATE INDEX tenants_due_failure_mail ON tenants (failure_email_due_at) WHERE failure_email_due_at IS NOT NULL;
 CREATE INDEX tenants_held ON tenants (created_at DESC, id DESC) WHERE hold_since IS NOT NULL;
 CREATE INDEX tenants_open_invitation ON tenants (invitation_expires_at)
@@ -396,6 +397,8 @@ CREATE TABLE tenant_contracts (
     anchored_at     timestamptz
 );
 CREATE INDEX tenant_contracts_due ON tenant_contracts (due_at);
+-- Those that somebody should look at: few.
+CREATE INDEX tenant_contracts_attention ON tenant_contracts (tenant_id) WHERE state <> 'LIVE' OR last_error IS NOT NULL;
 
 -- +goose StatementBegin
 -- Makes the contract due when its tenant is suspended, resumed, archived or unarchived:
@@ -436,6 +439,8 @@ CREATE TABLE audit_events (
 
 CREATE INDEX audit_events_unnumbered ON audit_events (at) WHERE position IS NULL;
 CREATE UNIQUE INDEX audit_events_position ON audit_events (position) WHERE position IS NOT NULL;
+-- What went live and what failed, by time.
+CREATE INDEX audit_events_throughput ON audit_events (at, action) WHERE action IN ('tenant.activate', 'tenant.fail') AND outcome = 'DONE';
 
 -- The last position in the feed of all events. Its lock makes one transaction at a time give positions.
 CREATE TABLE audit_feed (

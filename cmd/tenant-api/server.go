@@ -237,6 +237,6 @@ func logPass(ctx context.Context, log *slog.Logger, r provisioning.Report) {
 	}
 	log.InfoContext(ctx, "orphans finished", slog.Any("requeued", r.Requeued), slog.Any("rolled_back", r.RolledBack), slog.Any("failed", r.Failed),
 		slog.Int("welcome_mails_sent", len(r.WelcomeMailsSent)), slog.Int("welcome_mails_pending", len(r.WelcomeMailsPending)), slog.Int("welcome_mails_unconfirmed", len(r.WelcomeMailsUnconfirmed)), slog.Int("reminders_sent", len(r.RemindersSent)),
-		slog.Int("failure_mails_sent", len(r.FailureMailsSent)), slog.Int64("invitations_deleted", r.Invitations), slog.Int64("idempotency_keys_deleted", r.Keys),
+		slog.Int("failure_mails_sent", len(r.FailureMailsSent)), slog.Int64("invitations_deleted", r.Invitations), slog.Int64("idempotency_keys_deleted", r.Keys), slog.Int64("sessions_deleted", r.Sessions),
 		slog.Int64("logins_dropped", r.Credentials))
 }

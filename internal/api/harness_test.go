@@ -188,6 +188,7 @@ func setupWith(t *testing.T, o serverOptions) *testServer {
 	}
 
 	o.Service, o.Jobs, o.Notifier, o.Keys, o.Logger, o.Clock = service, jobs, notifier, b.db.APIKeys, logger, b.clock
+	o.Sessions = b.db.Sessions
 	o.Blueprints, o.Maintenance = b.db.Blueprints, app.NewMaintenance(b.db, service.Provisioning, app.Ledger{})
 	if o.wrapBlueprints != nil {
 		o.Blueprints = o.wrapBlueprints(b.db.Blueprints)

@@ -130,7 +130,7 @@ func (s *server) apiOptions() api.Options {
 	stellar := app.NewStellar(s.db, s.Deployer, s.settings.soroban)
 	o := api.Options{
 		Overview: app.NewOverview(s.db, stellar, s.queue, nil),
-		Service:  s.WithCancelOnDisconnect(), Jobs: s.queue, Notifier: s.notifier, Keys: s.db.APIKeys, Blueprints: s.db.Blueprints,
+		Service:  s.WithCancelOnDisconnect(), Jobs: s.queue, Notifier: s.notifier, Keys: s.db.APIKeys, Sessions: s.db.Sessions, Blueprints: s.db.Blueprints,
 		Maintenance: countedMaintenance{app.NewMaintenance(s.db, s.Provisioning.WithCancelOnDisconnect(), app.Ledger{Contracts: s.Deployer, Unknown: s.Contracts}), s.runs},
 		OIDC:        auth.OIDC{Issuer: s.api.OIDCIssuer, Audience: s.api.OIDCAudience},
 		RateLimit:   s.api.RateLimit, Retention: s.api.Retention, AllowEarlyPurge: s.api.EarlyPurge, AppURL: s.settings.mail.AppURL, InvitationURL: s.settings.mail.InvitationURL, Version: apiVersion, Logger: s.log, Metrics: s.metrics,
@@ -239,6 +239,6 @@ func logPass(ctx context.Context, log *slog.Logger, r provisioning.Report) {
 	}
 	log.InfoContext(ctx, "orphans finished", slog.Any("requeued", r.Requeued), slog.Any("rolled_back", r.RolledBack), slog.Any("failed", r.Failed),
 		slog.Int("welcome_mails_sent", len(r.WelcomeMailsSent)), slog.Int("welcome_mails_pending", len(r.WelcomeMailsPending)), slog.Int("welcome_mails_unconfirmed", len(r.WelcomeMailsUnconfirmed)), slog.Int("reminders_sent", len(r.RemindersSent)),
-		slog.Int("failure_mails_sent", len(r.FailureMailsSent)), slog.Int64("invitations_deleted", r.Invitations), slog.Int64("idempotency_keys_deleted", r.Keys),
+		slog.Int("failure_mails_sent", len(r.FailureMailsSent)), slog.Int64("invitations_deleted", r.Invitations), slog.Int64("idempotency_keys_deleted", r.Keys), slog.Int64("sessions_deleted", r.Sessions),
 		slog.Int64("logins_dropped", r.Credentials))
 }

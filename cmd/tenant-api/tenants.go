@@ -246,7 +246,7 @@ func printDeletedRows(r provisioning.Report) error {
 	for _, deleted := range []struct {
 		count int64
 		what  string
-	}{{r.Invitations, "expired invitations deleted"}, {r.Keys, "idempotency keys deleted"}, {r.Credentials, "expired logins dropped"}} {
+	}{{r.Invitations, "expired invitations deleted"}, {r.Keys, "idempotency keys deleted"}, {r.Sessions, "expired sessions of the console deleted"}, {r.Credentials, "expired logins dropped"}} {
 		if deleted.count > 0 {
 			rows = append(rows, []string{strconv.FormatInt(deleted.count, 10), deleted.what})
 		}

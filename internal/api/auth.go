@@ -8,22 +8,17 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/auth"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/limits"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 )
 
 // authorize authenticates the caller and checks its scope and rate limit. A rejection is
 // recorded in the audit log while the address is within its limit of rejections.
 func (s *Server) authorize(r *http.Request, c *requestContext) *problem.Problem {
-	authenticate := s.auth.Authenticate
-	if s.authFailureLimiter.Exhausted(limits.AddressPrefix(c.caller.Address)) {
-		authenticate = s.auth.AuthenticateAfterRejections
-	}
-	id, err := authenticate(r.Context(), auth.BearerToken(r.Header))
+	id, err := s.auth.AuthenticateFrom(r.Context(), c.caller.Address, auth.BearerToken(r.Header))
 	var authErr *access.AuthError
 	switch {
 	case errors.As(err, &authErr):
-		return s.rejectUnauthenticated(c, authErr)
+		return unauthenticated(authErr)
 	case err != nil:
 		return problem.From(err)
 	}
@@ -43,12 +38,8 @@ func (s *Server) authorize(r *http.Request, c *requestContext) *problem.Problem 
 	return nil
 }
 
-// rejectUnauthenticated returns the problem for an unauthenticated caller: 429 after too many
-// of them from one address. Valid keys are still accepted from that address.
-func (s *Server) rejectUnauthenticated(c *requestContext, authErr *access.AuthError) *problem.Problem {
-	if decision := s.authFailureLimiter.Take(limits.AddressPrefix(c.caller.Address)); !decision.Allowed {
-		return decision.Problem("too many requests without a valid key came from this address; wait as long as Retry-After requires")
-	}
+// unauthenticated returns the problem for an unauthenticated caller.
+func unauthenticated(authErr *access.AuthError) *problem.Problem {
 	challenge := `Bearer realm="tenant-api"`
 	if authErr.Reason != access.MissingToken().Reason {
 		challenge += `, error="invalid_token"`

@@ -44,6 +44,7 @@ type Options struct {
 	Jobs     provisioning.Jobs     // Required.
 	Notifier events.ChangeNotifier // Required.
 	Keys     auth.KeyStore         // Required.
+	Sessions auth.SessionStore     // Of the console. Nil: there is no console.
 	OIDC     auth.OIDC             // Tokens of an issuer, in addition to keys. Default: not accepted.
 
 	Blueprints  Blueprints  // Required.

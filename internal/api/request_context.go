@@ -32,7 +32,7 @@ type requestContext struct {
 }
 
 // callerKey names the caller in limits.
-func (c *requestContext) callerKey() string { return string(c.caller.Kind) + " " + c.caller.ID }
+func (c *requestContext) callerKey() string { return c.identity.LimitKey() }
 
 type requestContextKey struct{}
 

@@ -21,6 +21,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/openapi"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/rejections"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/monitoring"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/telemetry"
@@ -36,7 +37,6 @@ type Server struct {
 	console                  http.Handler // Nil: there is none.
 	auth                     *auth.Authenticator
 	callerLimiter            *limits.RateLimiter
-	authFailureLimiter       *limits.RateLimiter // By address.
 	recorder                 *rejections.Recorder
 	invitationAddressLimiter *limits.RateLimiter
 	invitationTokenLimiter   *limits.RateLimiter
@@ -66,13 +66,14 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		opts: o, timeouts: defaultTimeouts,
 		callerLimiter:            limits.NewRateLimiter(o.RateLimit, o.Clock),
-		authFailureLimiter:       limits.NewRateLimiter(o.AuthFailureLimit, o.Clock),
 		invitationAddressLimiter: limits.NewRateLimiter(invitationAddressLimit, o.Clock),
 		invitationTokenLimiter:   limits.NewRateLimiter(invitationTokenLimit, o.Clock),
-		auth:                     auth.New(o.Keys, o.OIDC, o.Clock, o.Logger),
-		recorder:                 rejections.NewRecorder(o.Service.Record, o.Logger),
-		crossOrigin:              newCrossOrigin(o.CORSOrigins),
-		requestSlots:             make(chan struct{}, o.maxRequests()), trialSlot: make(chan struct{}, 1), checkSlot: make(chan struct{}, 1),
+		auth: auth.New(auth.Options{
+			Keys: o.Keys, Sessions: o.Sessions, OIDC: o.OIDC, MaxRejections: o.AuthFailureLimit, Clock: o.Clock, Logger: o.Logger,
+		}),
+		recorder:     rejections.NewRecorder(o.Service.Record, o.Logger),
+		crossOrigin:  newCrossOrigin(o.CORSOrigins),
+		requestSlots: make(chan struct{}, o.maxRequests()), trialSlot: make(chan struct{}, 1), checkSlot: make(chan struct{}, 1),
 		checked: map[string]monitoring.Check{},
 		provisionPlaces: limits.NewPlaces("provisionings inside requests", "queue the tenant with POST /admin/tenants",
 			o.MaxProvisionStreams, provisionShare),
@@ -236,6 +237,13 @@ func (s *Server) methodsOf(r *http.Request) (methods []string) {
 	}
 	return methods
 }
+
+// Authenticator identifies the server's callers. The console signs people in with it, so that both
+// have the same limits.
+func (s *Server) Authenticator() *auth.Authenticator { return s.auth }
+
+// RecordRejection records a rejection in the audit log, as the server does with those of requests.
+func (s *Server) RecordRejection(e audit.Event) { s.recorder.Record(e) }
 
 // Drain ends all streams: event streams close, and each run inside a request releases its
 // tenant and reports that. The server is not ready afterwards. NewServer calls Drain at

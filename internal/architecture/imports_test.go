@@ -76,7 +76,7 @@ var adapters = []string{"postgres", "soroban", "mail", "webhook", "apiclient"}
 // before it, and none imports the package that holds them together.
 var layers = map[string][]string{
 	"postgres": {
-		"pgdb", "dbroles", "blueprintsql", "notify", "passwordhash", "auditlog", "apikeys", "tenantrow", "orphans", "waiting", "welcome", "stats", "logins",
+		"pgdb", "dbroles", "blueprintsql", "notify", "passwordhash", "auditlog", "apikeys", "sessions", "tenantrow", "orphans", "waiting", "welcome", "stats", "logins",
 		"runs", "fingerprint", "blueprintstore", "ownsteps", "tenantschema", "publish", "registry", "adopt", "backup", "lifecycle", "stellarstore", "platform", "checks",
 	},
 	"soroban": {"contract", "rpc", "ledger", "txsubmit"},

@@ -23,6 +23,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/publish"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/registry"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/runs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/sessions"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/stats"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/stellarstore"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantschema"
@@ -53,6 +54,7 @@ type DB struct {
 	*stellarstore.Contracts
 	*auditlog.AuditLog
 	APIKeys    *apikeys.Store
+	Sessions   *sessions.Store
 	Blueprints *publish.Blueprints
 	Platform   *platform.Platform
 }
@@ -66,6 +68,7 @@ var (
 	_ credentials.Store            = (*DB)(nil)
 	_ verification.RegistryChecker = (*DB)(nil)
 	_ access.Store                 = (*apikeys.Store)(nil)
+	_ access.SessionStore          = (*sessions.Store)(nil)
 )
 
 // Open reads the settings and prepares a pool and its stores. It does not connect: the
@@ -83,7 +86,7 @@ func Open(ctx context.Context, o pgdb.Options) (*DB, error) {
 		DB: db, Registry: registry.New(db), Creations: registry.NewCreations(db), Lifecycle: lifecycle.New(db, logins, schemas),
 		Runs: runs.New(db, uncertain), Steps: ownsteps.New(db, blueprints), Mails: welcome.New(db), Orphans: orphans.New(db), Waiting: waiting.New(db), Stats: stats.New(db), Schemas: schemas, Adoptions: adopt.New(db, schemas, published),
 		Logins: logins, Checks: checks.New(db, schemas, published), Transactions: stellarstore.NewTransactions(db, uncertain), Contracts: stellarstore.NewContracts(db),
-		AuditLog: auditlog.New(db), APIKeys: apikeys.New(db), Blueprints: published, Platform: platform.New(db, schemas, logins),
+		AuditLog: auditlog.New(db), APIKeys: apikeys.New(db), Sessions: sessions.New(db), Blueprints: published, Platform: platform.New(db, schemas, logins),
 	}, nil
 }
 

@@ -32,7 +32,8 @@ type OrphanStore interface {
 	// ReleaseMail makes claimed welcome mails that were not sent due again.
 	ReleaseMail(ctx context.Context, tenants []uuid.UUID) error
 	// DeleteExpired deletes unused invitations that expired that long ago, but not those of a
-	// tenant whose invitation is EXPIRED, and idempotency keys of that age; at most limit of each.
+	// tenant whose invitation is EXPIRED, idempotency keys of that age, and sessions of the console
+	// that have expired; at most limit of each.
 	DeleteExpired(ctx context.Context, invitations, keys time.Duration, limit int) (DeletedRows, error)
 	// DropExpiredLogins drops all expired logins, a batch at a time, and counts them.
 	DropExpiredLogins(ctx context.Context, batch int) (int64, error)
@@ -63,7 +64,7 @@ type Orphans struct {
 }
 
 // DeletedRows counts what was deleted.
-type DeletedRows struct{ Invitations, Keys int64 }
+type DeletedRows struct{ Invitations, Keys, Sessions int64 }
 
 // ReconcilerOptions are the settings of a Reconciler. Zero values are the defaults.
 type ReconcilerOptions struct {

@@ -374,9 +374,10 @@ func TestReconciler_Purge(t *testing.T) {
 		w.registry.AddInvitations(false, 8*day, 6*day, -day)
 		w.registry.AddInvitations(true, 8*day)
 		w.registry.AddRequests(25*time.Hour, 23*time.Hour, 0)
+		w.registry.AddSessions(time.Second, -time.Hour)
 	}
 	fill()
-	if report := w.pass(r); report.DeletedRows != (provisioning.DeletedRows{Invitations: 1, Keys: 1}) {
+	if report := w.pass(r); report.DeletedRows != (provisioning.DeletedRows{Invitations: 1, Keys: 1, Sessions: 1}) {
 		t.Errorf("%+v", report)
 	}
 	if i, k := w.registry.Invitations(), w.registry.Requests(); i != 3 || k != 2 {

@@ -33,6 +33,8 @@ GRANT SELECT, UPDATE ON registry_audit TO platform_server;
 GRANT EXECUTE ON FUNCTION audit_number(integer), audit_append(uuid, text, text, jsonb, jsonb), audit_hash(bytea, uuid, bigint, timestamptz, text, text, uuid, jsonb, jsonb) TO platform_server;
 -- API keys: they are checked, and never made.
 GRANT SELECT, UPDATE (last_used_at) ON api_keys TO platform_server;
+-- Sessions of the console: they are made, used and ended, and never changed.
+GRANT SELECT, INSERT (token_hash, key_id, subject, name, scopes, idle_timeout, expires_at), UPDATE (last_seen_at), DELETE ON console_sessions TO platform_server;
 -- Jobs: they are added and read, and never taken.
 GRANT SELECT, INSERT, UPDATE (kind) ON river_job TO platform_server;
 GRANT USAGE ON SEQUENCE river_job_id_seq TO platform_server;

@@ -1,7 +1,10 @@
 package auth
 
 import (
+	"cmp"
 	"context"
+	"encoding/hex"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -10,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/limits"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
@@ -34,40 +38,96 @@ type Identity struct {
 
 	OnlyMetadata tenant.MetadataFilter // The only tenants that it is for; empty: all.
 
-	key       access.Key // Zero for a token of the issuer.
-	expiresAt time.Time  // Zero: never.
+	Session bool // By a session of the console, for which the caller is who signed in.
+
+	key       access.Key         // Zero for a token of the issuer.
+	session   access.SessionHash // Zero without a session.
+	expiresAt time.Time          // Zero: never, or by a session.
 }
 
-// Authenticator identifies the bearer of a token: the owner of an API key or the subject of
-// an issuer's token.
-type Authenticator struct {
-	keys     KeyStore
-	issuer   *issuer // Nil: only API keys are accepted.
-	snapshot *access.Snapshot
-	watcher  *watcher
-	clock    clock.Clock
-	logger   *slog.Logger
-}
-
-// New returns an Authenticator. It queries neither the store nor the issuer yet.
-func New(keys KeyStore, o OIDC, clock clock.Clock, logger *slog.Logger) *Authenticator {
-	a := &Authenticator{
-		keys: keys, snapshot: access.NewSnapshot(keys, clock), clock: clock, logger: logger,
-		watcher: &watcher{keys: keys, clock: clock, logger: logger, watched: map[*watched]struct{}{}},
+// LimitKey names the caller in limits. A session has limits of its own beside those of its key.
+func (id Identity) LimitKey() string {
+	if id.Session {
+		return "session " + hex.EncodeToString(id.session[:])
 	}
-	if o.Issuer != "" {
-		a.issuer = newIssuer(o, clock)
+	return string(id.Caller.Kind) + " " + id.Caller.ID
+}
+
+// Options are the settings of an Authenticator. All but OIDC and Sessions are required.
+type Options struct {
+	Keys          KeyStore
+	Sessions      SessionStore // Nil: there is no console, and no session is accepted.
+	OIDC          OIDC
+	MaxRejections int // Rejected callers per minute and address.
+	Clock         clock.Clock
+	Logger        *slog.Logger
+}
+
+// Authenticator identifies the bearer of a token: the owner of an API key, the subject of
+// an issuer's token, or who signed in to the console.
+type Authenticator struct {
+	keys       KeyStore
+	issuer     *issuer // Nil: only API keys are accepted.
+	snapshot   *access.Snapshot
+	sessions   *consoleSessions // Nil: no session is accepted.
+	rejections *limits.RateLimiter
+	watcher    *watcher
+	clock      clock.Clock
+	logger     *slog.Logger
+}
+
+// New returns an Authenticator. It queries neither the stores nor the issuer yet.
+func New(o Options) *Authenticator {
+	a := &Authenticator{
+		keys: o.Keys, snapshot: access.NewSnapshot(o.Keys, o.Clock), sessions: newConsoleSessions(o), clock: o.Clock, logger: o.Logger,
+		rejections: limits.NewRateLimiter(o.MaxRejections, o.Clock),
+		watcher:    &watcher{keys: o.Keys, sessions: o.Sessions, clock: o.Clock, logger: o.Logger, watched: map[*watched]struct{}{}},
+	}
+	if o.OIDC.Issuer != "" {
+		a.issuer = newIssuer(o.OIDC, o.Clock)
 	}
 	return a
+}
+
+// AuthenticateFrom is Authenticate for a caller at an address. It counts rejections: after too many
+// from one address it returns a *problem.Problem for each, and costs the registry no more than
+// AuthenticateAfterRejections does. Valid tokens are still accepted from that address.
+func (a *Authenticator) AuthenticateFrom(ctx context.Context, address, token string) (Identity, error) {
+	prefix, authenticate := limits.AddressPrefix(address), a.Authenticate
+	if a.rejections.Exhausted(prefix) {
+		authenticate = a.AuthenticateAfterRejections
+	}
+	id, err := authenticate(ctx, token)
+	var authErr *access.AuthError
+	if errors.As(err, &authErr) {
+		return Identity{}, cmp.Or[error](a.CountRejection(address), authErr)
+	}
+	return id, err
+}
+
+// CountRejection counts a rejected caller at an address. It returns the problem for one too many,
+// else nil.
+func (a *Authenticator) CountRejection(address string) error {
+	if decision := a.rejections.Take(limits.AddressPrefix(address)); !decision.Allowed {
+		return decision.Problem("too many requests without a valid key came from this address; wait as long as Retry-After requires")
+	}
+	return nil
 }
 
 // AuthenticateAfterRejections is Authenticate for an address that has used up its limit of
 // rejections. It compares a key's token first with a snapshot of all keys, which is read at
 // most once per access.SnapshotAge, and queries only a match. A flood of random tokens
 // therefore costs one statement in that time, and a valid key from the same address (NAT,
-// proxy) still works.
+// proxy) still works. The same holds for sessions.
 func (a *Authenticator) AuthenticateAfterRejections(ctx context.Context, token string) (Identity, error) {
-	if a.isAPIKey(token) {
+	switch {
+	case isSession(token):
+		if a.acceptsSession(ctx) {
+			if err := a.sessions.snapshot.Check(ctx, token); err != nil {
+				return Identity{}, err
+			}
+		}
+	case a.isAPIKey(token):
 		if _, err := access.Verify(ctx, a.snapshot, token, a.clock.Now()); err != nil {
 			return Identity{}, err
 		}
@@ -83,6 +143,9 @@ func (a *Authenticator) isAPIKey(token string) bool {
 // Authenticate returns an *access.AuthError for a token that is not accepted. Missing and
 // malformed tokens cost no query.
 func (a *Authenticator) Authenticate(ctx context.Context, token string) (Identity, error) {
+	if isSession(token) {
+		return a.authenticateSession(ctx, token)
+	}
 	if !a.isAPIKey(token) {
 		return a.issuer.verify(ctx, token)
 	}

@@ -22,8 +22,34 @@ type watchedStore struct {
 	KeyStore
 	mu      sync.Mutex
 	revoked []uuid.UUID
+	ended   []access.SessionHash
 	err     error
 	queries int
+}
+
+// watchedSessions are the sessions of a watchedStore.
+type watchedSessions struct {
+	SessionStore
+	*watchedStore
+}
+
+func (s watchedSessions) FindEnded(_ context.Context, hashes []access.SessionHash) ([]access.SessionHash, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.queries++
+	var found []access.SessionHash
+	for _, hash := range hashes {
+		if slices.Contains(s.ended, hash) {
+			found = append(found, hash)
+		}
+	}
+	return found, s.err
+}
+
+func (s *watchedStore) endSession(hash access.SessionHash) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = append(s.ended, hash)
 }
 
 func (s *watchedStore) FindRevoked(_ context.Context, ids []uuid.UUID) ([]uuid.UUID, error) {
@@ -54,7 +80,7 @@ func TestAuthenticator_Watch(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				store := &watchedStore{}
-				f(t, New(store, OIDC{}, clock.System{}, slog.New(slog.DiscardHandler)), store)
+				f(t, New(Options{Keys: store, Sessions: watchedSessions{watchedStore: store}, Clock: clock.System{}, Logger: slog.New(slog.DiscardHandler)}), store)
 				time.Sleep(2 * watchInterval) // Until the watcher has ended.
 			})
 		})
@@ -99,6 +125,26 @@ func TestAuthenticator_Watch(t *testing.T) {
 		time.Sleep(time.Minute + time.Second)
 		if got := ended(token) + " " + ended(key); got != "expired expired" {
 			t.Errorf("ended: %q", got)
+		}
+	})
+	test("EndsWithinASecondOfTheSession", func(t *testing.T, a *Authenticator, store *watchedStore) {
+		key := access.Key{ID: uuid.New()}
+		store.set(nil, key.ID) // The registry counts that for the session.
+		ctx, stop := a.Watch(t.Context(), Identity{Session: true, key: key, session: access.SessionHash{1}})
+		defer stop()
+		others, stopOthers := a.Watch(t.Context(), Identity{Session: true, session: access.SessionHash{2}})
+		defer stopOthers()
+		time.Sleep(10 * time.Minute)
+		if got := ended(ctx); got != "" {
+			t.Fatalf("ended: %s", got)
+		}
+		store.endSession(access.SessionHash{1})
+		time.Sleep(time.Second)
+		if got := ended(ctx); got != "ended session" {
+			t.Errorf("ended: %q", got)
+		}
+		if got := ended(others); got != "" {
+			t.Errorf("the other ended: %s", got)
 		}
 	})
 	test("QueriesOnceForAllAndOnlyWhileWatching", func(t *testing.T, a *Authenticator, store *watchedStore) {

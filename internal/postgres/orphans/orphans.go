@@ -166,6 +166,12 @@ func (s *Orphans) DeleteExpired(ctx context.Context, invitationRetention, keyRet
 	tag, err = pool.Exec(ctx, `DELETE FROM idempotency_keys WHERE (scope, key) IN (
 			SELECT scope, key FROM idempotency_keys WHERE created_at < now() - $1::interval
 			ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED)`, keyRetention, limit)
+	if err != nil {
+		return deleted, pgdb.Classify(err, op)
+	}
 	deleted.Keys = tag.RowsAffected()
+	tag, err = pool.Exec(ctx, `DELETE FROM console_sessions WHERE token_hash IN (
+			SELECT token_hash FROM console_sessions WHERE expires_at <= now() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)`, limit)
+	deleted.Sessions = tag.RowsAffected()
 	return deleted, pgdb.Classify(err, op)
 }

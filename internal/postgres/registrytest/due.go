@@ -79,6 +79,27 @@ func (r *Registry) AddRequests(ages ...time.Duration) {
 		SELECT 'scope', gen_random_uuid()::text, sha256('x'), now() - age FROM unnest($1::interval[]) age`, ages)
 }
 
+// AddSessions adds a session of the console for each of these times since it expired, which is
+// negative for one that is valid.
+func (r *Registry) AddSessions(ages ...time.Duration) {
+	r.t.Helper()
+	r.exec(`INSERT INTO console_sessions (token_hash, subject, scopes, idle_timeout, expires_at)
+		SELECT sha256(gen_random_uuid()::text::bytea), gen_random_uuid()::text, '{admin}', '1 hour', now() - age FROM unnest($1::interval[]) age`, ages)
+}
+
+// AgeSessions moves the times of all sessions of the console back: since they were seen, and until
+// they expire.
+func (r *Registry) AgeSessions(seen, expiry time.Duration) {
+	r.t.Helper()
+	r.exec(`UPDATE console_sessions SET last_seen_at = last_seen_at - $1::interval, expires_at = expires_at - $2::interval`, seen, expiry)
+}
+
+// Sessions is the number of sessions of the console that the registry has.
+func (r *Registry) Sessions() int {
+	r.t.Helper()
+	return value[int](r, `SELECT count(*) FROM console_sessions`)
+}
+
 // Requests is the number of requests with an idempotency key.
 func (r *Registry) Requests() int {
 	r.t.Helper()

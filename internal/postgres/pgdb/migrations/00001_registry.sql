@@ -554,6 +554,25 @@ CREATE TABLE api_keys (
 );
 CREATE UNIQUE INDEX api_keys_name ON api_keys (lower(name)) WHERE revoked_at IS NULL;
 
+-- Sessions of people who are signed in to the console. Only the SHA-256 of a session's token is stored. A row is deleted when the
+-- person signs out, and some time after it timed out: it has the name of a person.
+CREATE TABLE console_sessions (
+    token_hash   bytea PRIMARY KEY CHECK (octet_length(token_hash) = 32),
+    key_id       uuid REFERENCES api_keys ON DELETE CASCADE, -- that the person signed in with, and whose name, scopes and tenants it has; null: a token of the issuer
+    subject      varchar(255), -- of that token, as the next two
+    name         varchar(255),
+    scopes       text[],
+    idle_timeout interval NOT NULL CHECK (idle_timeout > interval '0'),
+    made_by      name NOT NULL DEFAULT current_user, -- the database user: what a user with fewer privileges made is no session for others
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    last_seen_at timestamptz NOT NULL DEFAULT now(), -- precise to a minute
+    expires_at   timestamptz NOT NULL,
+    CONSTRAINT console_sessions_person CHECK (num_nonnulls(key_id, subject) = 1 AND (subject IS NULL) = (scopes IS NULL) AND (subject IS NOT NULL OR name IS NULL))
+);
+CREATE INDEX console_sessions_key ON console_sessions (key_id) WHERE key_id IS NOT NULL;
+CREATE INDEX console_sessions_subject ON console_sessions (subject) WHERE subject IS NOT NULL;
+CREATE INDEX console_sessions_end ON console_sessions (expires_at);
+
 -- Responses to requests with an Idempotency-Key.
 CREATE TABLE idempotency_keys (
     scope        varchar(255) NOT NULL,
@@ -725,7 +744,7 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 -- The registry's own tables and functions. What else is in the schema is the platform's.
-SELECT revoke_defaults('public', '{registry%,tenant%,blueprint%,provisioning_%,stellar_%,audit_%,api_keys,idempotency_keys,purge_certificates,healthcare_%,revoke_defaults}');
+SELECT revoke_defaults('public', '{registry%,tenant%,blueprint%,provisioning_%,stellar_%,audit_%,api_keys,console_sessions,idempotency_keys,purge_certificates,healthcare_%,revoke_defaults}');
 
 REVOKE EXECUTE ON FUNCTION tenant_fence(uuid, bigint, text, text, uuid, integer, integer), tenant_count(), tenant_not_archived(), tenant_check_restored(), tenant_name_confusable(), tenant_contract_due(), tenant_update_admin(uuid, text), revoke_defaults(text, text[]),
     audit_number(integer), audit_append(uuid, text, text, jsonb, jsonb), audit_hash(bytea, uuid, bigint, timestamptz, text, text, uuid, jsonb, jsonb) FROM PUBLIC;

@@ -103,6 +103,10 @@ func (s *server) serveHTTP(ctx context.Context, fail func(error)) (func(context.
 	if err != nil {
 		return nil, err
 	}
+	if err := s.addConsole(handler); err != nil {
+		handler.Close(ctx)
+		return nil, err
+	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.api.Address())
 	if err != nil {
 		handler.Close(ctx)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"strings"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/auth"
 )
 
 // consolePath is the root of the pages for people.
@@ -17,11 +19,14 @@ func (s *Server) isConsole(r *http.Request) bool {
 // inConsoleKey marks the context of requests that the console makes.
 type inConsoleKey struct{}
 
-// forConsole is the API as the console calls it: in the process, with the session of the person
+// SetConsole lets a handler serve the pages for people, at /console. It is called before the first request.
+func (s *Server) SetConsole(console http.Handler) { s.console = console }
+
+// ForConsole is the API as the console calls it: in the process, with the session of the person
 // who sent the console's own request. That has a slot and holds its connection already.
-func (s *Server) forConsole() http.Handler {
+func (s *Server) ForConsole() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), inConsoleKey{}, true)))
+		s.ServeHTTP(w, r.WithContext(context.WithValue(auth.InConsole(r.Context()), inConsoleKey{}, true)))
 	})
 }
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
-	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -53,10 +52,6 @@ type Options struct {
 
 	AppURL        string // Base address of the platform's application, without a trailing slash. Default: none.
 	InvitationURL string // The platform's own page for invitations, to which /invitation leads. Empty: this server serves one.
-
-	// Console makes the handler of /console, the pages for people, from the API as it calls it: in the
-	// process, with the token of a session. Nil: there is no console.
-	Console func(api http.Handler) http.Handler
 
 	CORSOrigins    []string        // Origins whose pages may call the operations for invitations, as browsers send them. Default: none.
 	TrustedProxies proxies.Trusted // Proxies whose X-Forwarded-For has the addresses of clients. Default: none.

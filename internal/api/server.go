@@ -85,9 +85,6 @@ func New(o Options) (*Server, error) {
 	}
 	s.drainCtx, s.drain = context.WithCancel(context.Background())
 	s.buildRoutes()
-	if o.Console != nil {
-		s.console = o.Console(s.forConsole())
-	}
 	go s.recorder.Run()
 	return s, nil
 }

@@ -1,0 +1,153 @@
+package console
+
+import (
+	"cmp"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/auth"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+)
+
+// Root is the address of the first page.
+const Root = "/console"
+
+// Sessions signs people in and out. signin.Manager is one.
+type Sessions interface {
+	// Current returns the person of a request and the token of the session. signin.ErrNotSignedIn and
+	// signin.ErrSessionEnded mean that there is none.
+	Current(r *http.Request) (auth.Identity, config.Secret, error)
+	WithKey(w http.ResponseWriter, r *http.Request, key config.Secret) error
+	OIDC() bool
+	Begin(w http.ResponseWriter, r *http.Request, returnTo string) error
+	Finish(w http.ResponseWriter, r *http.Request) (returnTo string, err error)
+	SignOut(w http.ResponseWriter, r *http.Request) error
+	SignOutEverywhere(w http.ResponseWriter, r *http.Request) error
+}
+
+// Options are the settings of a Console.
+type Options struct {
+	API      http.Handler // Required: the API as it is called in the process.
+	Sessions Sessions     // Required.
+	Version  string       // Of the program, for the foot of the pages. Default "dev".
+	Logger   *slog.Logger // Default slog.Default().
+	// PollInterval is how often an open page asks for what has no event. Default 5 s.
+	PollInterval time.Duration
+}
+
+// Console is the handler of all pages.
+type Console struct {
+	opts   Options
+	mux    *http.ServeMux
+	guard  *http.CrossOriginProtection
+	assets *assets
+	views  *views
+}
+
+// New makes a Console. KindInvalid when a required option is missing.
+func New(o Options) (*Console, error) {
+	switch {
+	case o.API == nil:
+		return nil, errs.Errorf(errs.KindInvalid, "set up console", "API is missing")
+	case o.Sessions == nil:
+		return nil, errs.Errorf(errs.KindInvalid, "set up console", "Sessions is missing")
+	}
+	o.Version, o.Logger, o.PollInterval = cmp.Or(o.Version, "dev"), cmp.Or(o.Logger, slog.Default()), cmp.Or(o.PollInterval, 5*time.Second)
+	c := &Console{opts: o, mux: http.NewServeMux(), guard: http.NewCrossOriginProtection(), assets: newAssets()}
+	c.views = newViews(c.assets)
+	c.routes()
+	return c, nil
+}
+
+// routes registers all pages and forms.
+func (c *Console) routes() {
+	c.mux.HandleFunc("GET /console/assets/{name}", c.assets.serve)
+	c.mux.HandleFunc("GET /console/sign-in", c.signInPage)
+	c.mux.HandleFunc("POST /console/sign-in", c.signInWithKey)
+	c.mux.HandleFunc("GET /console/sign-in/oidc", c.beginOIDC)
+	c.mux.HandleFunc("GET /console/sign-in/callback", c.finishOIDC)
+	c.mux.HandleFunc("POST /console/sign-out", c.signOut)
+	c.mux.HandleFunc("POST /console/language", c.chooseLanguage)
+
+	c.page("GET /console", (*page).today)
+	c.page("GET /console/{$}", (*page).today)
+	c.page("GET /console/today/platform", (*page).todayPlatform)
+	c.page("GET /console/tenants", (*page).tenants)
+	c.page("POST /console/tenants/actions", (*page).selection)
+	c.page("POST /console/tenants/actions/run", (*page).runSelection)
+	c.page("GET /console/tenants/new", (*page).newTenant)
+	c.page("POST /console/tenants/new", (*page).createTenant)
+	c.page("POST /console/tenants/new/check", (*page).checkTenant)
+	c.page("GET /console/tenants/{id}", (*page).tenant)
+	c.page("GET /console/tenants/{id}/timeline", (*page).timeline)
+	c.page("GET /console/tenants/{id}/health", (*page).tenantHealth)
+	c.page("GET /console/tenants/{id}/verification", (*page).tenantVerification)
+	c.page("GET /console/tenants/{id}/edit", (*page).editTenant)
+	c.page("POST /console/tenants/{id}/edit", (*page).updateTenant)
+	c.page("GET /console/tenants/{id}/moves/{move}", (*page).confirmMove)
+	c.page("POST /console/tenants/{id}/moves/{move}", (*page).runMove)
+	c.page("GET /console/blueprints", (*page).blueprints)
+	c.page("GET /console/blueprints/{name}", (*page).blueprint)
+	c.page("POST /console/blueprints/{name}/activate", (*page).activateBlueprint)
+	c.page("POST /console/blueprints/{name}/retire", (*page).retireBlueprint)
+	c.page("GET /console/contracts", (*page).contracts)
+	c.page("GET /console/keys", (*page).keys)
+	c.page("POST /console/keys", (*page).createKey)
+	c.page("POST /console/keys/{id}/revoke", (*page).revokeKey)
+	c.page("GET /console/platform", (*page).platform)
+	c.page("GET /console/platform/check", (*page).platformCheck)
+	c.page("GET /console/platform/verification", (*page).registryVerification)
+	c.mux.HandleFunc("/console/", func(w http.ResponseWriter, r *http.Request) {
+		c.newPage(w, r, auth.Identity{}, "").fail(http.StatusNotFound, "This page does not exist.")
+	})
+}
+
+// page registers a page for people who are signed in.
+func (c *Console) page(pattern string, serve func(*page) error) {
+	c.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		who, token, err := c.opts.Sessions.Current(r)
+		if err != nil {
+			c.newPage(w, r, auth.Identity{}, "").askToSignIn(err)
+			return
+		}
+		p := c.newPage(w, r, who, token)
+		if err := serve(p); err != nil {
+			p.showError(err)
+		}
+	})
+}
+
+// ServeHTTP implements http.Handler.
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	setSecurityHeaders(w.Header())
+	if err := c.guard.Check(r); err != nil {
+		c.newPage(w, r, auth.Identity{}, "").fail(http.StatusForbidden, "This form was sent from another site. Open the console and try again.")
+		return
+	}
+	if r.Method == http.MethodPost {
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		if err := r.ParseForm(); err != nil {
+			c.newPage(w, r, auth.Identity{}, "").fail(http.StatusBadRequest, "The form could not be read, or is too large.")
+			return
+		}
+		if body, ok := w.(interface{ BodyRead() }); ok {
+			body.BodyRead()
+		}
+	}
+	c.mux.ServeHTTP(w, r)
+}
+
+// maxForm is the largest form, in bytes: the ids of 500 tenants, or a tenant with 64 entries of metadata.
+const maxForm = 256 << 10
+
+// setSecurityHeaders sets what holds for every answer. Frames of other pages, inline scripts and styles, and
+// anything of another server are forbidden.
+func setSecurityHeaders(h http.Header) {
+	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "+
+		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+}

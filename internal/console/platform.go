@@ -1,0 +1,62 @@
+package console
+
+import (
+	"net/http"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
+)
+
+// platformPage is the data of the page of the platform.
+type platformPage struct {
+	readinessView
+	trailView
+
+	Registry *dto.Registry
+	Problem  *problem.Problem // Of the trail: the person may not see it.
+}
+
+// platform shows readiness, registry and the platform's own audit trail.
+func (p *page) platform() error {
+	var v platformPage
+	if err := p.api.get(p.ctx(), "/readyz", nil, &v.readinessView); err != nil && problemOf(err) == nil {
+		return err
+	}
+	var registry dto.Registry
+	switch err := p.api.get(p.ctx(), "/admin/registry", nil, &registry); {
+	case err == nil:
+		v.Registry = &registry
+	case problemOf(err) == nil || problemOf(err).Status == http.StatusUnauthorized:
+		return err
+	}
+	var err error
+	if v.trailView, err = p.readTrail("/admin/audit"); err != nil {
+		if v.Problem = problemOf(err); v.Problem == nil {
+			return err
+		}
+	}
+	return p.render("platform", http.StatusOK, p.view("platform", "Platform", v))
+}
+
+// platformCheck checks the platform and shows all findings, with the statements for a database administrator.
+func (p *page) platformCheck() error {
+	if !p.may(access.ScopeAdmin) {
+		p.fail(http.StatusForbidden, "This needs a key with the scope admin.")
+		return nil
+	}
+	var v platformView
+	if err := p.api.get(p.ctx(), "/admin/platform/check", nil, &v.PlatformCheck); err != nil {
+		return err
+	}
+	return p.renderPart("platform_check", "findings", p.view("platform", "Check of the platform", v))
+}
+
+// registryVerification verifies the registry itself.
+func (p *page) registryVerification() error {
+	var report dto.Verification
+	if err := p.api.get(p.ctx(), "/admin/registry/verify", nil, &report); err != nil {
+		return err
+	}
+	return p.renderPart("registry_verification", "verified", p.view("platform", "Verification of the registry", report))
+}

@@ -167,7 +167,7 @@ func (w *leastPrivilege) reads(id string) {
 	if got := w.do("get-blueprint", http.StatusOK, nil, "{name}", "clinic"); got.body["tenants"] != 1.0 {
 		w.t.Errorf("%s", got.text)
 	}
-	for _, operation := range []string{"get-tenant", "get-provisioning-status", "list-audit-events", "stream-tenant-events", "list-database-credentials"} {
+	for _, operation := range []string{"get-tenant", "get-provisioning-status", "list-audit-events", "stream-tenant-events", "list-database-credentials", "get-contract"} {
 		w.do(operation, http.StatusOK, nil, "{id}", id)
 	}
 	w.do("get-registry", http.StatusOK, nil)

@@ -223,7 +223,7 @@ func setupWith(t *testing.T, o serverOptions) *testServer {
 	o.Service, o.Jobs, o.Notifier, o.Keys, o.Logger, o.Clock = service, jobs, notifier, b.db.APIKeys, logger, b.clock
 	o.Blueprints, o.Maintenance = b.db.Blueprints, app.NewMaintenance(b.db, service.Provisioning, app.Ledger{})
 	stellar := app.NewStellar(b.db, b.deployer, config.Soroban{Channels: 2, LowBalance: config.DefaultLowBalance})
-	o.Stellar = stellar
+	o.Stellar, o.APIKeys = stellar, b.db.APIKeys
 	if o.withoutStellar {
 		o.Stellar = nil
 	}

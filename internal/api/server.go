@@ -119,6 +119,7 @@ func (s *Server) buildRoutes() {
 	s.registerRegistryRoutes()
 	s.registerOverviewRoutes()
 	s.registerStellarRoutes()
+	s.registerAPIKeyRoutes()
 	s.registerMaintenanceRoutes()
 	s.registerFeedRoutes()
 	s.registerJobRoutes()

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -127,25 +128,21 @@ cost. ` + tenantHelp,
 			if err != nil {
 				return err
 			}
-			snapshots, err := c.deployer.ReadContracts(cmd.Context(), []tenant.Tenant{t})
-			if err != nil {
-				return err
-			}
-			stroops, transactions, err := c.db.TenantSpend(cmd.Context(), t.ID)
+			contract, err := app.NewStellar(c.db, c.deployer, c.settings).ReadContract(cmd.Context(), t)
 			if err != nil {
 				return err
 			}
 			if jsonOutput {
-				return printJSON(dto.NewContractNow(t, snapshots[0], stroops, transactions))
+				return printJSON(contract.View(t))
 			}
-			return printContract(t, snapshots[0], stroops, transactions)
+			return printContract(t, contract)
 		},
 	}
 	cmd.Flags().BoolVar(&jsonOutput, "json", false, "print JSON")
 	return cmd
 }
 
-func printContract(t tenant.Tenant, s contracts.Snapshot, stroops, transactions int64) error {
+func printContract(t tenant.Tenant, s app.Contract) error {
 	rows := [][]string{{"Name", t.Name}, {"Contract", s.ContractID}, {"State", string(s.State)}}
 	if s.Mismatch != "" {
 		rows = append(rows, []string{"Drift", s.Mismatch})
@@ -154,12 +151,12 @@ func printContract(t tenant.Tenant, s contracts.Snapshot, stroops, transactions 
 		rows = append(rows, []string{"Live until ledger", fmt.Sprintf("%d, %d ledgers from now", s.LiveUntil, s.LiveUntil-s.Ledger)})
 	}
 	if s.WasmHash != "" {
-		rows = append(rows, []string{"Code", s.WasmHash + releaseText(s)}, []string{"Status on chain", string(s.Status)})
+		rows = append(rows, []string{"Code", s.WasmHash + releaseText(s.Snapshot)}, []string{"Status on chain", string(s.Status)})
 	}
 	if s.Anchor.Seq > 0 {
 		rows = append(rows, []string{"Anchor", fmt.Sprintf("event %d, %x, in ledger %d", s.Anchor.Seq, s.Anchor.Root, s.Anchor.Ledger)})
 	}
-	rows = append(rows, []string{"Cost so far", fmt.Sprintf("%s in %s", contracts.FormatXLM(stroops), pluralize(int(transactions), "transaction"))})
+	rows = append(rows, []string{"Cost so far", fmt.Sprintf("%s in %s", contracts.FormatXLM(s.Stroops), pluralize(int(s.Transactions), "transaction"))})
 	return printTable([]string{"Tenant", t.ID.String()}, rows)
 }
 

@@ -159,6 +159,7 @@ func (w *leastPrivilege) reads(id string) {
 	w.do("list-registry-audit-events", http.StatusOK, nil)
 	w.do("list-tenants", http.StatusOK, nil)
 	w.do("list-blueprints", http.StatusOK, nil)
+	w.do("list-api-keys", http.StatusOK, nil)
 	w.do("get-registry", http.StatusOK, nil)
 	if got := w.do("get-overview", http.StatusOK, nil); !strings.Contains(got.text, `"unavailable":[]`) || !strings.Contains(got.text, `"ACTIVE":1`) {
 		w.t.Errorf("%s", got.text)
@@ -167,7 +168,7 @@ func (w *leastPrivilege) reads(id string) {
 	if got := w.do("get-blueprint", http.StatusOK, nil, "{name}", "clinic"); got.body["tenants"] != 1.0 {
 		w.t.Errorf("%s", got.text)
 	}
-	for _, operation := range []string{"get-tenant", "get-provisioning-status", "list-audit-events", "stream-tenant-events"} {
+	for _, operation := range []string{"get-tenant", "get-provisioning-status", "list-audit-events", "stream-tenant-events", "list-database-credentials", "get-contract"} {
 		w.do(operation, http.StatusOK, nil, "{id}", id)
 	}
 	w.do("get-registry", http.StatusOK, nil)
@@ -235,6 +236,7 @@ func (w *leastPrivilege) refusals(id string) {
 		"publish-blueprint": "a server with a worker", "validate-blueprint": "a server with a worker",
 		"activate-blueprint": "a server with a worker", "retire-blueprint": "a server with a worker",
 		"verify-tenant": "a server with a worker", "verify-registry": "a server with a worker", "check-platform": "a server with a worker",
+		"create-api-key": "a server with a worker", "revoke-api-key": "tenant-api apikey",
 		"migrate-tenant": "a server with a worker", "adopt-tenant": "a server with a worker",
 	} {
 		got := w.do(operation, http.StatusNotImplemented, nil, "{id}", id, "{credentialId}", id, "{name}", "clinic")

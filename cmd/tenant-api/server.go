@@ -133,8 +133,8 @@ func (s *server) serveHTTP(ctx context.Context, fail func(error)) (func(context.
 func (s *server) apiOptions() api.Options {
 	stellar := app.NewStellar(s.db, s.Deployer, s.settings.soroban)
 	o := api.Options{
-		Overview: app.NewOverview(s.db, stellar, s.queue, nil),
-		Service:  s.WithCancelOnDisconnect(), Jobs: s.queue, Notifier: s.notifier, Keys: s.db.APIKeys, Sessions: s.db.Sessions, Blueprints: s.db.Blueprints,
+		APIKeys: s.db.APIKeys, Stellar: stellar, Overview: app.NewOverview(s.db, stellar, s.queue, nil),
+		Service: s.WithCancelOnDisconnect(), Jobs: s.queue, Notifier: s.notifier, Keys: s.db.APIKeys, Sessions: s.db.Sessions, Blueprints: s.db.Blueprints,
 		Maintenance: countedMaintenance{app.NewMaintenance(s.db, s.Provisioning.WithCancelOnDisconnect(), app.Ledger{Contracts: s.Deployer, Unknown: s.Contracts}), s.runs},
 		OIDC:        auth.OIDC{Issuer: s.api.OIDCIssuer, Audience: s.api.OIDCAudience},
 		RateLimit:   s.api.RateLimit, Retention: s.api.Retention, AllowEarlyPurge: s.api.EarlyPurge, AppURL: s.settings.mail.AppURL, InvitationURL: s.settings.mail.InvitationURL, Version: apiVersion, Logger: s.log, Metrics: s.metrics,

@@ -35,6 +35,11 @@ func (s *Server) registerCredentialRoutes() {
 		status: http.StatusCreated, errorStatuses: []int{http.StatusConflict},
 	}, s.openCredential)
 	registerEndpoint(s, &endpoint{
+		id: "list-database-credentials", method: http.MethodGet, path: credentialsPath, tag: "credentials",
+		summary: "List the logins of a tenant", description: "The logins that have not ended, at most 500, newest first; with all=true the last 100 that were ever opened, by the audit log. Of a purged tenant only the times are left. No password is stored, so none is returned.",
+		scope: access.ScopeRead,
+	}, s.listCredentials)
+	registerEndpoint(s, &endpoint{
 		id: "renew-database-credentials", method: http.MethodPost, path: credentialsPath + "/{credentialId}/renew", tag: "credentials",
 		summary: "Extend a login", description: "Counted from now. A login that has ended returns 404.",
 		scope: access.ScopeCredentials, mutating: true, contentTypes: jsonOnly, body: openapi.SchemaRef[ttlBody], example: map[string]any{"ttlSeconds": 3600}, workerRemedy: credentialsRemedy,
@@ -122,6 +127,23 @@ func (s *Server) openCredential(ctx context.Context, in *openCredentialInput) (*
 		return nil, err
 	}
 	return newBodyOutput(dto.NewCredential(c)), nil
+}
+
+type listCredentialsInput struct {
+	ByID
+
+	All string `query:"all" enum:"true,false" default:"false" doc:"true adds logins that have ended."`
+}
+
+func (s *Server) listCredentials(ctx context.Context, in *listCredentialsInput) (*bodyOutput[dto.LoginList], error) {
+	if _, err := s.opts.Service.Get(ctx, in.tenantID); err != nil {
+		return nil, err
+	}
+	found, err := s.opts.Service.ListLogins(ctx, in.tenantID, in.All == "true")
+	if err != nil {
+		return nil, err
+	}
+	return newBodyOutput(dto.NewLoginList(in.tenantID, found)), nil
 }
 
 type renewCredentialInput struct {

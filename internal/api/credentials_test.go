@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -61,6 +62,55 @@ func TestServer_DatabaseCredentials(t *testing.T) {
 		b.do(http.MethodDelete, "/admin/tenants/"+id, nil).want(http.StatusOK)
 		b.do(http.MethodPost, path, map[string]any{}).want(http.StatusConflict)
 	})
+}
+
+// TestServer_ListCredentials: each login is listed with who opened it and why, and never its password.
+func TestServer_ListCredentials(t *testing.T) {
+	b := setup(t)
+	id := as[string](b.createActive(clinic())["id"])
+	path := "/admin/tenants/" + id + "/database-credentials"
+	reader := b.createKey("reader", access.ScopeRead)
+	list := func(query string, n int) []map[string]any {
+		t.Helper()
+		got := b.do(http.MethodGet, path+query, nil, "Authorization", "Bearer "+reader).want(http.StatusOK)
+		var logins []map[string]any
+		for _, l := range as[[]any](got.json["logins"]) {
+			logins = append(logins, as[map[string]any](l))
+		}
+		if len(logins) != n || strings.Contains(got.text, "password") {
+			t.Fatalf("want %d: %s", n, got.text)
+		}
+		return logins
+	}
+	list("", 0)
+	list("?all=true", 0)
+	first := b.do(http.MethodPost, path, map[string]any{"ttlSeconds": 120, "reason": "Ticket 4711"}).want(http.StatusCreated)
+	second := b.do(http.MethodPost, path, map[string]any{}).want(http.StatusCreated)
+	open := list("", 2)
+	if l := open[0]; l["id"] != second.str("id") || l["reason"] != nil || l["expiresAt"] != second.str("expiresAt") {
+		t.Errorf("the newest: %v", l)
+	}
+	if l := open[1]; l["id"] != first.str("id") || l["username"] != first.str("username") || l["reason"] != "Ticket 4711" || l["step"] != nil || l["closedAt"] != nil || l["endedAt"] != nil ||
+		as[map[string]any](l["caller"])["name"] != "admin" || l["openedAt"] == nil {
+		t.Errorf("the oldest: %v", l)
+	}
+	renewed := b.do(http.MethodPost, path+"/"+first.str("id")+"/renew", map[string]any{"ttlSeconds": 7200}).want(http.StatusOK)
+	if l := list("", 2)[1]; l["expiresAt"] != renewed.str("expiresAt") {
+		t.Errorf("%v, want %s", l, renewed.text)
+	}
+	b.do(http.MethodDelete, path+"/"+second.str("id"), nil).want(http.StatusOK) // Its role is dropped.
+	if l := list("", 1)[0]; l["id"] != first.str("id") {
+		t.Errorf("%v", l)
+	}
+	if l := list("?all=true", 2)[0]; l["id"] != second.str("id") || l["closedAt"] == nil || l["endedAt"] == nil {
+		t.Errorf("%v", l)
+	}
+	b.registry.ExpireLogins(-time.Minute) // No worker has ended it.
+	if l := list("", 1)[0]; l["closedAt"] != l["expiresAt"] || l["closedAt"] == nil || l["endedAt"] != nil {
+		t.Errorf("%v", l)
+	}
+	b.do(http.MethodGet, "/admin/tenants/"+uuid.NewString()+"/database-credentials", nil).want(http.StatusNotFound)
+	b.do(http.MethodGet, path+"?all=maybe", nil).wantFieldErrors("all")
 }
 
 // TestServer_CredentialReason: the reason is in the audit log, and a server can require one.

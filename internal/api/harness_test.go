@@ -95,6 +95,12 @@ func (c *fakeDeployer) ReadContracts(ctx context.Context, tenants []tenant.Tenan
 	return all, nil
 }
 
+func (c *fakeDeployer) setRead(read func(context.Context, []tenant.Tenant) ([]contracts.Snapshot, error)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.read = read
+}
+
 // fakeClock runs at the speed that a test sets.
 type fakeClock struct {
 	mu      sync.Mutex
@@ -133,6 +139,7 @@ type serverOptions struct {
 	api.Options
 	timeouts        api.Timeouts
 	worker          bool // Jobs run.
+	withoutStellar  bool // No Stellar.
 	noNotifications bool // No change notifications.
 	wrapService     func(api.Service) api.Service
 	wrapKeys        func(access.Store) access.Store
@@ -217,6 +224,10 @@ func setupWith(t *testing.T, o serverOptions) *testServer {
 	o.Sessions = b.db.Sessions
 	o.Blueprints, o.Maintenance = b.db.Blueprints, app.NewMaintenance(b.db, service.Provisioning, app.Ledger{})
 	stellar := app.NewStellar(b.db, b.deployer, config.Soroban{Channels: 2, LowBalance: config.DefaultLowBalance})
+	o.Stellar, o.APIKeys = stellar, b.db.APIKeys
+	if o.withoutStellar {
+		o.Stellar = nil
+	}
 	if o.Overview == nil {
 		o.Overview = app.NewOverview(b.db, stellar, jobs, b.clock)
 	}

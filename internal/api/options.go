@@ -48,6 +48,8 @@ type Options struct {
 
 	Blueprints  Blueprints  // Required.
 	Maintenance Maintenance // Required.
+	APIKeys     APIKeys     // Nil: operations on API keys are 501.
+	Stellar     Stellar     // Nil: operations on channel accounts, and on contracts as the ledger has them, are 501.
 	Overview    Overviews   // Nil: GET /admin/overview is 501.
 
 	AppURL        string // Base address of the platform's application, without a trailing slash. Default: none.

@@ -120,11 +120,13 @@ func (s *Server) buildRoutes() {
 	s.registerAuditRoutes()
 	s.registerRegistryRoutes()
 	s.registerOverviewRoutes()
+	s.registerStellarRoutes()
+	s.registerAPIKeyRoutes()
 	s.registerMaintenanceRoutes()
 	s.registerFeedRoutes()
 	s.registerJobRoutes()
 	s.registerHealthRoutes()
-	for _, property := range []string{"legalHold", "tenants", "queue", "ledger"} {
+	for _, property := range []string{"legalHold", "tenants", "queue", "ledger", "anchor"} {
 		openapi.AllowNull(s.api, property)
 	}
 	s.mux.HandleFunc("GET "+openAPIPath, openapi.Serve(s.api))

@@ -85,8 +85,9 @@ type Inspector interface {
 	Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []string, error)
 }
 
-// Credentials opens and closes logins.
+// Credentials opens, lists and closes logins.
 type Credentials interface {
+	ListLogins(ctx context.Context, tenant uuid.UUID, all bool) ([]credentials.Login, error)
 	OpenCredential(ctx context.Context, tenant uuid.UUID, r credentials.Request) (credentials.Credential, error)
 	RenewCredential(ctx context.Context, tenant, id uuid.UUID, ttl time.Duration) (time.Time, error)
 	CloseCredential(ctx context.Context, tenant, id uuid.UUID) error

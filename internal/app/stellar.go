@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/monitoring"
@@ -34,6 +35,30 @@ type StellarDeployer interface {
 // NewStellar makes a Stellar of a registry and a deployer.
 func NewStellar(db *postgres.DB, deployer StellarDeployer, s config.Soroban) *Stellar {
 	return &Stellar{db: db, deployer: deployer, settings: s}
+}
+
+// Contract is a tenant's contract on the ledger.
+type Contract struct {
+	contracts.Snapshot
+
+	Stroops, Transactions int64 // Fees of the transactions for this tenant alone, and how many were applied.
+}
+
+// ReadContract reads a tenant's contract from the ledger, and what it has cost. KindTransient when
+// the network does not answer.
+func (s *Stellar) ReadContract(ctx context.Context, t tenant.Tenant) (Contract, error) {
+	found, err := s.deployer.ReadContracts(ctx, []tenant.Tenant{t})
+	if err != nil {
+		return Contract{}, err
+	}
+	c := Contract{Snapshot: found[0]}
+	c.Stroops, c.Transactions, err = s.db.TenantSpend(ctx, t.ID)
+	return c, err
+}
+
+// View returns the contract as JSON has it.
+func (c Contract) View(t tenant.Tenant) dto.ContractNow {
+	return dto.NewContractNow(t, c.Snapshot, c.Stroops, c.Transactions)
 }
 
 // Ledger is what registry and process know of the network. It asks the registry alone.

@@ -43,7 +43,7 @@ type Request struct {
 	Reason string        // For the audit event; "": none was given.
 }
 
-// Store opens, renews and closes logins.
+// Store opens, renews, lists and closes logins.
 type Store interface {
 	// OpenCredential makes a login for an ACTIVE tenant. KindConflict for any other
 	// status.
@@ -51,6 +51,8 @@ type Store interface {
 	// RenewCredential extends a login to ttl from now, and returns the new expiry.
 	// KindNotFound when it has ended.
 	RenewCredential(ctx context.Context, tenant, id uuid.UUID, ttl time.Duration) (time.Time, error)
+	// ListLogins returns the newest logins of a tenant that have not ended, or of all, the newest first.
+	ListLogins(ctx context.Context, tenant uuid.UUID, all bool) ([]Login, error)
 	// CloseCredential ends a login and its sessions at once, and drops it. A missing
 	// login is not an error.
 	CloseCredential(ctx context.Context, tenant, id uuid.UUID) error
@@ -133,6 +135,12 @@ func (s *Service) RenewCredential(ctx context.Context, tenant, id uuid.UUID, ttl
 		expires, err = s.store.RenewCredential(ctx, tenant, id, ttl)
 	}
 	return expires, err
+}
+
+// ListLogins returns the newest logins of a tenant that have not ended, or of all that were opened,
+// the newest first.
+func (s *Service) ListLogins(ctx context.Context, tenant uuid.UUID, all bool) ([]Login, error) {
+	return s.store.ListLogins(ctx, tenant, all)
 }
 
 // CloseCredential ends a login and its sessions. Repeating it succeeds.

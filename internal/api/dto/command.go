@@ -23,19 +23,27 @@ type TenantWithLog struct {
 
 // Key is an API key, without its secret.
 type Key struct {
-	ID        uuid.UUID `json:"id"`
-	Prefix    string    `json:"prefix"`
+	ID        uuid.UUID `json:"id" format:"uuid"`
+	Prefix    string    `json:"prefix" doc:"The part of the key that is not secret; logs and audit events name it."`
 	Name      string    `json:"name"`
-	State     string    `json:"state"` // active, revoked or expired.
-	Scopes    []string  `json:"scopes"`
-	RateLimit *int      `json:"rateLimit"` // Requests per minute; null: the server's.
+	State     string    `json:"state" enum:"active,revoked,expired"`
+	Scopes    []string  `json:"scopes" nullable:"false"`
+	RateLimit *int      `json:"rateLimit" doc:"Requests per minute; null: the server's."`
 
-	OnlyMetadata map[string]string `json:"onlyMetadata"` // Of the only tenants that it is for; empty: all.
+	OnlyMetadata map[string]string `json:"onlyMetadata" nullable:"false" doc:"Of the only tenants that it is for; empty: all."`
 
 	CreatedAt  time.Time  `json:"createdAt"`
-	ExpiresAt  *time.Time `json:"expiresAt"` // Null: never.
+	ExpiresAt  *time.Time `json:"expiresAt" doc:"Null: never."`
 	RevokedAt  *time.Time `json:"revokedAt"`
-	LastUsedAt *time.Time `json:"lastUsedAt"` // Exact to a minute.
+	LastUsedAt *time.Time `json:"lastUsedAt" doc:"Exact to a minute."`
+}
+
+// CreatedKey is a new API key. It contains the key in plain text: use it only for the one response
+// to the caller that made the key.
+type CreatedKey struct {
+	Key
+
+	Token string `json:"token" doc:"Only this response contains it. Send it as Authorization: Bearer hck_..."`
 }
 
 // NewKey converts a key to JSON, with its state at a time.

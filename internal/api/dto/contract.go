@@ -13,9 +13,9 @@ import (
 
 // Anchor is an event of an audit chain, as stored in a contract.
 type Anchor struct {
-	Seq    int64  `json:"seq"`    // The event's number in its tenant's log.
-	Root   string `json:"root"`   // Its hash, hex.
-	Ledger int64  `json:"ledger"` // The ledger of the anchor's transaction.
+	Seq    int64  `json:"seq" minimum:"1" doc:"The event's number in its tenant's log."`
+	Root   string `json:"root" pattern:"^[0-9a-f]{64}$" doc:"Its hash."`
+	Ledger int64  `json:"ledger" minimum:"0" doc:"The ledger of the anchor's transaction."`
 }
 
 // NewAnchor converts an anchor to JSON, null for none.
@@ -37,15 +37,15 @@ func (v Anchor) Anchor() (a contracts.Anchor) {
 
 // ContractFacts has the state of a tenant's contract; null: unknown.
 type ContractFacts struct {
-	TenantID          uuid.UUID `json:"tenantId"`
+	TenantID          uuid.UUID `json:"tenantId" format:"uuid"`
 	TenantName        string    `json:"tenantName"`
-	SorobanContractID *string   `json:"sorobanContractId"`
-	State             *string   `json:"state"`
-	LiveUntilLedger   *int64    `json:"liveUntilLedger"` // 0: expired.
-	Ledger            *int64    `json:"ledger"`          // The ledger at which it was read.
-	WasmHash          *string   `json:"wasmHash"`
-	ContractStatus    *string   `json:"contractStatus"` // The tenant status that the contract stores: ACTIVE, SUSPENDED or ARCHIVED.
-	Anchor            *Anchor   `json:"anchor"`         // Null: none.
+	SorobanContractID *string   `json:"sorobanContractId" doc:"Its address, C..."`
+	State             *string   `json:"state" example:"LIVE" doc:"LIVE, EXPIRING, EXPIRED, MISSING or MISMATCH; null: it was not read yet."`
+	LiveUntilLedger   *int64    `json:"liveUntilLedger" minimum:"0" doc:"The last ledger of its time to live; 0 if it has expired."`
+	Ledger            *int64    `json:"ledger" minimum:"0" doc:"The ledger at which it was read."`
+	WasmHash          *string   `json:"wasmHash" doc:"SHA-256 of its code, hex."`
+	ContractStatus    *string   `json:"contractStatus" doc:"The status that it stores: ACTIVE, SUSPENDED or ARCHIVED."`
+	Anchor            *Anchor   `json:"anchor" doc:"The newest audit event that is anchored in it; null: none."`
 }
 
 func newContractFacts(t tenant.Tenant, s contracts.Snapshot) ContractFacts {
@@ -80,10 +80,10 @@ func NewContract(d contracts.WorkItem) Contract {
 // ContractNow is a contract on the ledger, and its cost.
 type ContractNow struct {
 	ContractFacts
-	Drift        *string `json:"contractDrift"`
-	Outdated     bool    `json:"outdated"`
-	CostStroops  int64   `json:"costStroops"`
-	Transactions int64   `json:"transactions"`
+	Drift        *string `json:"contractDrift" doc:"With MISMATCH: what differs."`
+	Outdated     bool    `json:"outdated" doc:"It has the code of an earlier release."`
+	CostStroops  int64   `json:"costStroops" minimum:"0" doc:"Fees of the transactions for this tenant alone."`
+	Transactions int64   `json:"transactions" minimum:"0" doc:"How many of them were applied."`
 }
 
 // NewContractNow converts a contract that was just read to JSON.

@@ -38,3 +38,34 @@ func (v Credential) Credential() credentials.Credential {
 		Database: v.Database, SchemaName: v.SchemaName, ExpiresAt: v.ExpiresAt,
 	}
 }
+
+// LoginList are logins of a tenant, without their passwords.
+type LoginList struct {
+	TenantID uuid.UUID `json:"tenantId" format:"uuid"`
+	Logins   []Login   `json:"logins" nullable:"false" doc:"Newest first."`
+}
+
+// Login is a login that was opened for a tenant. It has the privileges of the tenant's role.
+type Login struct {
+	ID        *uuid.UUID `json:"id" format:"uuid" nullable:"true" doc:"Null: a purge deleted it."`
+	Username  *string    `json:"username" nullable:"true"`
+	Caller    Caller     `json:"caller" doc:"Who opened it."`
+	Reason    *string    `json:"reason" nullable:"true" doc:"Null: none was given."`
+	Step      *string    `json:"step" nullable:"true" doc:"The blueprint's own step that it is for; null: a caller opened it."`
+	OpenedAt  time.Time  `json:"openedAt"`
+	ExpiresAt *time.Time `json:"expiresAt" nullable:"true"`
+	ClosedAt  *time.Time `json:"closedAt" nullable:"true" doc:"Since when it cannot connect: it was closed, or has expired. Null: it can."`
+	EndedAt   *time.Time `json:"endedAt" nullable:"true" doc:"Since when it has no session either. Null: it may have some."`
+}
+
+// NewLoginList converts logins to JSON.
+func NewLoginList(tenantID uuid.UUID, logins []credentials.Login) LoginList {
+	list := LoginList{TenantID: tenantID, Logins: make([]Login, len(logins))}
+	for i, l := range logins {
+		list.Logins[i] = Login{
+			ID: ID(l.CredentialID), Username: Text(l.Username), Caller: NewCaller(l.Caller), Reason: Text(l.Reason), Step: Text(l.Step),
+			OpenedAt: l.OpenedAt.UTC(), ExpiresAt: Time(l.ValidUntil), ClosedAt: Time(l.ClosedAt), EndedAt: Time(l.EndedAt),
+		}
+	}
+	return list
+}

@@ -100,6 +100,7 @@ func Config(version string, transform huma.Transformer) huma.Config {
 				{Name: "invitations", Description: "For the page of an invitation; without a key. They alone may be called from a browser by pages of other origins, those in the server's CORS_ORIGINS."},
 				{Name: "jobs", Description: "Queued work."},
 				{Name: "registry", Description: "The registry itself: which one it is, and what has happened."},
+				{Name: "keys", Description: "API keys: who may call the API, and for what."},
 				{Name: "health", Description: "Health of the server."},
 			},
 		},

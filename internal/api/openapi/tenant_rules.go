@@ -69,9 +69,13 @@ func AddTenantRules(s *huma.Schema) *huma.Schema {
 	variables.MaxProperties = &maxVariables
 	variables.AdditionalProperties = &huma.Schema{Type: huma.TypeString, MaxLength: &maxVariableValue, Pattern: valuePattern}
 	variables.Extensions = map[string]any{"propertyNames": &huma.Schema{MaxLength: &maxVariable, Pattern: variablePattern}}
-	maxEntries, maxKey, maxValue := tenant.MaxMetadataEntries, tenant.MaxMetadataKey, tenant.MaxMetadataValue
-	minLength := 1
-	metadata := s.Properties["metadata"]
+	return AddMetadataRule(s, "metadata")
+}
+
+// AddMetadataRule adds the rules for metadata to a property of a schema.
+func AddMetadataRule(s *huma.Schema, property string) *huma.Schema {
+	minLength, maxEntries, maxKey, maxValue := 1, tenant.MaxMetadataEntries, tenant.MaxMetadataKey, tenant.MaxMetadataValue
+	metadata := s.Properties[property]
 	metadata.MaxProperties = &maxEntries
 	metadata.AdditionalProperties = &huma.Schema{Type: huma.TypeString, MaxLength: &maxValue, Pattern: valuePattern}
 	metadata.Extensions = map[string]any{"propertyNames": &huma.Schema{MinLength: &minLength, MaxLength: &maxKey, Pattern: keyPattern}}

@@ -117,25 +117,61 @@ func (k *Store) FindRevoked(ctx context.Context, ids []uuid.UUID) ([]uuid.UUID, 
 // name; Revoke only matches the active one.
 func (k *Store) Revoke(ctx context.Context, ref string) (access.Key, error) {
 	const op = "revoke API key"
-	var key access.Key
+	var revoked access.Key
 	err := k.db.InTx(ctx, op, func(tx pgx.Tx) error {
 		rows, _ := tx.Query(ctx, `SELECT `+keyColumns+` FROM api_keys
 			WHERE id::text = lower($1) OR prefix = $1 OR lower(name) = lower($1) AND revoked_at IS NULL
 			ORDER BY id::text = lower($1) DESC, prefix = $1 DESC LIMIT 1 FOR UPDATE`, ref)
-		var err error
-		key, err = pgx.CollectExactlyOneRow(rows, scanKey)
-		switch {
-		case errors.Is(err, pgx.ErrNoRows):
+		key, err := pgx.CollectExactlyOneRow(rows, scanKey)
+		if err == nil {
+			key, err = revoke(ctx, tx, key)
+		}
+		if revoked = key; errors.Is(err, pgx.ErrNoRows) {
 			return keyNotFound(op)
-		case err != nil || !key.RevokedAt.IsZero():
-			return err
 		}
-		if err := tx.QueryRow(ctx, `UPDATE api_keys SET revoked_at = now() WHERE id = $1 RETURNING revoked_at`, key.ID).Scan(&key.RevokedAt); err != nil {
-			return err
-		}
-		return auditlog.Append(ctx, tx, uuid.Nil, access.AuditRevokeKey, keyDetail(key))
+		return err
 	})
-	return key, err
+	return revoked, err
+}
+
+// RevokeByID revokes a key as Revoke does. With keepAdmin it returns KindConflict for the last key
+// with which everything can be done: nobody could make another one through the API.
+func (k *Store) RevokeByID(ctx context.Context, id uuid.UUID, keepAdmin bool) (access.Key, error) {
+	const op = "revoke API key"
+	var revoked access.Key
+	err := k.db.InTx(ctx, op, func(tx pgx.Tx) error {
+		// All of them are locked, so that of two that are revoked at the same time one stays.
+		rows, _ := tx.Query(ctx, `SELECT id FROM api_keys WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()) AND $1 = ANY (scopes) AND only_metadata = '{}'
+			ORDER BY id FOR UPDATE`, access.ScopeAdmin)
+		admins, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+		if err != nil {
+			return err
+		}
+		if keepAdmin && len(admins) == 1 && admins[0] == id {
+			return errs.Errorf(errs.KindConflict, op, "it is the last usable key of scope admin for all tenants, and the server trusts no issuer of tokens; create another one first, or use tenant-api apikey revoke")
+		}
+		rows, _ = tx.Query(ctx, `SELECT `+keyColumns+` FROM api_keys WHERE id = $1 FOR UPDATE`, id)
+		key, err := pgx.CollectExactlyOneRow(rows, scanKey)
+		if err == nil {
+			key, err = revoke(ctx, tx, key)
+		}
+		if revoked = key; errors.Is(err, pgx.ErrNoRows) {
+			return keyNotFound(op)
+		}
+		return err
+	})
+	return revoked, err
+}
+
+// revoke revokes a locked key, unless it is revoked, and stores an audit event.
+func revoke(ctx context.Context, tx pgx.Tx, key access.Key) (access.Key, error) {
+	if !key.RevokedAt.IsZero() {
+		return key, nil
+	}
+	if err := tx.QueryRow(ctx, `UPDATE api_keys SET revoked_at = now() WHERE id = $1 RETURNING revoked_at`, key.ID).Scan(&key.RevokedAt); err != nil {
+		return key, err
+	}
+	return key, auditlog.Append(ctx, tx, uuid.Nil, access.AuditRevokeKey, keyDetail(key))
 }
 
 // RecordUse stores that a key was used.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/txlog"
@@ -37,11 +37,18 @@ SOROBAN_CHANNELS or --channels sets their number.`,
 				return err
 			}
 			defer c.db.Close()
+			if jsonOutput {
+				list, err := app.NewStellar(c.db, c.deployer, c.settings).Channels(cmd.Context())
+				if err != nil {
+					return err
+				}
+				return printJSON(list)
+			}
 			all, err := c.db.SystemLog().Channels(cmd.Context(), c.deployer.NetworkID(), c.deployer.Signer())
 			if err != nil {
 				return err
 			}
-			return c.printChannels(all, jsonOutput)
+			return c.printChannels(all)
 		},
 	}
 	cmd.Flags().BoolVar(&jsonOutput, "json", false, "print JSON")
@@ -74,7 +81,7 @@ deployer's key and need not be stored.`,
 			}
 			all, err := log.Channels(cmd.Context(), c.deployer.NetworkID(), c.deployer.Signer())
 			if err == nil {
-				err = c.printChannels(all, false)
+				err = c.printChannels(all)
 			}
 			if err != nil {
 				return err
@@ -88,14 +95,7 @@ deployer's key and need not be stored.`,
 	return cmd
 }
 
-func (c *stellarDeps) printChannels(all []txlog.Channel, jsonOutput bool) error {
-	if jsonOutput {
-		list := dto.ChannelList{Deployer: c.deployer.Address(), Configured: c.settings.Channels, Channels: make([]dto.Channel, len(all))}
-		for i, ch := range all {
-			list.Channels[i] = dto.NewChannel(ch, c.settings.Channels)
-		}
-		return printJSON(list)
-	}
+func (c *stellarDeps) printChannels(all []txlog.Channel) error {
 	if len(all) == 0 {
 		c.printNoChannels()
 		return nil

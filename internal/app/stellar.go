@@ -61,6 +61,31 @@ func (c Contract) View(t tenant.Tenant) dto.ContractNow {
 	return dto.NewContractNow(t, c.Snapshot, c.Stroops, c.Transactions)
 }
 
+// Channels returns the accounts of the deployer as the registry knows them.
+func (s *Stellar) Channels(ctx context.Context) (dto.ChannelList, error) {
+	network := s.deployer.NetworkID()
+	list := dto.ChannelList{Deployer: s.deployer.Address(), Configured: s.settings.Channels}
+	all, err := s.db.SystemLog().Channels(ctx, network, s.deployer.Signer())
+	if err != nil {
+		return list, err
+	}
+	open, err := s.db.OpenTransactions(ctx, network)
+	if err != nil {
+		return list, err
+	}
+	list.Channels, list.OpenTransactions = make([]dto.Channel, len(all)), make([]dto.OpenTransaction, len(open))
+	for i, c := range all {
+		list.Channels[i] = dto.NewChannel(c, s.settings.Channels)
+	}
+	for i, x := range open {
+		list.OpenTransactions[i] = dto.NewOpenTransaction(x)
+	}
+	var at time.Time
+	list.BalanceStroops, at, err = s.db.DeployerBalance(ctx, network, list.Deployer)
+	list.BalanceAt = dto.Time(at)
+	return list, err
+}
+
 // Ledger is what registry and process know of the network. It asks the registry alone.
 func (s *Stellar) Ledger(ctx context.Context) (monitoring.Ledger, error) {
 	l := monitoring.Ledger{Deployer: s.deployer.Address(), LowBalance: s.settings.LowBalance, ChannelsConfigured: s.settings.Channels}

@@ -69,24 +69,28 @@ func NewKey(k access.Key, now time.Time) Key {
 	return v
 }
 
-// ChannelList has the channel accounts of a deployer.
+// ChannelList has the accounts of a deployer as the registry knows them.
 type ChannelList struct {
-	Deployer   string    `json:"deployer"`   // G...
-	Configured int       `json:"configured"` // The configured number of channels.
-	Channels   []Channel `json:"channels"`
+	Deployer       string     `json:"deployer" doc:"The account that pays, G..."`
+	BalanceStroops *int64     `json:"deployerBalanceStroops" doc:"As last read; null: not yet."`
+	BalanceAt      *time.Time `json:"deployerBalanceAt"`
+	Configured     int        `json:"configured" minimum:"0" doc:"The configured number of channels."`
+	Channels       []Channel  `json:"channels" nullable:"false" doc:"Those that were ever made, also surplus ones."`
+
+	OpenTransactions []OpenTransaction `json:"openTransactions" nullable:"false" doc:"Of all accounts: transactions whose outcome is not known yet, the oldest first."`
 }
 
 // Channel is a channel account.
 type Channel struct {
-	Index          int        `json:"index"`
-	Surplus        bool       `json:"surplus"` // Beyond the configured number: not used.
-	Address        string     `json:"address"` // G...
-	State          string     `json:"state"`   // free, in_use, quarantined or disabled.
+	Index          int        `json:"index" minimum:"0"`
+	Surplus        bool       `json:"surplus" doc:"Beyond the configured number: it is not used."`
+	Address        string     `json:"address" doc:"G..."`
+	State          string     `json:"state" enum:"free,in_use,quarantined,disabled" doc:"quarantined: until the outcome of a transaction is known."`
 	DisabledReason *string    `json:"disabledReason"`
 	BalanceStroops int64      `json:"balanceStroops"`
-	Sequence       *string    `json:"sequence"` // A 64-bit number, as a string because some JSON readers would round it; null: unknown.
-	Open           int        `json:"openTransactions"`
-	Applied        int        `json:"transactionsApplied"`
+	Sequence       *string    `json:"sequence" doc:"A 64-bit number, as a string because some JSON readers would round it; null: unknown."`
+	Open           int        `json:"openTransactions" minimum:"0"`
+	Applied        int        `json:"transactionsApplied" minimum:"0"`
 	LeasedUntil    *time.Time `json:"leasedUntil"`
 	Quarantined    *time.Time `json:"quarantinedUntil"`
 	CheckedAt      *time.Time `json:"checkedAt"`

@@ -74,7 +74,7 @@ func readSources(dir string) error {
 		if err == nil && d.IsDir() && d.Name() == "testdata" {
 			return fs.SkipDir
 		}
-		if err == nil && slices.Contains([]string{".go", ".sql", ".html", ".tmpl", ".wasm"}, filepath.Ext(path)) {
+		if err == nil && slices.Contains([]string{".go", ".sql", ".html", ".css", ".js", ".svg", ".tmpl", ".wasm"}, filepath.Ext(path)) {
 			_, err = os.ReadFile(path)
 		}
 		return err

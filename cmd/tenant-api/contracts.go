@@ -46,7 +46,7 @@ reconcile" reads all of them now.`,
 			var rows [][]string
 			views := []dto.Contract{}
 			for after := uuid.Nil; ; {
-				page, err := db.ListContracts(cmd.Context(), after, contractPageSize)
+				page, err := db.FindContracts(cmd.Context(), contracts.ListQuery{Failed: failed, After: after, Limit: contractPageSize})
 				if err != nil {
 					return err
 				}
@@ -55,9 +55,6 @@ reconcile" reads all of them now.`,
 				}
 				for _, item := range page {
 					after = item.Tenant.ID
-					if failed && item.Record.LastError == "" {
-						continue
-					}
 					rows, views = append(rows, contractRow(item)), append(views, dto.NewContract(item))
 				}
 			}

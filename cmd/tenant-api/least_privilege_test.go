@@ -161,6 +161,7 @@ func (w *leastPrivilege) reads(id string) {
 	w.do("list-blueprints", http.StatusOK, nil)
 	w.do("list-api-keys", http.StatusOK, nil)
 	w.do("list-channels", http.StatusOK, nil)
+	w.do("list-contracts", http.StatusOK, nil)
 	w.do("get-registry", http.StatusOK, nil)
 	if got := w.do("get-overview", http.StatusOK, nil); !strings.Contains(got.text, `"unavailable":[]`) || !strings.Contains(got.text, `"ACTIVE":1`) {
 		w.t.Errorf("%s", got.text)

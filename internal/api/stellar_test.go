@@ -58,7 +58,7 @@ func TestGetContract(t *testing.T) {
 func TestWithoutStellar(t *testing.T) {
 	b := setupWith(t, serverOptions{withoutStellar: true})
 	made := b.createActive(clinic())
-	for _, path := range []string{"/admin/tenants/" + as[string](made["id"]) + "/contract", "/admin/channels"} {
+	for _, path := range []string{"/admin/tenants/" + as[string](made["id"]) + "/contract", "/admin/channels", "/admin/contracts"} {
 		if got := b.do(http.MethodGet, path, nil).want(http.StatusNotImplemented); !strings.Contains(got.str("detail"), "without the Stellar network") {
 			t.Errorf("%s", got.text)
 		}
@@ -106,4 +106,58 @@ func (b *testServer) addChannels() {
 	must(lease.Store(ctx, txlog.Transaction{
 		Hash: strings.Repeat("ab", 32), Envelope: "AAAA", NetworkID: "test network", Source: "G0", Sequence: 1<<60 + 1, Purpose: txlog.PurposeCreate, ValidUntil: time.Now().Add(time.Minute), SubmittedLedger: 7, MaxFee: 100,
 	}))
+}
+
+func TestListContracts(t *testing.T) {
+	b := setup(t)
+	var ids []string
+	for _, name := range []string{"Clinic", "Hospice", "Practice"} {
+		ids = append(ids, as[string](b.createActive(clinicNamed(name))["id"]))
+	}
+	ctx := t.Context()
+	if n, err := b.db.RegisterContracts(ctx); n != 3 || err != nil {
+		t.Fatal(n, err)
+	}
+	record := func(id string, state contracts.State, lastError string) {
+		t.Helper()
+		if err := b.db.RecordContracts(ctx, []contracts.Record{{
+			Snapshot: contracts.Snapshot{TenantID: uuid.MustParse(id), Ledger: 7, State: state, LiveUntil: 9}, LastError: lastError, CheckedAt: time.Now(), DueAt: time.Now(),
+		}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	record(ids[0], contracts.StateLive, "")
+	record(ids[1], contracts.StateExpired, "")
+	record(ids[2], contracts.StateLive, "no answer")
+	list := func(query string) (names string, next string) {
+		t.Helper()
+		got := b.do(http.MethodGet, "/admin/contracts"+query, nil).want(http.StatusOK)
+		for _, c := range as[[]any](got.json["contracts"]) {
+			names += as[string](as[map[string]any](c)["tenantName"])
+		}
+		return names, as[string](got.json["nextCursor"])
+	}
+	for query, want := range map[string]string{
+		"": "ClinicHospicePractice", "?failed=true": "Practice", "?state=EXPIRED": "Hospice", "?state=LIVE": "ClinicPractice", "?state=LIVE&failed=true": "Practice", "?state=MISSING": "",
+	} {
+		if names, next := list(query); names != want || next != "" {
+			t.Errorf("%q: %q, %q; want %q", query, names, next, want)
+		}
+	}
+	names, next := list("?limit=2")
+	if names != "ClinicHospice" || next == "" {
+		t.Fatalf("%q, %q", names, next)
+	}
+	if names, next := list("?limit=2&cursor=" + next); names != "Practice" || next != "" {
+		t.Errorf("%q, %q", names, next)
+	}
+	b.do(http.MethodGet, "/admin/contracts?state=LIVE&cursor="+next, nil).wantFieldErrors("cursor")
+	for query, field := range map[string]string{"state=DEAD": "state", "failed=yes": "failed", "limit=0": "limit", "limit=101": "limit", "cursor=x": "cursor", "what=1": "what"} {
+		b.do(http.MethodGet, "/admin/contracts?"+query, nil).wantFieldErrors(field)
+	}
+	got := b.do(http.MethodGet, "/admin/contracts?failed=true", nil).want(http.StatusOK)
+	one := as[map[string]any](as[[]any](got.json["contracts"])[0])
+	if one["tenantId"] != ids[2] || one["lastError"] != "no answer" || one["registry"] != false || one["state"] != "LIVE" || one["ledger"] != 7.0 {
+		t.Errorf("%s", got.text)
+	}
 }

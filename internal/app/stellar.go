@@ -61,6 +61,11 @@ func (c Contract) View(t tenant.Tenant) dto.ContractNow {
 	return dto.NewContractNow(t, c.Snapshot, c.Stroops, c.Transactions)
 }
 
+// FindContracts returns a page of the contracts as the registry last recorded them.
+func (s *Stellar) FindContracts(ctx context.Context, q contracts.ListQuery) ([]contracts.WorkItem, error) {
+	return s.db.FindContracts(ctx, q)
+}
+
 // Channels returns the accounts of the deployer as the registry knows them.
 func (s *Stellar) Channels(ctx context.Context) (dto.ChannelList, error) {
 	network := s.deployer.NetworkID()

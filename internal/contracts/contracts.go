@@ -301,6 +301,14 @@ func (c Contract) LogFields() map[string]any {
 	return m
 }
 
+// ListQuery selects a page of contracts. Zero values do not filter.
+type ListQuery struct {
+	State  State     // As last read.
+	Failed bool      // Only those whose last reconciliation failed.
+	After  uuid.UUID // The tenant of the last contract of the page before.
+	Limit  int
+}
+
 // StellarStats are statistics of the registry about Stellar, for monitoring.
 type StellarStats struct {
 	Protocol        Protocol // Not of the registry: the reader adds it.

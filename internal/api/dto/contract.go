@@ -60,12 +60,12 @@ func newContractFacts(t tenant.Tenant, s contracts.Snapshot) ContractFacts {
 // Contract is a contract as recorded in the registry.
 type Contract struct {
 	ContractFacts
-	Registry  bool       `json:"registry"` // It anchors the registry chain: tenantId is the registry's id.
-	CheckedAt *time.Time `json:"checkedAt"`
+	Registry  bool       `json:"registry" doc:"It anchors the registry chain: tenantId is the registry's id."`
+	CheckedAt *time.Time `json:"checkedAt" doc:"When the ledger was read last."`
 	NextCheck *time.Time `json:"nextCheckAt"`
-	LastError *string    `json:"lastError"`
-	Failures  int        `json:"failures"` // Consecutive failed reconciliations.
-	UpgradeTo *string    `json:"upgradeTo"`
+	LastError *string    `json:"lastError" doc:"Why the last reconciliation failed; null: it did not."`
+	Failures  int        `json:"failures" minimum:"0" doc:"Failed reconciliations in a row."`
+	UpgradeTo *string    `json:"upgradeTo" doc:"SHA-256 of the code that it is to be upgraded to; null: none."`
 }
 
 // NewContract converts a contract to JSON.

@@ -76,6 +76,18 @@ func OpenTenantCursor(list, cursor string) (after tenant.Position, ok bool) {
 	return tenant.Position{CreatedAt: at, ID: uuid.UUID(position[8:])}, true
 }
 
+// IDCursor returns the cursor of the page after an id.
+func IDCursor(list string, after uuid.UUID) string { return encodeCursor(list, after[:]) }
+
+// OpenIDCursor returns the id of a cursor; ok is false for a value that is not a cursor of this list.
+func OpenIDCursor(list, cursor string) (after uuid.UUID, ok bool) {
+	position, ok := openCursor(list, cursor, len(after))
+	if !ok {
+		return uuid.Nil, false
+	}
+	return uuid.UUID(position), true
+}
+
 // SeqCursor returns the cursor of the page after a sequence number.
 func SeqCursor(list string, after int64) string {
 	return encodeCursor(list, binary.BigEndian.AppendUint64(nil, uint64(after))) //nolint:gosec // only converted back

@@ -94,18 +94,7 @@ func (s *Contracts) ClaimDueContracts(ctx context.Context, q contracts.ClaimQuer
 
 // ListContracts pages through all contracts.
 func (s *Contracts) ListContracts(ctx context.Context, after uuid.UUID, limit int) ([]contracts.WorkItem, error) {
-	const op = "list contracts"
-	pool, err := s.db.ReadyPool(ctx)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := pool.Query(ctx, `SELECT `+workItemColumns+` FROM tenant_contracts c JOIN `+contractOwners+` t ON t.id = c.tenant_id
-		WHERE c.tenant_id > $1 AND `+managedContractsPredicate+` ORDER BY c.tenant_id LIMIT $2`, after, limit)
-	if err != nil {
-		return nil, pgdb.Classify(err, op)
-	}
-	items, err := pgx.CollectRows(rows, scanWorkItem)
-	return items, pgdb.Classify(err, op)
+	return s.FindContracts(ctx, contracts.ListQuery{After: after, Limit: limit})
 }
 
 // workItemColumns are read by scanWorkItem, in this order, of contractOwners t and tenant_contracts c.

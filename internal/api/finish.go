@@ -1,7 +1,9 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -36,7 +38,11 @@ func (s *Server) finalizeProblem(c *requestContext, shared *problem.Problem) *pr
 	s.metrics.ObserveProblem(p.Status)
 	maps.Copy(c.response.Header(), p.Header())
 	if problem.IsServerError(p.Status) {
-		s.opts.Logger.Error("request failed", slog.String("request_id", c.id), slog.String("trace_id", c.traceID), slog.Int("status", p.Status),
+		level := slog.LevelError
+		if errors.Is(p.Unwrap(), context.Canceled) {
+			level = slog.LevelInfo // The client has gone.
+		}
+		s.opts.Logger.Log(context.Background(), level, "request failed", slog.String("request_id", c.id), slog.String("trace_id", c.traceID), slog.Int("status", p.Status),
 			slog.String("detail", p.Detail), slog.Any("error", p.Unwrap()))
 	}
 	s.auditRejection(c, p)

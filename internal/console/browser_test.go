@@ -28,15 +28,12 @@ func TestConsole_Moves(t *testing.T) {
 	b.see("The legal hold is set.")
 	b.see("Case 2026-17")
 
-	b.press("Suspend")
-	b.press("Suspend")
+	b.move("Suspend")
 	b.see("Nobody can use its data until it is resumed.")
-	b.press("Resume")
-	b.press("Resume")
+	b.move("Resume")
 	b.see("The tenant is in service again.")
 
-	b.press("Archive")
-	b.press("Archive")
+	b.move("Archive")
 	b.see("The tenant is archived.")
 	b.press("Purge")
 	b.fill("confirm", "Clinic")
@@ -53,7 +50,7 @@ func TestConsole_LiveTimeline(t *testing.T) {
 	b := s.signedIn(1440, s.key)
 	b.visit("/console/tenants/new")
 	b.fill("name", "Live Clinic")
-	b.fill("adminEmail", "no address")
+	b.fill("adminEmail", "nobody")
 	b.see("needs exactly one @")
 	pagetest.Evaluate[string](b.Page, `document.getElementById("adminEmail").value = ""`)
 	b.fill("adminEmail", "ada@clinic.example")
@@ -108,7 +105,7 @@ func TestConsole_Accessible(t *testing.T) {
 
 func TestConsole_Escapes(t *testing.T) {
 	s := setup(t)
-	name := `<img src=x onerror=alert(1)>"'` + "\u202e" + `&amp;`
+	name := `<img src=x onerror=alert(1)>"'&amp;`
 	id := s.active(name)
 	s.call(http.MethodPut, "/admin/tenants/"+id+"/hold", map[string]any{"reason": `<script>document.title="hacked"</script>`})
 	b := s.signedIn(768, s.key)

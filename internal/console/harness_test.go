@@ -252,6 +252,14 @@ func (b *browser) press(text string) {
 	})()`, text))
 }
 
+// move opens the dialog of a move without fields, and confirms it.
+func (b *browser) move(verb string) {
+	b.t.Helper()
+	b.press(verb)
+	b.WaitFor(`document.querySelector("dialog[open] button") !== null`)
+	b.press(verb)
+}
+
 // fill types a text into the field with an id.
 func (b *browser) fill(id, text string) {
 	b.t.Helper()

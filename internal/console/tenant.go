@@ -39,7 +39,7 @@ type tenantView struct {
 	trailView
 
 	Moves  []move
-	Logins []dto.Access
+	Logins []dto.Login // That are not ended.
 }
 
 // trailView is a part of an audit trail, newest first.
@@ -76,9 +76,7 @@ func (p *page) tenant() error {
 	if v.trailView, err = p.readTrail(p.tenantPath() + "/audit"); err != nil {
 		return err
 	}
-	var logins struct {
-		Logins []dto.Access `json:"logins"`
-	}
+	var logins dto.LoginList
 	if err := p.api.get(p.ctx(), p.tenantPath()+"/database-credentials", nil, &logins); err != nil && problemOf(err) == nil {
 		return err
 	}

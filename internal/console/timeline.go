@@ -57,7 +57,7 @@ func extendWriteDeadline(w http.ResponseWriter) {
 // timeline streams the timeline of a tenant: the whole of it with each change, so that a browser that connects again
 // has missed nothing. It ends when the provisioning has.
 func (p *page) timeline() error {
-	if !strings.Contains(p.r.Header.Get("Accept"), "text/event-stream") {
+	if !p.isFragment() {
 		return p.redirect(Root+"/tenants/"+p.r.PathValue("id"), nil)
 	}
 	if _, _, err := p.readTimeline(); err != nil {

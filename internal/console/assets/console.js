@@ -29,6 +29,7 @@
       answer = null
     }
     if (!answer?.ok || answer.redirected) { location.assign(link.href); return }
+    if (dialog.open) return // A second click.
     dialog.innerHTML = await answer.text()
     enhance(dialog)
     dialog.showModal()

@@ -183,7 +183,7 @@ func TestServe_Lifecycle(t *testing.T) {
 	w.mustRun("tenants", "list", "--invitation", "EXPIRED").want(t, 0, "0 of 0 tenants")
 	w.run("tenants", "list", "--invitation", "lost").want(t, 2, `--invitation is "lost"; give NONE, PENDING, ACCEPTED, EXPIRED or REVOKED`)
 	for flags, want := range map[string]string{
-		"--metadata region=eu": "1 of 1", "--metadata region=eu --metadata x=y": "0 of 0", "--managed-by nobody": "0 of 0", "--held": "0 of 0", "--held=false": "1 of 1",
+		"--metadata region=eu": "1 of 1", "--metadata region=eu --metadata x=y": "0 of 0", "--managed-by nobody": "0 of 0", "--held": "0 of 0", "--held=false": "1 of 1", "--behind": "0 of 0", "--behind=false": "1 of 1",
 		"--created-after 2020-01-31 --created-before 2999-01-31T12:00:00+02:00": "1 of 1", "--created-before 2020-01-31": "0 of 0",
 	} {
 		w.mustRun(append([]string{"tenants", "list"}, strings.Fields(flags)...)...).want(t, 0, want+" tenants")

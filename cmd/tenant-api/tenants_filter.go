@@ -17,7 +17,7 @@ type tenantFilterFlags struct {
 	invited       string
 	metadata      []string
 	after, before string
-	held          bool
+	held, behind  bool
 }
 
 func (f *tenantFilterFlags) bind(cmd *cobra.Command) {
@@ -28,6 +28,7 @@ func (f *tenantFilterFlags) bind(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&f.metadata, "metadata", nil, "KEY=VALUE: only tenants whose metadata has that; repeat it for several")
 	cmd.Flags().StringVar(&f.q.ManagedBy, "managed-by", "", "only tenants that this manages")
 	cmd.Flags().BoolVar(&f.held, "held", false, "only tenants under a legal hold; --held=false for those without one")
+	cmd.Flags().BoolVar(&f.behind, "behind", false, "only tenants that tenants migrate would bring to a newer revision; --behind=false for the others. Reads all tenants")
 	cmd.Flags().StringVar(&f.after, "created-after", "", "only tenants that were created after this time, such as 2026-01-31 or 2026-01-31T12:00:00Z")
 	cmd.Flags().StringVar(&f.before, "created-before", "", "only tenants that were created before this time")
 }
@@ -49,6 +50,9 @@ func (f *tenantFilterFlags) query(cmd *cobra.Command) (q tenant.ListQuery, err e
 	}
 	if cmd.Flags().Changed("held") {
 		q.Held = &f.held
+	}
+	if cmd.Flags().Changed("behind") {
+		q.Behind = &f.behind
 	}
 	if q.Metadata, err = parsePairs(cmd, "metadata", f.metadata); err != nil {
 		return q, err

@@ -28,6 +28,7 @@ type listTenantsInput struct {
 	After      string `query:"createdAfter" format:"date-time" doc:"Only tenants that were created after this time." example:"2026-01-31T00:00:00Z"`
 	Before     string `query:"createdBefore" format:"date-time" doc:"Only tenants that were created before this time."`
 	Held       string `query:"held" enum:"true,false" doc:"Only tenants under a legal hold, or only those without one."`
+	Behind     string `query:"behind" enum:"true,false" doc:"Only tenants that were live, are not purged and are at an older revision of their blueprint, or schema version, than new tenants get; or only the others. It reads all tenants that pass the other filters."`
 	View       string `query:"view" enum:"summary,full" default:"summary" doc:"summary returns the main fields of each tenant, full returns all fields."`
 	Limit      int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Maximum number of tenants."`
 	Cursor     string `query:"cursor" minLength:"1" maxLength:"128" doc:"The nextCursor of the previous page, with the same filters."`
@@ -72,6 +73,9 @@ func (in *listTenantsInput) query(ctx context.Context) (tenant.ListQuery, error)
 	}
 	if in.Held != "" {
 		q.Held = new(in.Held == "true")
+	}
+	if in.Behind != "" {
+		q.Behind = new(in.Behind == "true")
 	}
 	var faults []problem.FieldError
 	for name, parameter := range map[string]struct {
@@ -159,6 +163,13 @@ func (s *Server) findTenant(ctx context.Context, in *listTenantsInput, q tenant.
 		t, err = s.opts.Service.FindByExternalID(ctx, in.ExternalID)
 	} else {
 		t, err = s.opts.Service.FindByName(ctx, in.Name)
+	}
+	if err == nil && q.Behind != nil { // What new tenants get is in the registry.
+		q.ID, q.After = t.ID, nil
+		var page tenant.Page
+		if page, err = s.opts.Service.List(ctx, q); err == nil && len(page.Tenants) == 0 {
+			err = errUnknownTenant(t.ID)
+		}
 	}
 	empty := newBodyOutput(tenantPage{Tenants: []listedTenant{}})
 	switch {

@@ -120,6 +120,7 @@ func TestServer_ListTenants(t *testing.T) {
 			ids = append(ids, b.do(http.MethodPost, "/admin/tenants", body).want(http.StatusAccepted).str("tenantId"))
 		}
 		b.registry.SetHold("Clinic 2")
+		b.registry.SetBehind("Clinic 0")
 		second := b.do(http.MethodGet, "/admin/tenants/"+ids[1], nil).want(http.StatusOK).str("createdAt")
 		for query, want := range map[string]string{
 			"metadata.region=eu":                                 "1 0",
@@ -141,6 +142,15 @@ func TestServer_ListTenants(t *testing.T) {
 			"name=clinic%202&held=true":                                        "2",
 			"name=clinic%202&held=false":                                       "",
 			"name=clinic%201&createdAfter=" + second:                           "",
+			"behind=true":                                                      "0",
+			"behind=true&view=full&metadata.region=eu":                         "0",
+			"behind=true&status=PENDING":                                       "",
+			"behind=false":                                                     "2 1",
+			"name=clinic%200&behind=true":                                      "0",
+			"name=clinic%200&behind=false":                                     "",
+			"name=clinic%201&behind=true":                                      "",
+			"name=clinic%201&behind=false":                                     "1",
+			"name=clinic%200&behind=true&q=other":                              "",
 		} {
 			var got []string
 			for path := "/admin/tenants?limit=1&" + query; path != ""; {
@@ -158,13 +168,13 @@ func TestServer_ListTenants(t *testing.T) {
 			}
 		}
 		cursor := b.do(http.MethodGet, "/admin/tenants?limit=1&metadata.region=eu", nil).want(http.StatusOK).str("nextCursor")
-		for _, foreign := range []string{"", "&metadata.region=us", "&metadata.region=eu&metadata.tier=1", "&metadata.region=eu&managedBy=terraform/b", "&metadata.region=eu&held=false", "&metadata.region=eu&createdAfter=2020-01-01T00:00:00Z"} {
+		for _, foreign := range []string{"", "&metadata.region=us", "&metadata.region=eu&metadata.tier=1", "&metadata.region=eu&managedBy=terraform/b", "&metadata.region=eu&held=false", "&metadata.region=eu&behind=false", "&metadata.region=eu&createdAfter=2020-01-01T00:00:00Z"} {
 			b.do(http.MethodGet, "/admin/tenants?limit=1&cursor="+cursor+foreign, nil).wantFieldErrors("cursor")
 		}
 		for query, field := range map[string]string{
 			"metadata.region=eu&metadata.region=us": "metadata.region", "metadata=eu": "metadata", "metadatax=eu": "metadatax", "metadata.a=%00": "metadata.a",
 			"metadata.a=" + strings.Repeat("x", 1025): "metadata.a", "metadata.=a": "metadata", "metadata." + strings.Repeat("k", 64) + "=a": "metadata",
-			"createdAfter=yesterday": "createdAfter", "held=1": "held", "createdBefore=2026-01-31": "createdBefore", "managedBy=": "managedBy", "metadata.%FF=a": "metadata.\ufffd",
+			"createdAfter=yesterday": "createdAfter", "held=1": "held", "behind=1": "behind", "createdBefore=2026-01-31": "createdBefore", "managedBy=": "managedBy", "metadata.%FF=a": "metadata.\ufffd",
 		} {
 			b.do(http.MethodGet, "/admin/tenants?"+query, nil).wantFieldErrors(field)
 		}

@@ -24,7 +24,8 @@ func (c *Client) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, err
 	set("blueprint", q.Blueprint)
 	set("invitation", string(q.Invitation))
 	set("managedBy", q.ManagedBy)
-	set("held", dto.HeldText(q.Held))
+	set("held", dto.BoolText(q.Held))
+	set("behind", dto.BoolText(q.Behind))
 	for key, value := range q.Metadata {
 		query["metadata."+key] = value // Also an empty value.
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantschema"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -109,6 +110,43 @@ func TestDB_List(t *testing.T) {
 		if strings.Join(names, ",") != c.want || int(total) != len(names) {
 			t.Errorf("%+v: %v of %d", c.q, names, total)
 		}
+	}
+}
+
+// TestDB_List_Behind: tenants are compared with the active revision of their blueprint, or with the
+// newest version of the blueprint standard.
+func TestDB_List_Behind(t *testing.T) {
+	b := setup(t)
+	for _, name := range []string{"Standard", "Old standard", "Clinic 1", "Clinic 2", "Purged", "Never live"} {
+		b.ActiveTenant(postgrestest.Inputs(name))
+	}
+	b.Exec(`INSERT INTO blueprints (name) VALUES ('clinic'), ('empty')`)
+	b.Exec(`INSERT INTO blueprint_revisions (blueprint, revision, sha256, schema_version, files, objects, report, published_by) SELECT 'clinic', n, n, n, '', '{}', '{}', 'test' FROM generate_series(1, 2) n`)
+	b.Exec(`UPDATE blueprints SET active_revision = 2 WHERE name = 'clinic'`)
+	b.Exec(`UPDATE tenants SET schema_version = 0 WHERE name IN ('Old standard', 'Purged', 'Never live')`)
+	b.Exec(`UPDATE tenants SET blueprint = 'clinic', blueprint_revision = right(name, 1)::integer, schema_version = 0 WHERE name LIKE 'Clinic%'`)
+	b.Exec(`UPDATE tenants SET status = 'ARCHIVED', archived_at = now(), purged_at = now() WHERE name = 'Purged'`)
+	b.Exec(`UPDATE tenants SET status = 'FAILED', activated_at = NULL WHERE name = 'Never live'`)
+	for want, q := range map[string]tenant.ListQuery{
+		"Clinic 1,Old standard":               {Behind: new(true)},
+		"Never live,Purged,Clinic 2,Standard": {Behind: new(false)},
+		"Clinic 1":                            {Behind: new(true), Blueprint: "clinic"},
+		"Clinic 2":                            {Behind: new(false), Text: "clinic 2"},
+		"Old standard":                        {Behind: new(true), Status: tenant.StatusActive, Blueprint: "standard"},
+		"":                                    {Behind: new(true), Status: tenant.StatusFailed},
+	} {
+		q.Limit = 2
+		if names, total := b.listNames(q); strings.Join(names, ",") != want || int(total) != len(names) {
+			t.Errorf("%+v: %v of %d, want %s", q, names, total, want)
+		}
+	}
+	b.Exec(`UPDATE blueprints SET active_revision = 1 WHERE name = 'clinic'`) // An older one is active again.
+	if names, _ := b.listNames(tenant.ListQuery{Behind: new(true), Blueprint: "clinic", Limit: 10}); len(names) != 0 {
+		t.Errorf("%v", names)
+	}
+	found, err := b.Behind(t.Context(), tenantschema.Version)
+	if err != nil || len(found) != 1 || found[0].Count != 1 || found[0].Tenants[0].Name != "Old standard" {
+		t.Errorf("the overview has %+v, %v", found, err)
 	}
 }
 

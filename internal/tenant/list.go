@@ -26,15 +26,19 @@ type ListQuery struct {
 	// CreatedAfter and CreatedBefore are themselves not in the range.
 	CreatedAfter, CreatedBefore time.Time
 	Held                        *bool // Whether the tenant is under a legal hold.
+	// Behind is whether the tenant was live, is not purged, and is at an older revision of its
+	// blueprint, or schema version, than new tenants get.
+	Behind *bool
+	ID     uuid.UUID // Only this tenant; uuid.Nil: all.
 
 	Visible MetadataFilter // The tenants that the caller sees.
 	Limit   int            // 1 to MaxPage; 0: DefaultPage.
 	After   *Position      // The last tenant of the page before.
 }
 
-// Matches reports whether a tenant passes all filters but Text.
+// Matches reports whether a tenant passes all filters but Text and Behind.
 func (q ListQuery) Matches(t Tenant) bool {
-	return (q.Status == "" || q.Status == t.Status) && (q.Blueprint == "" || q.Blueprint == t.Blueprint) &&
+	return (q.ID == uuid.Nil || q.ID == t.ID) && (q.Status == "" || q.Status == t.Status) && (q.Blueprint == "" || q.Blueprint == t.Blueprint) &&
 		(q.Invitation == "" || q.Invitation == t.Invitation.Status) && (q.ManagedBy == "" || q.ManagedBy == t.ManagedBy) &&
 		(q.CreatedAfter.IsZero() || t.CreatedAt.After(q.CreatedAfter)) && (q.CreatedBefore.IsZero() || t.CreatedAt.Before(q.CreatedBefore)) &&
 		(q.Held == nil || *q.Held == t.Hold.Active()) && q.Metadata.Matches(t.Metadata) && q.Visible.Matches(t.Metadata)

@@ -33,19 +33,19 @@ func ListName(parts ...string) string { return strings.Join(parts, "\x00") }
 
 // TenantList names the list of tenants with these filters.
 func TenantList(q tenant.ListQuery, name, externalID string) string {
-	parts := []string{"tenants", string(q.Status), q.Text, q.Blueprint, string(q.Invitation), name, externalID, q.ManagedBy, timeText(q.CreatedAfter), timeText(q.CreatedBefore), HeldText(q.Held)}
+	parts := []string{"tenants", string(q.Status), q.Text, q.Blueprint, string(q.Invitation), name, externalID, q.ManagedBy, timeText(q.CreatedAfter), timeText(q.CreatedBefore), BoolText(q.Held), BoolText(q.Behind)}
 	for _, key := range slices.Sorted(maps.Keys(q.Metadata)) {
 		parts = append(parts, key, q.Metadata[key])
 	}
 	return ListName(parts...)
 }
 
-// HeldText is a filter for legal holds, as a parameter; "" for none.
-func HeldText(held *bool) string {
-	if held == nil {
+// BoolText is a filter that is true or false, as a parameter; "" for none.
+func BoolText(filter *bool) string {
+	if filter == nil {
 		return ""
 	}
-	return strconv.FormatBool(*held)
+	return strconv.FormatBool(*filter)
 }
 
 // timeText is a time to the microsecond, as the registry stores times; "" for none.

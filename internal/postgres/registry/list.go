@@ -5,18 +5,20 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantrow"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/tenantschema"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // List returns a page of tenants, newest first. Its cost does not depend on the page's
 // depth. With another filter than a status it grows with the number of tenants that match or are
-// read.
+// read; with Behind, all that pass the other filters are read, twice for a page and its total.
 func (s *Registry) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, error) {
 	if q.Status != "" && !q.Status.Known() {
 		return tenant.Page{}, errs.Errorf(errs.KindInvalid, "list tenants", "the status does not exist")
@@ -152,6 +154,13 @@ func listFilters(q tenant.ListQuery) (where []string, countSQL string, args []an
 		where = append(where, `hold_since IS NOT NULL`) // As in the index tenants_held.
 	} else if q.Held != nil {
 		where = append(where, `hold_since IS NULL`)
+	}
+	if q.Behind != nil {
+		is := map[bool]string{true: ` IS TRUE`, false: ` IS NOT TRUE`}
+		filter(tenantrow.Behind+is[*q.Behind], tenantschema.Version)
+	}
+	if q.ID != uuid.Nil {
+		filter(`id = $%d::uuid`, q.ID)
 	}
 	if len(where) > storedTotal {
 		countSQL = `SELECT count(*) FROM tenants WHERE ` + strings.Join(where, " AND ")

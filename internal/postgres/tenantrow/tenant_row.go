@@ -35,6 +35,12 @@ const GetsFailureMail = `(status = 'FAILED' AND rollback_target IS NULL)`
 const InvitationStatus = `CASE WHEN invitation_accepted_at IS NOT NULL THEN 'ACCEPTED' WHEN invitation_revoked_at IS NOT NULL THEN 'REVOKED'
 	WHEN invitation_expires_at IS NULL THEN 'NONE' WHEN invitation_expires_at <= now() THEN 'EXPIRED' ELSE 'PENDING' END`
 
+// Behind is an expression over a row of tenants: the tenant was live, is not purged, and is at an
+// older revision of its blueprint than new tenants get. The blueprint standard has no revisions: its
+// newest schema version is the parameter whose number is to be filled in. No index has it.
+const Behind = `(activated_at IS NOT NULL AND purged_at IS NULL AND CASE WHEN blueprint = '` + tenant.StandardBlueprint + `' THEN schema_version < $%d::integer
+	ELSE blueprint_revision < (SELECT b.active_revision FROM blueprints b WHERE b.name = tenants.blueprint) END)`
+
 // RunColumns follow Columns where the run is read too.
 const RunColumns = `, run_epoch, checkpoint, coalesce(rollback_target, ''), admin_user_id, welcome_email_serial, welcome_email_claim, welcome_email_unanswered,
 	` + LeaseHeld + `, run_expires_at, run_owner IS NOT NULL, coalesce(last_job_id, 0), coalesce(traceparent, '')`

@@ -13,6 +13,7 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/auth"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/oidctest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -94,10 +95,10 @@ func TestServer_StreamOfEndedKey(t *testing.T) {
 		}
 	})
 	t.Run("TokenOfIssuerExpires", func(t *testing.T) {
-		p := newIDP(t)
-		b := setupWith(t, serverOptions{timeouts: nothingElse, Options: api.Options{OIDC: auth.OIDC{Issuer: p.url, Audience: "tenant-api"}}})
+		p := oidctest.New(t)
+		b := setupWith(t, serverOptions{timeouts: nothingElse, Options: api.Options{OIDC: auth.OIDC{Issuer: p.URL, Audience: "tenant-api"}}})
 		path := "/admin/tenants/" + b.do(http.MethodPost, "/admin/tenants", clinic()).want(http.StatusAccepted).str("tenantId") + "/events"
-		token := p.sign(jose.RS256, p.key, p.claims())
+		token := p.Sign(jose.RS256, p.Key, p.Claims())
 		stream := b.openStream(b.request(http.MethodGet, path, nil, "Authorization", "Bearer "+token))
 		if first := stream.next(); first == nil || first.name != "status" {
 			t.Fatalf("%+v", first)

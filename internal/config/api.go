@@ -43,6 +43,8 @@ type API struct {
 
 	TrustedProxies []netip.Prefix // Proxies whose X-Forwarded-For is used. IPv4 is never in the form of IPv6.
 	CORSOrigins    []string       // Origins whose pages may call the operations for invitations, as browsers send them.
+
+	Console Console
 }
 
 // WorkersFor returns how many tenants are provisioned at once with that many channels: the
@@ -92,6 +94,7 @@ func ReadAPI(source Source) (API, error) {
 	case a.OIDCIssuer != "" && (err != nil || issuer.Host == "" || issuer.Scheme != "https" && (issuer.Scheme != "http" || !Loopback(issuer.Hostname()))):
 		r.addError(OIDCIssuer, "is not an https URL; give the issuer as in its tokens' iss claim")
 	}
+	a.Console = r.console(a.OIDCIssuer)
 	return a, r.err()
 }
 

@@ -19,7 +19,7 @@ const maxSecretFile = 64 << 10
 // secrets are the variables that are secrets, besides those that begin with secretVariablePrefix.
 var secrets = []string{
 	DatabaseURL, DatabaseDirectURL, DatabasePassword, SorobanRPCURL, SorobanRPCHeaders, SorobanDeployerSecret,
-	MailPassword, MailOAuthSecret, TracesHeaders, ownTracesHeaders, TenantAPIToken,
+	MailPassword, MailOAuthSecret, ConsoleOIDCClientSecret, TracesHeaders, ownTracesHeaders, TenantAPIToken,
 }
 
 func isSecret(variable string) bool {

@@ -25,15 +25,16 @@ func secretFile(t *testing.T, content string) string {
 var secretValues = map[string]string{
 	"DATABASE_URL": "postgres://h/d", "DATABASE_DIRECT_URL": "postgres://direct/d", "DB_PASSWORD": " a b ",
 	"SOROBAN_RPC_URL": "https://rpc.example/key", "SOROBAN_RPC_HEADERS": "A: b\nC: d", "SOROBAN_CONTRACT_DEPLOYER_SECRET": seed,
-	"MAIL_PASSWORD": " p ", "MAIL_OAUTH_CLIENT_SECRET": "c", "TENANT_API_TOKEN": "t",
+	"MAIL_PASSWORD": " p ", "MAIL_OAUTH_CLIENT_SECRET": "c", "CONSOLE_OIDC_CLIENT_SECRET": "c", "TENANT_API_TOKEN": "t",
 	"OTEL_EXPORTER_OTLP_HEADERS": "api-key=k", "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "api-key=k",
 }
 
 // secretCompanions are the other settings that a secret needs.
 var secretCompanions = map[string]map[string]string{
-	"DB_PASSWORD":              {"DB_HOST": "h", "DB_USERNAME": "u"},
-	"MAIL_PASSWORD":            {"MAIL_USER": "u"},
-	"MAIL_OAUTH_CLIENT_SECRET": {"MAIL_USER": "u", "MAIL_OAUTH_TOKEN_URL": "https://login.example/token", "MAIL_OAUTH_CLIENT_ID": "id"},
+	"DB_PASSWORD":                {"DB_HOST": "h", "DB_USERNAME": "u"},
+	"MAIL_PASSWORD":              {"MAIL_USER": "u"},
+	"MAIL_OAUTH_CLIENT_SECRET":   {"MAIL_USER": "u", "MAIL_OAUTH_TOKEN_URL": "https://login.example/token", "MAIL_OAUTH_CLIENT_ID": "id"},
+	"CONSOLE_OIDC_CLIENT_SECRET": {"AUTH_OIDC_ISSUER": "https://id.example", "AUTH_OIDC_AUDIENCE": "api", "CONSOLE_URL": "https://tenants.example", "CONSOLE_OIDC_CLIENT_ID": "console"},
 }
 
 // TestSecretFiles: each secret can be in a file, with or without a newline at its end, and has the

@@ -29,6 +29,7 @@ const (
 	groupMail     = "Mail, and the links in it"
 	groupSteps    = "Own steps of blueprints"
 	groupServer   = "API server and workers"
+	groupConsole  = "Web console"
 	groupLog      = "Log"
 	groupTraces   = "Traces, as OpenTelemetry has them"
 	groupClient   = "Clients of tenant-api, such as the provider in API mode"
@@ -95,6 +96,14 @@ var settings = describe([]description{
 	{AllowEarlyPurge, groupServer, "true: purges may skip PURGE_RETENTION, as deletion_policy = \"PURGE\" does; set it for workers, too", "false"},
 	{OIDCIssuer, groupServer, "issuer whose tokens are accepted besides API keys; needs AUTH_OIDC_AUDIENCE", ""},
 	{OIDCAudience, groupServer, "audience that these tokens must have; needs AUTH_OIDC_ISSUER", ""},
+
+	{ConsoleSwitch, groupConsole, "on: the server has a web console at /console; off: it has none", "on"},
+	{ConsoleURL, groupConsole, "address at which browsers reach the server, as https://tenants.example, without a path; needed with CONSOLE_OIDC_CLIENT_ID", ""},
+	{ConsoleOIDCClientID, groupConsole, "id of tenant-api as a client of AUTH_OIDC_ISSUER, so that people sign in there; without it they sign in with API keys", ""},
+	{ConsoleOIDCClientSecret, groupConsole, "secret of that client; without it, it is a public client", ""},
+	{ConsoleOIDCScopes, groupConsole, "scopes that are requested of the issuer; add what it needs for access tokens with AUTH_OIDC_AUDIENCE and the scopes of the API", defaultConsoleScopes},
+	{ConsoleIdleTimeout, groupConsole, "how long a session lasts without a request, from 5m to CONSOLE_SESSION_TTL", "30m"},
+	{ConsoleSessionTTL, groupConsole, "how long a session lasts at most, from 5m to 168h", "12h"},
 
 	{LogLevel, groupLog, "debug, info, warn or error", "info"},
 	{LogFormat, groupLog, "text or json", LogText},

@@ -12,6 +12,7 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
+	"golang.org/x/oauth2"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
@@ -27,16 +28,25 @@ import (
 type issuer struct {
 	settings    OIDC
 	clock       clock.Clock
-	client      *http.Client
+	client      *http.Client       // For the issuer's documents.
+	tokenClient *http.Client       // For tokens of people who sign in.
 	discovering singleflight.Group // Concurrent callers share a discovery; each waits until its context ends.
 
-	mu       sync.Mutex            // Never held during a request to the issuer.
-	verifier *oidc.IDTokenVerifier // Nil until the first discovery has succeeded.
-	failedAt time.Time             // Time of the last failed discovery.
+	mu       sync.Mutex // Never held during a request to the issuer.
+	found    *discovery // Nil until the first discovery has succeeded.
+	failedAt time.Time  // Time of the last failed discovery.
+}
+
+// discovery is what an issuer says about itself.
+type discovery struct {
+	verifier   *oidc.IDTokenVerifier // Of tokens for the API.
+	endpoint   oauth2.Endpoint       // Where people sign in.
+	keys       oidc.KeySet
+	algorithms []string
 }
 
 func newIssuer(o OIDC, clock clock.Clock) *issuer {
-	return &issuer{settings: o, clock: clock, client: issuerClient(o.Client, clock)}
+	return &issuer{settings: o, clock: clock, client: issuerClient(o.Client, clock), tokenClient: tokenClient(o.Client)}
 }
 
 // issuerUnavailable is the error when the issuer cannot be reached. It does not reject the
@@ -52,15 +62,15 @@ func issuerUnavailable(err error) error {
 	return p
 }
 
-// discovered returns the verifier. Shortly after a failed discovery it returns an error
+// discovered returns what the issuer says about itself. Shortly after a failed discovery it returns an error
 // immediately. During a discovery callers wait for the result, at most until their contexts
 // end.
-func (i *issuer) discovered(ctx context.Context) (*oidc.IDTokenVerifier, error) {
-	if verifier, failed := i.known(); verifier != nil || failed {
+func (i *issuer) discovered(ctx context.Context) (*discovery, error) {
+	if found, failed := i.known(); found != nil || failed {
 		if failed {
 			return nil, issuerUnavailable(errThrottled)
 		}
-		return verifier, nil
+		return found, nil
 	}
 	done := i.discovering.DoChan("", func() (any, error) { return nil, i.discover() })
 	select {
@@ -71,20 +81,20 @@ func (i *issuer) discovered(ctx context.Context) (*oidc.IDTokenVerifier, error) 
 	case <-ctx.Done():
 		return nil, issuerUnavailable(ctx.Err())
 	}
-	verifier, _ := i.known()
-	return verifier, nil
+	found, _ := i.known()
+	return found, nil
 }
 
-// known returns the verifier if it exists; failed is true shortly after a failed discovery,
+// known returns the last discovery if one has succeeded; failed is true shortly after a failed one,
 // when the issuer is not queried.
-func (i *issuer) known() (verifier *oidc.IDTokenVerifier, failed bool) {
+func (i *issuer) known() (found *discovery, failed bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.verifier, i.verifier == nil && !i.failedAt.IsZero() && i.clock.Now().Sub(i.failedAt) < issuerMinInterval
+	return i.found, i.found == nil && !i.failedAt.IsZero() && i.clock.Now().Sub(i.failedAt) < issuerMinInterval
 }
 
 func (i *issuer) discover() error {
-	if verifier, failed := i.known(); verifier != nil {
+	if found, failed := i.known(); found != nil {
 		return nil // Another discovery has succeeded since.
 	} else if failed {
 		return errThrottled
@@ -95,6 +105,7 @@ func (i *issuer) discover() error {
 	var more struct {
 		Keys       string   `json:"jwks_uri"`
 		Algorithms []string `json:"id_token_signing_alg_values_supported"`
+		Methods    []string `json:"token_endpoint_auth_methods_supported"`
 	}
 	if err == nil {
 		err = provider.Claims(&more)
@@ -110,10 +121,17 @@ func (i *issuer) discover() error {
 	for _, a := range algorithms {
 		keys.algorithms = append(keys.algorithms, jose.SignatureAlgorithm(a))
 	}
-	i.verifier = oidc.NewVerifier(i.settings.Issuer, keys, &oidc.Config{
-		ClientID: i.settings.Audience, SupportedSigningAlgs: algorithms, Now: i.clock.Now,
-	})
+	i.found = &discovery{endpoint: provider.Endpoint(), keys: keys, algorithms: algorithms}
+	i.found.endpoint.AuthStyle = authStyle(more.Methods)
+	i.found.verifier = i.verifierFor(i.found, i.settings.Audience)
 	return nil
+}
+
+// verifierFor returns the verifier of the issuer's tokens for an audience.
+func (i *issuer) verifierFor(found *discovery, audience string) *oidc.IDTokenVerifier {
+	return oidc.NewVerifier(i.settings.Issuer, found.keys, &oidc.Config{
+		ClientID: audience, SupportedSigningAlgs: found.algorithms, Now: i.clock.Now,
+	})
 }
 
 // asymmetricAlgorithms removes "none" and algorithms that would make the issuer's public
@@ -141,29 +159,42 @@ func (i *issuer) verify(ctx context.Context, text string) (Identity, error) {
 	if strings.Count(text, ".") != 2 {
 		return reject("malformed")
 	}
-	verifier, err := i.discovered(ctx)
+	found, err := i.discovered(ctx)
 	if err != nil {
 		return Identity{}, err
 	}
-	var verifyErr error
-	token, err := verifier.Verify(context.WithValue(ctx, verifyErrorKey{}, &verifyErr), text)
-	var (
-		expiredErr *oidc.TokenExpiredError
-		noKeys     *noKeysError
-	)
+	token, reason, err := verifyToken(ctx, found.verifier, text)
 	switch {
-	case errors.As(err, &expiredErr):
-		return reject("expired token")
-	case errors.As(verifyErr, &noKeys):
-		return Identity{}, issuerUnavailable(noKeys.cause)
 	case err != nil:
-		return reject("invalid token")
+		return Identity{}, err
+	case reason != "":
+		return reject(reason)
 	}
 	id, ok := identityFromToken(token)
 	if !ok {
 		return reject("token without a readable subject")
 	}
 	return id, nil
+}
+
+// verifyToken returns a valid token, or why it is not valid. It returns an error if the issuer's keys
+// cannot be read.
+func verifyToken(ctx context.Context, verifier *oidc.IDTokenVerifier, text string) (valid *oidc.IDToken, reason string, err error) {
+	var (
+		verifyErr  error
+		expiredErr *oidc.TokenExpiredError
+		noKeys     *noKeysError
+	)
+	token, err := verifier.Verify(context.WithValue(ctx, verifyErrorKey{}, &verifyErr), text)
+	switch {
+	case errors.As(err, &expiredErr):
+		return nil, "expired token", nil
+	case errors.As(verifyErr, &noKeys):
+		return nil, "", issuerUnavailable(noKeys.cause)
+	case err != nil:
+		return nil, "invalid token", nil //nolint:nilerr // The reason is for the audit log; the error quotes the token.
+	}
+	return token, "", nil
 }
 
 // identityFromToken reads the identity in a valid token.

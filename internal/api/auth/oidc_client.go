@@ -41,16 +41,26 @@ func issuerClient(given *http.Client, clock clock.Clock) *http.Client {
 	return &client
 }
 
+// tokenClient returns the client for tokens of people who sign in: with the limits of issuerClient,
+// but for the rate, which is that of people.
+func tokenClient(given *http.Client) *http.Client {
+	client := issuerClient(given, clock.System{})
+	if t, ok := client.Transport.(*issuerTransport); ok {
+		t.limit = nil
+	}
+	return client
+}
+
 // issuerTransport limits the rate of requests to the issuer and the size of its responses.
 type issuerTransport struct {
 	next  http.RoundTripper // Nil: http.DefaultTransport.
-	limit *rate.Limiter
+	limit *rate.Limiter     // Nil: none.
 	clock clock.Clock
 }
 
 // RoundTrip implements http.RoundTripper.
 func (t *issuerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if !t.limit.AllowN(t.clock.Now(), 1) {
+	if t.limit != nil && !t.limit.AllowN(t.clock.Now(), 1) {
 		return nil, errThrottled
 	}
 	next := t.next

@@ -62,7 +62,7 @@ func (a *Authenticator) authenticateSession(ctx context.Context, token string) (
 	}, nil
 }
 
-// AddSession tells of a session that was just made. An address with too many rejections would
+// AddSession adds a session that was just made to the copy of those that exist. An address with too many rejections would
 // otherwise have to wait until it is known.
 func (a *Authenticator) AddSession(hash access.SessionHash) {
 	if a.sessions != nil {

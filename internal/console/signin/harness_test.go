@@ -81,6 +81,7 @@ func open(t *testing.T, change ...func(*options)) *site {
 	t.Cleanup(s.server.Close)
 	o := options{maxRejections: 60, sessions: s.db.Sessions, Options: signin.Options{
 		Sessions: s.db.Sessions, IdleTimeout: 30 * time.Minute, TTL: 12 * time.Hour, Logger: slog.New(slog.NewTextHandler(&lockedWriter{w: s.log}, nil)),
+		OIDC:            signin.OIDC{URL: s.server.URL},
 		RecordRejection: func(e audit.Event) { _ = s.db.Record(t.Context(), e) },
 		TrustedProxies:  proxies.Trusted{},
 	}}
@@ -124,6 +125,12 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request) {
 		}
 	case "/console/key":
 		err = s.manager.WithKey(w, r, config.Secret(r.FormValue("key")))
+	case "/console/begin":
+		if err = s.manager.Begin(w, r, r.FormValue("to")); err == nil {
+			return
+		}
+	case signin.CallbackPath:
+		answer["to"], err = s.manager.Finish(w, r)
 	case "/console/out":
 		err = s.manager.SignOut(w, r)
 	case "/console/out-everywhere":
@@ -145,7 +152,7 @@ type browser struct {
 }
 
 func (s *site) browser() *browser {
-	jar, _ := cookiejar.New(nil) // Documented never to return an error.
+	jar, _ := cookiejar.New(nil)                                                                                                               // Documented never to return an error.
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}} //nolint:forcetypeassert,gosec // It is one.
 	s.t.Cleanup(transport.CloseIdleConnections)
 	return &browser{s: s, headers: map[string]string{}, client: &http.Client{

@@ -8,11 +8,12 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/auth"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/console/signin"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
 // Root is the address of the first page.
-const Root = "/console"
+const Root = signin.Path
 
 // Sessions signs people in and out. signin.Manager is one.
 type Sessions interface {
@@ -31,6 +32,7 @@ type Sessions interface {
 type Options struct {
 	API      http.Handler // Required: the API as it is called in the process.
 	Sessions Sessions     // Required.
+	URL      string       // Where browsers reach the server, without a path: forms may come from there. Default: the host of the request.
 	Version  string       // Of the program, for the foot of the pages. Default "dev".
 	Logger   *slog.Logger // Default slog.Default().
 	// PollInterval is how often an open page asks for what has no event. Default 5 s.
@@ -56,6 +58,11 @@ func New(o Options) (*Console, error) {
 	}
 	o.Version, o.Logger, o.PollInterval = cmp.Or(o.Version, "dev"), cmp.Or(o.Logger, slog.Default()), cmp.Or(o.PollInterval, 5*time.Second)
 	c := &Console{opts: o, mux: http.NewServeMux(), guard: http.NewCrossOriginProtection(), assets: newAssets()}
+	if o.URL != "" {
+		if err := c.guard.AddTrustedOrigin(o.URL); err != nil {
+			return nil, errs.Wrap(err, errs.KindInvalid, "set up console", "URL is not an origin; give it as https://tenants.example")
+		}
+	}
 	c.views = newViews(c.assets)
 	c.routes()
 	return c, nil
@@ -64,10 +71,10 @@ func New(o Options) (*Console, error) {
 // routes registers all pages and forms.
 func (c *Console) routes() {
 	c.mux.HandleFunc("GET /console/assets/{name}", c.assets.serve)
-	c.mux.HandleFunc("GET /console/sign-in", c.signInPage)
-	c.mux.HandleFunc("POST /console/sign-in", c.signInWithKey)
-	c.mux.HandleFunc("GET /console/sign-in/oidc", c.beginOIDC)
-	c.mux.HandleFunc("GET /console/sign-in/callback", c.finishOIDC)
+	c.mux.HandleFunc("GET /console/signin", c.signInPage)
+	c.mux.HandleFunc("POST /console/signin", c.signInWithKey)
+	c.mux.HandleFunc("GET /console/signin/oidc", c.beginOIDC)
+	c.mux.HandleFunc("GET "+signin.CallbackPath, c.finishOIDC)
 	c.mux.HandleFunc("POST /console/sign-out", c.signOut)
 	c.mux.HandleFunc("POST /console/language", c.chooseLanguage)
 

@@ -4,9 +4,10 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 
 	"golang.org/x/text/language"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/console/signin"
 )
 
 // languages are those of the pages; the first is the default. Texts are written in English in the code, and
@@ -42,15 +43,7 @@ func (c *Console) chooseLanguage(w http.ResponseWriter, r *http.Request) {
 	if chosen := r.PostForm.Get("language"); slices.Contains(languages, chosen) {
 		http.SetCookie(w, &http.Cookie{Name: languageCookie, Value: chosen, Path: Root, MaxAge: languageYear, HttpOnly: true, Secure: true, SameSite: http.SameSiteStrictMode})
 	}
-	http.Redirect(w, r, localPath(r.PostForm.Get("return")), http.StatusSeeOther)
-}
-
-// localPath is a path of the console to return to; the first page for anything else.
-func localPath(path string) string {
-	if path != Root && !strings.HasPrefix(path, Root+"/") && !strings.HasPrefix(path, Root+"?") || strings.ContainsFunc(path, func(c rune) bool { return c < ' ' || c == '\\' || c == 0x7f }) {
-		return Root
-	}
-	return path
+	http.Redirect(w, r, signin.SafeReturn(r.PostForm.Get("return")), http.StatusSeeOther)
 }
 
 // translate returns a text in a language. text is the English one, with the verbs of fmt for args.

@@ -33,7 +33,7 @@ func (p *page) askToSignIn(err error) {
 		signin.Forget(p.w)
 		query.Set("ended", "1")
 	}
-	target := Root + "/sign-in"
+	target := Root + "/signin"
 	if len(query) > 0 {
 		target += "?" + query.Encode()
 	}
@@ -47,7 +47,7 @@ func (p *page) askToSignIn(err error) {
 
 func (c *Console) signInPage(w http.ResponseWriter, r *http.Request) {
 	p := c.newPage(w, r, auth.Identity{}, "")
-	v := signInView{OIDC: c.opts.Sessions.OIDC(), Return: localPath(r.URL.Query().Get("return"))}
+	v := signInView{OIDC: c.opts.Sessions.OIDC(), Return: signin.SafeReturn(r.URL.Query().Get("return"))}
 	if r.URL.Query().Has("ended") {
 		v.Error = translate(p.language, "Your session has ended. Sign in again.")
 	}
@@ -63,7 +63,7 @@ func (p *page) showSignIn(status int, v signInView) {
 // signInWithKey signs in with an API key.
 func (c *Console) signInWithKey(w http.ResponseWriter, r *http.Request) {
 	p := c.newPage(w, r, auth.Identity{}, "")
-	target := localPath(p.form("return"))
+	target := signin.SafeReturn(p.form("return"))
 	err := c.opts.Sessions.WithKey(w, r, config.Secret(p.form("key")))
 	if err == nil {
 		http.Redirect(w, r, target, http.StatusSeeOther)
@@ -82,7 +82,7 @@ func (p *page) signInFailed(err error, target string) {
 
 // beginOIDC leads to the issuer.
 func (c *Console) beginOIDC(w http.ResponseWriter, r *http.Request) {
-	target := localPath(r.URL.Query().Get("return"))
+	target := signin.SafeReturn(r.URL.Query().Get("return"))
 	if err := c.opts.Sessions.Begin(w, r, target); err != nil {
 		c.newPage(w, r, auth.Identity{}, "").signInFailed(err, target)
 	}
@@ -97,7 +97,7 @@ func (c *Console) finishOIDC(w http.ResponseWriter, r *http.Request) {
 		p.signInFailed(err, Root)
 		return
 	}
-	if err := p.render("signed_in", http.StatusOK, p.view("", "Signed in", localPath(target))); err != nil {
+	if err := p.render("signed_in", http.StatusOK, p.view("", "Signed in", signin.SafeReturn(target))); err != nil {
 		p.showError(err)
 	}
 }
@@ -112,5 +112,5 @@ func (c *Console) signOut(w http.ResponseWriter, r *http.Request) {
 		c.newPage(w, r, auth.Identity{}, "").showError(problem.From(err))
 		return
 	}
-	http.Redirect(w, r, Root+"/sign-in", http.StatusSeeOther)
+	http.Redirect(w, r, Root+"/signin", http.StatusSeeOther)
 }

@@ -63,7 +63,7 @@ func (m *Manager) Begin(w http.ResponseWriter, r *http.Request, returnTo string)
 	if err != nil {
 		return err
 	}
-	a := newAttempt(safeReturn(returnTo), m.opts.Clock.Now())
+	a := newAttempt(SafeReturn(returnTo), m.opts.Clock.Now())
 	writeAttempts(w, append([]attempt{a}, m.attempts(r)...))
 	http.Redirect(w, r, client.AuthCodeURL(a.state(), oidc.Nonce(a.nonce()), oauth2.S256ChallengeOption(a.verifier())), http.StatusSeeOther)
 	return nil
@@ -120,7 +120,7 @@ func (m *Manager) Finish(w http.ResponseWriter, r *http.Request) (returnTo strin
 	if err := m.signIn(w, r, id); err != nil {
 		return "", err
 	}
-	return safeReturn(a.ReturnTo), nil
+	return SafeReturn(a.ReturnTo), nil
 }
 
 const withOIDC = "oidc"

@@ -12,9 +12,9 @@ const Path = "/console"
 // maxReturnTo is the most bytes of an address to return to. Several are in one cookie.
 const maxReturnTo = 300
 
-// safeReturn is the address of a page of the console to return to after a sign-in: Path for an
+// SafeReturn is the address of a page of the console to return to after a sign-in: Path for an
 // address elsewhere, one that browsers could read as elsewhere, or one of the sign-in itself.
-func safeReturn(address string) string {
+func SafeReturn(address string) string {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil || len(address) > maxReturnTo || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "":

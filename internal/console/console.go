@@ -46,6 +46,8 @@ type Console struct {
 	guard  *http.CrossOriginProtection
 	assets *assets
 	views  *views
+
+	platformChecks platformChecks
 }
 
 // New makes a Console. KindInvalid when a required option is missing.

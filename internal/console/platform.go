@@ -3,7 +3,6 @@ package console
 import (
 	"net/http"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 )
@@ -37,19 +36,6 @@ func (p *page) platform() error {
 		}
 	}
 	return p.render("platform", http.StatusOK, p.view("platform", "Platform", v))
-}
-
-// platformCheck checks the platform and shows all findings, with the statements for a database administrator.
-func (p *page) platformCheck() error {
-	if !p.may(access.ScopeAdmin) {
-		p.fail(http.StatusForbidden, "This needs a key with the scope admin.")
-		return nil
-	}
-	var v platformView
-	if err := p.api.get(p.ctx(), "/admin/platform/check", nil, &v.PlatformCheck); err != nil {
-		return err
-	}
-	return p.renderPart("platform_check", "findings", p.view("platform", "Check of the platform", v))
 }
 
 // registryVerification verifies the registry itself.

@@ -6,9 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -127,24 +125,6 @@ func (p *page) newOverviewView(o dto.Overview) *overviewView {
 	}
 	v.ThroughputLabel = translate(p.language, "%d became active, %d failed", activated, failed)
 	return v
-}
-
-// platformView is the data of the summary of a check of the platform.
-type platformView struct{ dto.PlatformCheck }
-
-// First are the first findings.
-func (v platformView) First() []dto.PlatformFinding { return v.Findings[:min(3, len(v.Findings))] }
-
-// todayPlatform checks the platform, for those who may.
-func (p *page) todayPlatform() error {
-	if !p.may(access.ScopeAdmin) {
-		return problem.New(http.StatusForbidden, "this needs the scope admin")
-	}
-	var v platformView
-	if err := p.api.get(p.ctx(), "/admin/platform/check", nil, &v.PlatformCheck); err != nil {
-		return err
-	}
-	return p.renderFragment("today", "platform", p.view("today", "Platform", v))
 }
 
 // readinessView is the result of the readiness checks.

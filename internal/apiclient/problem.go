@@ -11,6 +11,7 @@ import (
 	"mime"
 	"net/http"
 	"time"
+	"unicode/utf8"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
@@ -98,6 +99,7 @@ func (p problemDocument) asError(op string) *errs.Error {
 	if e.Kind == errs.KindPermanent && p.RequestID != "" {
 		e.Message += " (request " + p.RequestID + ")"
 	}
+	e.Lists = utf8.RuneCountInString(e.Message) > errs.MaxErrorLength
 	return e
 }
 

@@ -108,9 +108,11 @@ func notifyAll(observers []provisioning.Observer) provisioning.Observer {
 }
 
 // OpenRegistry opens the registry alone, for commands that need no more. It does not
-// connect yet.
+// connect yet. A missing registry is made only in a context of MakeRegistry.
 func OpenRegistry(ctx context.Context, name string, d config.Database, manualMigrate bool) (*postgres.DB, error) {
-	return postgres.Open(ctx, registryOptions(name, d, manualMigrate))
+	options := registryOptions(name, d, manualMigrate)
+	options.KeepMissing = true
+	return postgres.Open(ctx, options)
 }
 
 func registryOptions(name string, d config.Database, manualMigrate bool) pgdb.Options {

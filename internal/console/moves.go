@@ -32,7 +32,9 @@ type move struct {
 
 // statusIn offers a move in some statuses.
 func statusIn(statuses ...tenant.Status) func(dto.Tenant) bool {
-	return func(t dto.Tenant) bool { return t.PurgedAt == nil && slices.Contains(statuses, tenant.Status(t.Status)) }
+	return func(t dto.Tenant) bool {
+		return t.PurgedAt == nil && slices.Contains(statuses, tenant.Status(t.Status))
+	}
 }
 
 // moves are all moves, in the order of their buttons.

@@ -41,6 +41,6 @@ var doneTexts = map[string]string{
 	"archive": "The tenant is archived. Its data is kept.", "unarchive": "The tenant is back in service.", "invite": "The invitation is on its way.",
 	"hold": "The legal hold is set.", "clear-hold": "The legal hold is cleared.", "purge": "The tenant's data is deleted.", "repair": "The drift is repaired.",
 	"reconcile-contract": "The contract is reconciled.", "migrate": "The tenant is migrated.", "skip-undo": "The undo is skipped.", "protect": "Deletion protection is on.", "unprotect": "Deletion protection is off.",
-	"queued": "A worker will do it. This page shows when it is done.",
+	"queued":   "A worker will do it. This page shows when it is done.",
 	"activate": "New tenants get this revision.", "retire": "The blueprint makes no new tenants.", "revoke": "The key is revoked.",
 }

@@ -97,3 +97,14 @@ func TestGermanTexts(t *testing.T) {
 		}
 	}
 }
+
+func TestGermanTopics_HaveEachTextOnce(t *testing.T) {
+	t.Parallel()
+	count := 0
+	for _, topic := range germanTopics {
+		count += len(topic)
+	}
+	if count != len(germanTexts) {
+		t.Errorf("the topics have %d texts, %d different ones", count, len(germanTexts))
+	}
+}

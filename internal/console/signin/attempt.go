@@ -19,7 +19,7 @@ const (
 )
 
 // attempt is a sign-in at the issuer that a browser began. It is in a cookie of that browser alone, so
-// only there can it be finished: an answer that somebody else got, or a link with it, is of no use.
+// only there can it be finished: an answer that another person got, or a link with it, is of no use.
 type attempt struct {
 	Secret   []byte `json:"s"`
 	BegunAt  int64  `json:"t"` // Unix time.

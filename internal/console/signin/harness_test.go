@@ -198,6 +198,20 @@ func (b *browser) send(method, address string, form url.Values) page {
 	return p
 }
 
+// status is the status of an answer, 0 without one. It may be called outside of the test's goroutine.
+func (b *browser) status(address string) int {
+	r, err := http.NewRequestWithContext(b.s.t.Context(), http.MethodGet, address, nil)
+	if err != nil {
+		return 0
+	}
+	answer, err := b.client.Do(r)
+	if err != nil {
+		return 0
+	}
+	_ = answer.Body.Close()
+	return answer.StatusCode
+}
+
 func (b *browser) get(address string) page {
 	b.s.t.Helper()
 	return b.send(http.MethodGet, address, nil)

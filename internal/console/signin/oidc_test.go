@@ -248,6 +248,32 @@ func TestManager_IssuerFaults(t *testing.T) {
 		b.wantName("")
 		s.wantEvents()
 	})
+	t.Run("HangsForManyPeople", func(t *testing.T) {
+		s, p := setupIssuer(t, func(o *options) { o.oidc.Client = &http.Client{Timeout: time.Minute} })
+		const most = 16
+		begun, proceed := make(chan struct{}, most), make(chan struct{})
+		tokenEndpoint(p, func(w http.ResponseWriter, r *http.Request) {
+			begun <- struct{}{}
+			<-proceed
+			p.Serve(w, r)
+		})
+		answers := make(chan int, most)
+		for range most {
+			b := s.browser()
+			link := b.callback(b.begin(""))
+			go func() { answers <- b.status(link) }()
+			<-begun
+		}
+		last := s.browser()
+		last.signIn("").wantProblem(http.StatusServiceUnavailable, "too many people are signing in")
+		close(proceed)
+		for range most {
+			if status := <-answers; status != http.StatusOK {
+				t.Errorf("status %d", status)
+			}
+		}
+		last.signIn("").want(http.StatusOK)
+	})
 	t.Run("AnswersTenMegabytes", func(t *testing.T) {
 		s, p := setupIssuer(t)
 		tokenEndpoint(p, func(w http.ResponseWriter, _ *http.Request) {

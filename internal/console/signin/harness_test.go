@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -152,8 +153,10 @@ type browser struct {
 }
 
 func (s *site) browser() *browser {
-	jar, _ := cookiejar.New(nil)                                                                                                               // Documented never to return an error.
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}} //nolint:forcetypeassert,gosec // It is one.
+	jar, _ := cookiejar.New(nil) // Documented never to return an error.
+	authorities := x509.NewCertPool()
+	authorities.AddCert(s.server.Certificate())
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: authorities, MinVersion: tls.VersionTLS12}}
 	s.t.Cleanup(transport.CloseIdleConnections)
 	return &browser{s: s, headers: map[string]string{}, client: &http.Client{
 		Jar: jar, Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -338,6 +341,7 @@ func (c *countingSessions) reset() { c.finds.Store(0); c.lists.Store(0) }
 
 // countSessions has the authenticator count.
 func countSessions(o *options) *countingSessions {
-	o.sessions = &countingSessions{SessionStore: o.sessions}
-	return o.sessions.(*countingSessions) //nolint:forcetypeassert // It was just made.
+	counting := &countingSessions{SessionStore: o.sessions}
+	o.sessions = counting
+	return counting
 }

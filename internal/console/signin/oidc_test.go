@@ -350,7 +350,7 @@ func TestManager_Begin_ReturnsOnlyToTheConsole(t *testing.T) {
 		"": "/console", "/": "/console", "/consolex": "/console", "/admin/tenants": "/console", "https://evil.example/console": "/console", "//evil.example/console": "/console",
 		"/console//evil.example": "/console", "/console/../admin": "/console", "/console/%2e%2e/admin": "/console", `/console/\evil`: "/console", `\\evil.example`: "/console",
 		"/console/%5cevil": "/console", "/console/a%0d%0ab": "/console", "/console/a\nb": "/console", "/console/%2f%2fevil": "/console", "/console/ä": "/console",
-		"javascript:alert(1)": "/console", "/console/signin": "/console", "/console/signin/callback?code=x": "/console", "/console/" + strings.Repeat("x", 300): "/console",
+		"javascript:alert(1)": "/console", "/console/sign-in": "/console", "/console/sign-in/callback?code=x": "/console", "/console/" + strings.Repeat("x", 300): "/console",
 		"/console/?next=//evil.example": "/console", " /console/x": "/console", "/console/%zz": "/console",
 	} {
 		if got := s.browser().signIn(to).want(http.StatusOK); got.json["to"] != want {

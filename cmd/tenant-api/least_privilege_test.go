@@ -8,10 +8,14 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
@@ -133,6 +137,7 @@ func TestServe_LeastPrivilege(t *testing.T) {
 	w.refusals(id)
 	w.moves(id)
 	w.ownSteps()
+	w.sessions()
 	w.loginCannot()
 	for operation := range w.operations {
 		if !w.called[operation] {
@@ -327,6 +332,40 @@ func (w *leastPrivilege) ownSteps() {
 	w.do("skip-undo", http.StatusBadRequest, skip, "{id}", id)
 	w.directory.refuses.Store(false)
 	w.finish(w.do("retry-tenant", http.StatusAccepted, nil, "{id}", id), "provision", "completed")
+}
+
+// sessions of the console are made, used and ended as the server's login, with their audit events.
+func (w *leastPrivilege) sessions() {
+	w.t.Helper()
+	db, err := postgres.Open(w.t.Context(), pgdb.Options{URL: w.env["DATABASE_URL"], ManualMigrate: true})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer db.Close()
+	var store access.SessionStore = db.Sessions
+	for _, end := range []func(access.SessionHash) error{
+		func(hash access.SessionHash) error { return store.End(w.t.Context(), hash) },
+		func(hash access.SessionHash) error { _, err := store.EndAll(w.t.Context(), hash); return err },
+	} {
+		hash, _ := access.ParseSession(access.NewSessionToken().Reveal())
+		r := access.SessionRequest{Subject: "ada", Scopes: []access.Scope{access.ScopeRead}, IdleTimeout: time.Hour, TTL: time.Hour}
+		if err := store.Create(w.t.Context(), hash, r); err != nil {
+			w.t.Fatal(err)
+		}
+		w.registry.AgeSessions(2*time.Minute, 0) // So that its use is recorded.
+		if _, err := store.Find(w.t.Context(), hash); err != nil {
+			w.t.Error(err)
+		}
+		if live, err := store.List(w.t.Context(), 9); err != nil || len(live) != 1 {
+			w.t.Errorf("%d sessions, %v", len(live), err)
+		}
+		if err := end(hash); err != nil {
+			w.t.Error(err)
+		}
+		if ended, err := store.FindEnded(w.t.Context(), []access.SessionHash{hash}); err != nil || len(ended) != 1 {
+			w.t.Errorf("%d ended, %v", len(ended), err)
+		}
+	}
 }
 
 // role is the database role of a tenant.

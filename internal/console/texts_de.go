@@ -92,7 +92,6 @@ var germanFrame = map[string]string{
 	"This does not exist":                                                   "Nicht gefunden",
 	"This form was sent from another site. Open the console and try again.": "Dieses Formular wurde von einer anderen Website gesendet. Öffnen Sie die Konsole und versuchen Sie es erneut.",
 	"This is not possible now":                                              "Das ist derzeit nicht möglich",
-	"This needs a key with the scope admin.":                                "Dies erfordert einen Schlüssel mit dem Scope admin.",
 	"This page does not exist.":                                             "Diese Seite gibt es nicht.",
 	"This page tries again every few seconds.":                              "Diese Seite versucht es alle paar Sekunden erneut.",
 	"This server cannot do this":                                            "Dieser Server unterstützt das nicht",

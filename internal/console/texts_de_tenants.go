@@ -67,6 +67,8 @@ var germanTenants = map[string]string{ //nolint:gosec // texts, no credentials
 	"Language of mails": "Sprache der E-Mails",
 	"Managed by":        "Verwaltet von",
 	"Protected":         "Geschützt",
+	"Suspension":        "Aussetzung",
+	"Not suspended":     "Nicht ausgesetzt",
 	"Revision":          "Revision",
 	"Role":              "Rolle",
 	"Schema":            "Schema",

@@ -2,6 +2,7 @@ package console
 
 // germanPlatform are the texts of the pages of blueprints, contracts, API keys and the platform.
 var germanPlatform = map[string]string{
+	"Schemas or roles have drifted":                     "Schemas oder Rollen weichen ab",
 	"Another check is running. Look again in a minute.": "Eine andere Prüfung läuft. Sehen Sie in einer Minute noch einmal nach.",
 	// Blueprints.
 	"A blueprint is published from its folder, with the command or with Terraform:": "Ein Blueprint wird aus seinem Ordner veröffentlicht, mit dem Befehl oder mit Terraform:",

@@ -56,6 +56,7 @@ var attentionTexts = map[string]struct{ heading, link string }{
 	"WORKER_MISSING":        {"No worker runs", "/platform"},
 	"FAILED":                {"Provisioning failed", "/tenants?status=FAILED"},
 	"STUCK":                 {"Provisioning does not move on", "/tenants?status=PROVISIONING"},
+	"DRIFTED":               {"Schemas or roles have drifted", ""},
 	"CONTRACT_FAULT":        {"Contracts have a fault", "/contracts?failed=true"},
 	"CONTRACT_EXPIRING":     {"Contracts expire soon", "/contracts?state=EXPIRING"},
 	"CHANNEL_DISABLED":      {"Channel accounts are disabled", "/contracts"},

@@ -223,7 +223,7 @@ func (s *site) signedIn(width int64, key string) *browser {
 // signIn signs in with a key.
 func (b *browser) signIn(key string) {
 	b.t.Helper()
-	b.visit("/console/signin")
+	b.visit("/console/sign-in")
 	b.Do(chromedp.SendKeys(chromedp.CSS("#key"), key+"\r"))
 	b.WaitFor(`location.pathname === "/console"`)
 }

@@ -33,7 +33,7 @@ func (p *page) askToSignIn(err error) {
 		signin.Forget(p.w)
 		query.Set("ended", "1")
 	}
-	target := Root + "/signin"
+	target := Root + "/sign-in"
 	if len(query) > 0 {
 		target += "?" + query.Encode()
 	}
@@ -112,5 +112,5 @@ func (c *Console) signOut(w http.ResponseWriter, r *http.Request) {
 		c.newPage(w, r, auth.Identity{}, "").showError(problem.From(err))
 		return
 	}
-	http.Redirect(w, r, Root+"/signin", http.StatusSeeOther)
+	http.Redirect(w, r, Root+"/sign-in", http.StatusSeeOther)
 }

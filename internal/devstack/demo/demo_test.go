@@ -80,7 +80,7 @@ func TestRun_Stay(t *testing.T) {
 		}
 	}
 	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	answer, err := client.PostForm(found[1]+"/signin", url.Values{"key": {found[2]}}) //nolint:gosec // the demo's own server
+	answer, err := client.PostForm(found[1]+"/sign-in", url.Values{"key": {found[2]}}) //nolint:gosec // the demo's own server
 	if err != nil {
 		t.Fatal(err)
 	}

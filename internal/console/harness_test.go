@@ -43,6 +43,7 @@ type site struct {
 	mail     *mailcatcher.Catcher
 	database string
 	env      map[string]string
+	flags    []string // Of the command serve.
 	url      string
 	key      string // With the scope admin.
 	process  *exec.Cmd
@@ -108,7 +109,7 @@ var servingLine = regexp.MustCompile(`msg=serving url=(\S+)`)
 // start starts the server, or starts it again on the same port.
 func (s *site) start() {
 	s.t.Helper()
-	s.process, s.ended = s.command("serve"), make(chan struct{})
+	s.process, s.ended = s.command(append([]string{"serve"}, s.flags...)...), make(chan struct{})
 	pipe, err := s.process.StderrPipe()
 	if err != nil {
 		s.t.Fatal(err)

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/monitoring"
 )
 
 // texts are all English texts of templates and code, in the order of the alphabet.
@@ -95,5 +97,17 @@ func TestGermanTexts(t *testing.T) {
 		if !slices.Contains(all, text) {
 			t.Errorf("%q is nowhere in the pages", text)
 		}
+	}
+}
+
+func TestAttentionTexts(t *testing.T) {
+	t.Parallel()
+	for _, kind := range monitoring.AttentionKinds() {
+		if attentionTexts[string(kind)].heading == "" {
+			t.Errorf("the first page has no heading for %s", kind)
+		}
+	}
+	if len(attentionTexts) != len(monitoring.AttentionKinds()) {
+		t.Errorf("there are headings for %d kinds of %d", len(attentionTexts), len(monitoring.AttentionKinds()))
 	}
 }

@@ -108,9 +108,11 @@ func (c *Console) routes() {
 	c.page("GET /console/platform", (*page).platform)
 	c.page("GET /console/platform/check", (*page).platformCheck)
 	c.page("GET /console/platform/verification", (*page).registryVerification)
-	c.mux.HandleFunc("/console/", func(w http.ResponseWriter, r *http.Request) {
-		c.newPage(w, r, auth.Identity{}, "").fail(http.StatusNotFound, "This page does not exist.")
-	})
+	for _, other := range []string{"/console", "/console/"} {
+		c.mux.HandleFunc(other, func(w http.ResponseWriter, r *http.Request) {
+			c.newPage(w, r, auth.Identity{}, "").fail(http.StatusNotFound, "This page does not exist.")
+		})
+	}
 }
 
 // page registers a page for people who are signed in.

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 )
@@ -26,6 +27,9 @@ type editView struct {
 
 // editTenant shows the form with the tenant's values.
 func (p *page) editTenant() error {
+	if err := p.needs(access.ScopeWrite); err != nil {
+		return err
+	}
 	var t dto.Tenant
 	if err := p.api.get(p.ctx(), p.tenantPath(), nil, &t); err != nil {
 		return err

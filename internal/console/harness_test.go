@@ -43,6 +43,7 @@ type site struct {
 	mail     *mailcatcher.Catcher
 	database string
 	env      map[string]string
+	flags    []string // Of the command serve.
 	url      string
 	key      string // With the scope admin.
 	process  *exec.Cmd
@@ -108,7 +109,7 @@ var servingLine = regexp.MustCompile(`msg=serving url=(\S+)`)
 // start starts the server, or starts it again on the same port.
 func (s *site) start() {
 	s.t.Helper()
-	s.process, s.ended = s.command("serve"), make(chan struct{})
+	s.process, s.ended = s.command(append([]string{"serve"}, s.flags...)...), make(chan struct{})
 	pipe, err := s.process.StderrPipe()
 	if err != nil {
 		s.t.Fatal(err)
@@ -318,13 +319,20 @@ func (v *violations) all() []string {
 // expect takes the errors with a text out of those that fail the test; there has to be one.
 func (v *violations) expect(t *testing.T, text string) {
 	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !v.take(text); time.Sleep(20 * time.Millisecond) { // The log comes after the page.
+		if time.Now().After(deadline) {
+			t.Fatalf("the browser logged no error with %q, but %q", text, v.all())
+		}
+	}
+}
+
+// take removes the errors with a text; false: there was none.
+func (v *violations) take(text string) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	before := len(v.found)
 	v.found = slices.DeleteFunc(v.found, func(found string) bool { return strings.Contains(found, text) })
-	if before == len(v.found) {
-		t.Errorf("the browser logged no error with %q, but %q", text, v.found)
-	}
+	return before > len(v.found)
 }
 
 // drop forgets what was logged: the test has cut the connection.

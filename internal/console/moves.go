@@ -111,7 +111,14 @@ type moveView struct {
 	Problem *problem.Problem
 }
 
-func (p *page) confirmMove() error { return p.showMove(http.StatusOK, nil) }
+func (p *page) confirmMove() error {
+	if m, ok := findMove(p.r.PathValue("move")); ok {
+		if err := p.needs(m.Scope); err != nil {
+			return err
+		}
+	}
+	return p.showMove(http.StatusOK, nil)
+}
 
 // showMove shows the form of a move, with what was wrong with it.
 func (p *page) showMove(status int, rejected *problem.Problem) error {

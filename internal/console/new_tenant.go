@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -83,6 +84,9 @@ func faultOf(p *problem.Problem, field string) string {
 
 // newTenant shows the form, for the blueprint in the address.
 func (p *page) newTenant() error {
+	if err := p.needs(access.ScopeWrite); err != nil {
+		return err
+	}
 	values := url.Values{"blueprint": {p.r.URL.Query().Get("blueprint")}, "once": {rand.Text()}}
 	return p.showNewTenant(http.StatusOK, values, nil)
 }
@@ -182,10 +186,15 @@ func (p *page) createTenant() error {
 		call.header = http.Header{"Idempotency-Key": {once}}
 	}
 	if err := p.api.do(p.ctx(), call, &made); err != nil {
-		if rejected := problemOf(err); rejected != nil && rejected.Status != http.StatusUnauthorized {
-			return p.showNewTenant(rejected.Status, p.r.PostForm, rejected)
+		rejected := problemOf(err)
+		if rejected == nil || rejected.Status == http.StatusUnauthorized {
+			return err
 		}
-		return err
+		if rejected.Status == http.StatusUnprocessableEntity { // It was changed after it had made a tenant, and can make another one.
+			rejected = problem.New(rejected.Status, "this form has made a tenant already, with other values; send it again if you want another one")
+			p.r.PostForm.Set("once", rand.Text())
+		}
+		return p.showNewTenant(rejected.Status, p.r.PostForm, rejected)
 	}
 	return p.redirect(Root+"/tenants/"+made.TenantID, url.Values{"done": {"create"}})
 }
@@ -203,7 +212,7 @@ func (p *page) checkTenant() error {
 	switch {
 	case rejected == nil:
 		check.Good = true
-	case rejected.Status == http.StatusUnauthorized:
+	case rejected.Status == http.StatusUnauthorized || rejected.Status == http.StatusForbidden:
 		return rejected
 	case len(rejected.Errors) == 0:
 		check.Faults = []problem.FieldError{{Message: rejected.Detail}}

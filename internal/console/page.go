@@ -35,6 +35,14 @@ func (p *page) ctx() context.Context { return p.r.Context() }
 // may reports whether the person has a scope. It decides what is offered; the API decides what is done.
 func (p *page) may(scope access.Scope) bool { return access.Permits(p.who.Scopes, scope) }
 
+// needs is an error for a person without a scope: a form of what one may not do is not shown.
+func (p *page) needs(scope access.Scope) error {
+	if p.may(scope) {
+		return nil
+	}
+	return problem.New(http.StatusForbidden, "this needs the scope "+string(scope)+", which your key or account does not have")
+}
+
 // view is what a template gets.
 type view struct {
 	Title    string // Translated.

@@ -35,6 +35,9 @@ func (p *page) showSelection(status int, fault string) error {
 		p.fail(http.StatusBadRequest, "This cannot be done with several tenants.")
 		return nil
 	}
+	if err := p.needs(m.Scope); err != nil {
+		return err
+	}
 	v := selectionView{Move: m, Canary: m.Name == "migrate", Error: fault}
 	var err error
 	if v.Tenants, err = p.selected(); err != nil {
@@ -110,6 +113,9 @@ func (p *page) runSelection() error {
 	if !ok || !m.Many {
 		p.fail(http.StatusBadRequest, "This cannot be done with several tenants.")
 		return nil
+	}
+	if err := p.needs(m.Scope); err != nil {
+		return err
 	}
 	tenants, err := p.selected()
 	if err != nil {

@@ -188,7 +188,10 @@ func (p *page) tenantHealth() error {
 		return err
 	case err != nil:
 		v.Problem = problemOf(err)
-	case len(found.Tenants) > 0:
+	case len(found.Tenants) == 0:
+		p.fail(http.StatusNotFound, "This tenant does not exist.")
+		return nil
+	default:
 		v.Health = found.Tenants[0]
 	}
 	if v.Health.ContractLiveUntil != nil && v.Health.ContractLedger != nil {

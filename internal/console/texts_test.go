@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/monitoring"
 )
 
 // texts are all English texts of templates and code, in the order of the alphabet.
@@ -106,5 +108,17 @@ func TestGermanTopics_HaveEachTextOnce(t *testing.T) {
 	}
 	if count != len(germanTexts) {
 		t.Errorf("the topics have %d texts, %d different ones", count, len(germanTexts))
+	}
+}
+
+func TestAttentionTexts(t *testing.T) {
+	t.Parallel()
+	for _, kind := range monitoring.AttentionKinds() {
+		if attentionTexts[string(kind)].heading == "" {
+			t.Errorf("the first page has no heading for %s", kind)
+		}
+	}
+	if len(attentionTexts) != len(monitoring.AttentionKinds()) {
+		t.Errorf("there are headings for %d kinds of %d", len(attentionTexts), len(monitoring.AttentionKinds()))
 	}
 }

@@ -3,6 +3,7 @@ package console
 import (
 	"bytes"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -58,7 +59,7 @@ func extendWriteDeadline(w http.ResponseWriter) {
 // has missed nothing. It ends when the provisioning has.
 func (p *page) timeline() error {
 	if !p.isFragment() {
-		return p.redirect(Root+"/tenants/"+p.r.PathValue("id"), nil)
+		return p.redirect(Root+"/tenants/"+url.PathEscape(p.r.PathValue("id")), nil)
 	}
 	if _, _, err := p.readTimeline(); err != nil {
 		return err // While the status of the answer can still say so.

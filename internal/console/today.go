@@ -55,9 +55,9 @@ var attentionTexts = map[string]struct{ heading, link string }{
 	"REGISTRY_RESTORED":     {"The registry was restored from a backup", "/platform"},
 	"WORKER_MISSING":        {"No worker runs", "/platform"},
 	"FAILED":                {"Provisioning failed", "/tenants?status=FAILED"},
-	"STUCK":                 {"Provisioning does not move on", "/tenants?status=PROVISIONING"},
+	"STUCK":                 {"Provisioning does not move on", ""},
 	"DRIFTED":               {"Schemas or roles have drifted", ""},
-	"CONTRACT_FAULT":        {"Contracts have a fault", "/contracts?failed=true"},
+	"CONTRACT_FAULT":        {"Contracts have a fault", "/contracts"},
 	"CONTRACT_EXPIRING":     {"Contracts expire soon", "/contracts?state=EXPIRING"},
 	"CHANNEL_DISABLED":      {"Channel accounts are disabled", "/contracts"},
 	"LOW_BALANCE":           {"Stellar accounts need funds", "/contracts"},
@@ -109,6 +109,9 @@ func (p *page) newOverviewView(o dto.Overview) *overviewView {
 		}
 		if texts.link != "" {
 			one.Link = Root + texts.link
+		}
+		if group.Kind == "STUCK" && len(group.Tenants) > 0 { // Those that wait for a run have another status than those whose run has ended.
+			one.Link = Root + "/tenants?status=" + group.Tenants[0].Status
 		}
 		if group.Blueprint != nil {
 			one.Heading, one.Link = one.Heading+": "+*group.Blueprint, Root+"/tenants?behind=true&blueprint="+url.QueryEscape(*group.Blueprint)

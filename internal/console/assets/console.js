@@ -28,7 +28,13 @@
     } catch {
       answer = null
     }
-    if (!answer?.ok || answer.redirected) { location.assign(link.href); return }
+    if (answer?.redirected) { // The session has ended.
+      const signIn = new URL(answer.url)
+      signIn.searchParams.set("return", location.pathname + location.search)
+      location.assign(signIn)
+      return
+    }
+    if (!answer?.ok) { location.assign(link.href); return }
     if (dialog.open) return // A second click.
     dialog.innerHTML = await answer.text()
     enhance(dialog)
@@ -101,6 +107,7 @@
       const step = {ArrowDown: 1, ArrowUp: -1}[event.key]
       if (step && shown.length) { event.preventDefault(); chosen = (chosen + step + shown.length) % shown.length; showCommands() }
       if (event.key === "Enter") { event.preventDefault(); run(chosen) }
+      if (event.key === "Escape") { event.preventDefault(); menu.close() } // Browsers only empty the field.
     })
     document.addEventListener("keydown", event => {
       const typing = event.target.closest("input, textarea, select, [contenteditable]")

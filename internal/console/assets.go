@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-//go:embed assets
+//go:embed assets/*.js assets/*.css assets/*.svg
 var assetFiles embed.FS
 
 // assets are the scripts, the style sheet and the icon. Their addresses have a hash of the content, so that

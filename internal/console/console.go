@@ -97,6 +97,7 @@ func (c *Console) routes() {
 	c.page("POST /console/tenants/{id}/edit", (*page).updateTenant)
 	c.page("GET /console/tenants/{id}/moves/{move}", (*page).confirmMove)
 	c.page("POST /console/tenants/{id}/moves/{move}", (*page).runMove)
+	c.page("POST /console/tenants/{id}/logins/{login}/close", (*page).closeLogin)
 	c.page("GET /console/blueprints", (*page).blueprints)
 	c.page("GET /console/blueprints/{name}", (*page).blueprint)
 	c.page("POST /console/blueprints/{name}/activate", (*page).activateBlueprint)

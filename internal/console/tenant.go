@@ -156,6 +156,15 @@ func (p *page) readTrail(path string) (v trailView, err error) {
 	return v, nil
 }
 
+// closeLogin ends a login of the tenant with its sessions.
+func (p *page) closeLogin() error {
+	path := p.tenantPath() + "/database-credentials/" + url.PathEscape(p.r.PathValue("login"))
+	if err := p.api.do(p.ctx(), apiCall{method: http.MethodDelete, path: path}, nil); err != nil {
+		return err
+	}
+	return p.redirect(Root+"/tenants/"+url.PathEscape(p.r.PathValue("id")), url.Values{"done": {"close-login"}})
+}
+
 // healthView is the state of a tenant in database and ledger.
 type healthView struct {
 	Health   dto.TenantHealth

@@ -55,7 +55,13 @@ type site struct {
 func setup(t *testing.T, settings ...string) *site {
 	t.Helper()
 	t.Parallel()
-	s := &site{t: t, program: testenv.Program(t, "cmd/tenant-api"), net: testenv.Network(t), mail: testenv.Mail(t), database: testenv.Database(t)}
+	return setupOn(t, testenv.Database(t), settings...)
+}
+
+// setupOn is setup on a database.
+func setupOn(t *testing.T, database string, settings ...string) *site {
+	t.Helper()
+	s := &site{t: t, program: testenv.Program(t, "cmd/tenant-api"), net: testenv.Network(t), mail: testenv.Mail(t), database: database}
 	s.env = testenv.Settings(s.database, s.net, testenv.Deployer(t, s.net), s.mail)
 	s.env["APP_PORT"] = fmt.Sprint(testenv.FreePort(t))
 	for _, setting := range settings {

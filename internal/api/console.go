@@ -22,6 +22,9 @@ type inConsoleKey struct{}
 // SetConsole lets a handler serve the pages for people, at /console. It is called before the first request.
 func (s *Server) SetConsole(console http.Handler) { s.console = console }
 
+// Stopping is closed when the server stops: streams have to end.
+func (s *Server) Stopping() <-chan struct{} { return s.drainCtx.Done() }
+
 // ForConsole is the API as the console calls it: in the process, with the session of the person
 // who sent the console's own request. That has a slot and holds its connection already.
 func (s *Server) ForConsole() http.Handler {

@@ -37,6 +37,8 @@ type Options struct {
 	Logger   *slog.Logger // Default slog.Default().
 	// PollInterval is how often an open page asks for what has no event. Default 5 s.
 	PollInterval time.Duration
+	// Stopping is closed when the server stops; open timelines end then. Default: they end with their requests.
+	Stopping <-chan struct{}
 }
 
 // Console is the handler of all pages.

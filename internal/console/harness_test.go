@@ -58,7 +58,7 @@ func setup(t *testing.T, settings ...string) *site {
 	return setupOn(t, testenv.Database(t), settings...)
 }
 
-// setupOn is setup with a database.
+// setupOn is setup on a database.
 func setupOn(t *testing.T, database string, settings ...string) *site {
 	t.Helper()
 	s := &site{t: t, program: testenv.Program(t, "cmd/tenant-api"), net: testenv.Network(t), mail: testenv.Mail(t), database: database}

@@ -2,6 +2,8 @@ package console
 
 // germanTenants are the texts of the first page and of the pages and forms of tenants.
 var germanTenants = map[string]string{ //nolint:gosec // texts, no credentials
+	"Close":                "Beenden",
+	"The login has ended.": "Der Login ist beendet.",
 	// The first page.
 	"Needs attention": "Handlungsbedarf",
 	"Nothing. All tenants and the platform are well, as far as this server knows.": "Keiner. Alle Mandanten und die Plattform sind in Ordnung, soweit diesem Server bekannt ist.",

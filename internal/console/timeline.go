@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -64,61 +65,140 @@ func (p *page) timeline() error {
 	if _, _, err := p.readTimeline(); err != nil {
 		return err // While the status of the answer can still say so.
 	}
-	out := newEventWriter(p.w)
-	sent := ""
-	// The events of one change come together; the pause lets them become one message.
-	send := func() bool {
-		v, _, err := p.readTimeline()
-		if err != nil {
-			return problemOf(err) != nil && problemOf(err).Status == http.StatusServiceUnavailable // It may come back.
-		}
-		var b bytes.Buffer
-		if err := p.console.views.fragment(&b, p.language, "tenant", "timeline", v); err != nil {
-			return false
-		}
-		if b.String() == sent {
-			return true
-		}
-		sent = b.String()
-		return out.send("", sent) == nil
-	}
-	ended := false
-	err := p.api.follow(p.ctx(), apiCall{method: http.MethodGet, path: p.tenantPath() + "/events"}, func(line string) bool {
-		name, isEvent := strings.CutPrefix(line, "event: ")
-		switch {
-		case strings.HasPrefix(line, ":"):
-			return out.keepAlive() == nil
-		case isEvent && name == "end":
-			ended = true
-			return false
-		case isEvent:
-			return send()
-		}
-		return true
-	})
-	if ended {
-		if send() {
-			_ = out.send("end", "")
-		}
+	s := timelineStream{page: p, out: newEventWriter(p.w)}
+	ctx, stop := context.WithCancel(p.ctx())
+	defer stop()
+	signals, rejected := make(chan signal), error(nil)
+	go func() {
+		defer close(signals)
+		rejected = p.followTimeline(ctx, signals)
+	}()
+	if s.forward(signals) {
 		return nil
 	}
-	if rejected := problemOf(err); rejected != nil && rejected.Status == http.StatusTooManyRequests {
-		p.pollTimeline(send, out) // All places for streams of the API are taken.
+	stop()
+	for range signals { // Until the API's stream has ended, too.
+	}
+	if problem := problemOf(rejected); problem != nil && problem.Status == http.StatusTooManyRequests {
+		s.poll() // All places for streams of the API are taken.
 	}
 	return nil
 }
 
-// pollTimeline sends the timeline every few seconds, for a while: the browser connects again afterwards.
-func (p *page) pollTimeline(send func() bool, out *eventWriter) {
-	ticker := time.NewTicker(p.console.opts.PollInterval)
+// signal is what the API's stream of a tenant says.
+type signal int
+
+const (
+	signalChange signal = iota
+	signalAlive         // Nothing has changed.
+	signalEnd           // Nothing more will change.
+)
+
+// followTimeline follows the API's stream of the tenant until it ends.
+func (p *page) followTimeline(ctx context.Context, signals chan<- signal) error {
+	return p.api.follow(ctx, apiCall{method: http.MethodGet, path: p.tenantPath() + "/events"}, func(line string) bool {
+		name, isEvent := strings.CutPrefix(line, "event: ")
+		found := signalChange
+		switch {
+		case strings.HasPrefix(line, ":"):
+			found = signalAlive
+		case isEvent && name == "end":
+			found = signalEnd
+		case !isEvent:
+			return true
+		}
+		select {
+		case signals <- found:
+			return found != signalEnd
+		case <-ctx.Done():
+			return false
+		}
+	})
+}
+
+// timelineStream sends the timeline to one browser.
+type timelineStream struct {
+	page *page
+	out  *eventWriter
+	sent string // What the browser has.
+	live bool   // More can happen, as far as is known.
+}
+
+// changePause lets the events of one change become one message: each message reads the tenant again.
+const changePause = 100 * time.Millisecond
+
+// forward sends the timeline for what the API says, and reports whether the provisioning or the browser's connection has
+// ended; else the API's stream has.
+func (s *timelineStream) forward(signals <-chan signal) (ended bool) {
+	for found := range signals {
+		if found == signalAlive {
+			if s.out.keepAlive() != nil {
+				return true
+			}
+			continue
+		}
+		for pause := time.After(changePause); found == signalChange && pause != nil; {
+			select {
+			case next, open := <-signals:
+				if !open {
+					pause = nil
+				} else if next == signalEnd {
+					found = next
+				}
+			case <-pause:
+				pause = nil
+			}
+		}
+		current, alive := s.send()
+		if found == signalEnd && current {
+			_ = s.out.send("end", "")
+		}
+		if !alive || found == signalEnd {
+			return true // Without its end, the browser connects again.
+		}
+	}
+	return false
+}
+
+// send sends the timeline if it has changed. It reports whether the browser has it as it is now, and whether the stream can
+// go on: the session may have ended, or the browser be gone.
+func (s *timelineStream) send() (current, alive bool) {
+	v, _, err := s.page.readTimeline()
+	if err != nil {
+		rejected := problemOf(err)
+		return false, rejected != nil && (rejected.Status == http.StatusServiceUnavailable || rejected.Status == http.StatusTooManyRequests)
+	}
+	s.live = v.Live
+	var b bytes.Buffer
+	if err := s.page.console.views.fragment(&b, s.page.language, "tenant", "timeline", v); err != nil {
+		return false, false
+	}
+	if b.String() == s.sent {
+		return true, true
+	}
+	s.sent = b.String()
+	sent := s.out.send("", s.sent) == nil
+	return sent, sent
+}
+
+// poll sends the timeline every few seconds, for a while: the browser connects again afterwards.
+func (s *timelineStream) poll() {
+	ticker := time.NewTicker(s.page.console.opts.PollInterval)
 	defer ticker.Stop()
 	for range pollsOfTimeline {
 		select {
 		case <-ticker.C:
-			if !send() || out.keepAlive() != nil {
+			current, alive := s.send()
+			if current && !s.live {
+				_ = s.out.send("end", "")
 				return
 			}
-		case <-p.ctx().Done():
+			if !alive || s.out.keepAlive() != nil {
+				return
+			}
+		case <-s.page.console.opts.Stopping:
+			return
+		case <-s.page.ctx().Done():
 			return
 		}
 	}

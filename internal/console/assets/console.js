@@ -120,16 +120,20 @@
     try {
       const answer = await fetch(location.href, {credentials: "same-origin"})
       if (answer.redirected) { location.assign(answer.url); return }
-      if (!answer.ok) return
+      if (!answer.ok) { refreshLater(); return }
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html")
       const main = $("#main")
-      if ($("dialog[open]") || main.contains(document.activeElement) && document.activeElement !== main && document.activeElement.matches("input, textarea, select")) return
+      if ($("dialog[open]") || main.contains(document.activeElement) && document.activeElement !== main && document.activeElement.matches("input, textarea, select")) { refreshLater(); return }
       main.replaceChildren(...fresh.querySelector("#main").childNodes)
       document.title = fresh.title
       window.htmx?.process(main)
       enhance(main)
-    } catch { /* The next look finds out. */ }
+    } catch { refreshLater() }
   }
+  let later
+  function refreshLater() { clearTimeout(later); later = setTimeout(refresh, 5000) }
+  // The first connection of a timeline has failed; htmx repeats only later ones.
+  for (const name of ["htmx:error", "htmx:response:error"]) document.addEventListener(name, event => { if (event.target.closest?.("[data-live]")) refreshLater() })
   document.addEventListener("end", event => { if (event.target.closest("[data-live]")) refresh() })
   document.addEventListener("htmx:sse:error", event => { if (event.detail?.status === 401) location.reload() })
   document.addEventListener("htmx:after:swap", () => enhance(document))

@@ -65,7 +65,7 @@ type components struct {
 type componentOptions struct {
 	log           *slog.Logger
 	manualMigrate bool
-	server        bool // It makes a missing registry with its first use; commands do so only in a context of app.MakeRegistry.
+	server        bool                    // It makes a missing registry with its first use; commands do so only in a context of app.MakeRegistry.
 	workers       int                     // Jobs at once; 0: this process runs no jobs.
 	retention     time.Duration           // Of the purges among the jobs.
 	earlyPurge    bool                    // Purges may skip it.

@@ -33,7 +33,7 @@ func ownServer(t *testing.T) (server *pgserver.Server, database string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(parent) })
-	if err := os.Chmod(parent, 0o755); err != nil { //nolint:gosec // G302: another user may run the server.
+	if err := os.Chmod(parent, 0o755); err != nil { // Another user may run the server.
 		t.Fatal(err)
 	}
 	ctx := context.WithoutCancel(t.Context())
@@ -111,7 +111,7 @@ func (p *person) openTabs(ctx context.Context, n int, id string) *tabs {
 				p.t.Error(err)
 				return
 			}
-			defer answer.Body.Close()
+			defer func() { _ = answer.Body.Close() }() // Only read.
 			if answer.StatusCode != http.StatusOK {
 				found.refused.Add(1)
 				return
@@ -142,7 +142,7 @@ func (s *site) metric(name string) float64 {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }() // Only read.
 	for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
 		if found := regexp.MustCompile(`^` + name + ` (\S+)$`).FindStringSubmatch(lines.Text()); found != nil {
 			value, err := strconv.ParseFloat(found[1], 64)

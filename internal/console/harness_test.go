@@ -170,7 +170,7 @@ func (s *site) call(method, path string, body any) map[string]any {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }() // Only read.
 	var decoded map[string]any
 	if err := json.NewDecoder(answer.Body).Decode(&decoded); err != nil && answer.StatusCode != http.StatusNoContent {
 		s.t.Fatalf("%s %s: %d, %v", method, path, answer.StatusCode, err)
@@ -181,10 +181,16 @@ func (s *site) call(method, path string, body any) map[string]any {
 	return decoded
 }
 
+// as is a decoded value of the API; the zero value for one of another type.
+func as[T any](v any) T {
+	found, _ := v.(T)
+	return found
+}
+
 // submit queues a tenant and returns its id.
 func (s *site) submit(name string) string {
 	s.t.Helper()
-	return s.call(http.MethodPost, "/admin/tenants", map[string]any{"name": name, "adminEmail": "ada@clinic.example", "adminFirstName": "Ada", "adminLastName": "Lovelace"})["tenantId"].(string)
+	return as[string](s.call(http.MethodPost, "/admin/tenants", map[string]any{"name": name, "adminEmail": "ada@clinic.example", "adminFirstName": "Ada", "adminLastName": "Lovelace"})["tenantId"])
 }
 
 // active makes a tenant and returns its id when it is ACTIVE.

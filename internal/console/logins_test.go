@@ -17,7 +17,7 @@ func TestConsole_ClosesLogin(t *testing.T) {
 	b.press("Close")
 	b.see("The login has ended.")
 	b.see("No login is open.")
-	if open := s.call(http.MethodGet, "/admin/tenants/"+id+"/database-credentials", nil)["logins"].([]any); len(open) != 0 {
+	if open := as[[]any](s.call(http.MethodGet, "/admin/tenants/"+id+"/database-credentials", nil)["logins"]); len(open) != 0 {
 		t.Errorf("open logins: %v", open)
 	}
 }

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
@@ -106,7 +104,7 @@ func (p *person) post(path string, form url.Values, headers ...string) page {
 func (p *person) send(method, path string, form url.Values, headers ...string) page {
 	p.t.Helper()
 	answer := p.begin(p.t.Context(), method, path, form, headers...)
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }() // Only read.
 	text, err := io.ReadAll(answer.Body)
 	if err != nil {
 		p.t.Fatalf("%s %s: %v", method, path, err)
@@ -186,9 +184,3 @@ func (a page) main() string {
 
 // location is where a redirect leads.
 func (a page) location() string { return a.header.Get("Location") }
-
-// connection is a connection to the site's database as its superuser, for several statements.
-func (s *site) connection() *pgx.Conn {
-	s.t.Helper()
-	return testenv.Connect(s.t, s.superuser())
-}

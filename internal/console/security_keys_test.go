@@ -21,7 +21,7 @@ func TestConsole_Keys(t *testing.T) {
 	ids := map[string]string{}
 	for name, metadata := range map[string]map[string]string{"Eastern Clinic": {"region": "east"}, "Western Clinic": {"region": "west"}} {
 		made := s.call(http.MethodPost, "/admin/tenants", map[string]any{"name": name, "adminEmail": "ada@clinic.example", "adminFirstName": "Ada", "adminLastName": "Lovelace", "metadata": metadata})
-		ids[name] = s.inStatus(made["tenantId"].(string), "ACTIVE") //nolint:forcetypeassert // The API's.
+		ids[name] = s.inStatus(as[string](made["tenantId"]), "ACTIVE")
 	}
 	east, west := ids["Eastern Clinic"], ids["Western Clinic"]
 	s.sub("WithoutScopes", func(t *testing.T) { testKeyWithoutScopes(t, s, east) })
@@ -170,7 +170,7 @@ func testRevokedKey(t *testing.T, s *site, id string) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	open := p.begin(ctx, http.MethodGet, "/console/tenants/"+waiting+"/timeline", nil, "HX-Request", "true")
-	defer open.Body.Close()
+	defer func() { _ = open.Body.Close() }() // Only read.
 	lines := bufio.NewScanner(open.Body)
 	if open.StatusCode != http.StatusOK || open.Header.Get("Content-Type") != "text/event-stream" || !lines.Scan() {
 		t.Fatalf("the timeline is %d %v, %v", open.StatusCode, open.Header, lines.Err())

@@ -187,8 +187,7 @@ func (p *page) tenantHealth() error {
 	}
 	id, err := uuid.Parse(p.r.PathValue("id"))
 	if err != nil {
-		p.fail(http.StatusNotFound, "This tenant does not exist.")
-		return nil
+		return problem.New(http.StatusNotFound, translate(p.language, "This tenant does not exist."))
 	}
 	var v healthView
 	err = p.api.get(p.ctx(), "/admin/tenants/health", url.Values{"tenantId": {id.String()}}, &found)
@@ -198,8 +197,7 @@ func (p *page) tenantHealth() error {
 	case err != nil:
 		v.Problem = problemOf(err)
 	case len(found.Tenants) == 0:
-		p.fail(http.StatusNotFound, "This tenant does not exist.")
-		return nil
+		return problem.New(http.StatusNotFound, translate(p.language, "This tenant does not exist."))
 	default:
 		v.Health = found.Tenants[0]
 	}

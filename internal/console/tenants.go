@@ -9,9 +9,6 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// pageSize is how many rows a list shows.
-const pageSize = 50
-
 // tenantsView is the data of the list of tenants.
 type tenantsView struct {
 	Filter      url.Values

@@ -47,7 +47,7 @@ func (l *tenantListResource) ListResourceConfigSchema(_ context.Context, _ list.
 			"managed_by": schema.StringAttribute{Optional: true, Validators: []validator.String{fieldValidator{"managed_by", tenant.CheckManagedBy}},
 				MarkdownDescription: "Only tenants with this `managed_by`."},
 			"suspended": schema.BoolAttribute{Optional: true, MarkdownDescription: "`true` for only tenants that are suspended, or were when they were archived, `false` for only the others."},
-			"held": schema.BoolAttribute{Optional: true, MarkdownDescription: "`true` for only tenants under a legal hold, `false` for only those without one."},
+			"held":      schema.BoolAttribute{Optional: true, MarkdownDescription: "`true` for only tenants under a legal hold, `false` for only those without one."},
 			"created_after": schema.StringAttribute{Optional: true, Validators: []validator.String{fieldValidator{"created_after", checkTime}},
 				MarkdownDescription: "Only tenants that were recorded after this time (RFC 3339), such as `2026-01-31T00:00:00Z`."},
 			"created_before": schema.StringAttribute{Optional: true, Validators: []validator.String{fieldValidator{"created_before", checkTime}},

@@ -42,17 +42,17 @@ func (s *Service) CheckInputs(ctx context.Context, in tenant.Inputs) error {
 	if err != nil {
 		return err
 	}
-	holder, err := s.FindByName(ctx, draft.Inputs.Name)
+	holder, err := s.FindByName(ctx, draft.Name)
 	switch {
 	case err == nil && holder.Status.OccupiesName():
 		return errs.Errorf(errs.KindConflict, "check tenant", "a tenant with this name exists already; choose another name")
 	case err != nil && errs.KindOf(err) != errs.KindNotFound:
 		return err
 	}
-	if draft.Inputs.ExternalID == "" {
+	if draft.ExternalID == "" {
 		return nil
 	}
-	if _, err = s.FindByExternalID(ctx, draft.Inputs.ExternalID); err == nil {
+	if _, err = s.FindByExternalID(ctx, draft.ExternalID); err == nil {
 		return errs.Errorf(errs.KindConflict, "check tenant", "a tenant with this external id exists already; choose another one")
 	}
 	if errs.KindOf(err) == errs.KindNotFound {

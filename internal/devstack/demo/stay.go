@@ -48,7 +48,7 @@ func (d *demoRun) stay(ctx context.Context) error {
 		}
 	}
 	stop()
-	<-ended // With an error: it was stopped.
+	_ = <-ended // Of a server that was stopped.
 	return err
 }
 

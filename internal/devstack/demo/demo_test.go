@@ -92,7 +92,7 @@ func TestRun_Stay(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-	if answer, err := client.Get(found[1]); err == nil { //nolint:noctx // the demo's own server
+	if answer, err := client.Get(found[1]); err == nil {
 		_ = answer.Body.Close()
 		t.Error("the server still answers")
 	}

@@ -48,7 +48,9 @@ func (d *demoRun) stay(ctx context.Context) error {
 		}
 	}
 	stop()
-	_ = <-ended // Of a server that was stopped.
+	if stopErr := <-ended; err == nil && ctx.Err() == nil { // Else it is of a server that was stopped.
+		err = stopErr
+	}
 	return err
 }
 

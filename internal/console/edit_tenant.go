@@ -1,12 +1,10 @@
 package console
 
 import (
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
@@ -52,15 +50,6 @@ func (p *page) fieldsOf(t dto.Tenant) []formField {
 		fields[i].Label, fields[i].Value, fields[i].Autocomplete = translate(p.language, fields[i].Label), values[fields[i].Name], "off"
 	}
 	return fields
-}
-
-// metadataText has one key=value in each line.
-func metadataText(metadata map[string]string) string {
-	var lines []string
-	for _, key := range slices.Sorted(maps.Keys(metadata)) {
-		lines = append(lines, key+"="+metadata[key])
-	}
-	return strings.Join(lines, "\n")
 }
 
 // updateTenant changes the tenant, if it is still as the person has seen it.

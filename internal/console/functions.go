@@ -18,6 +18,8 @@ func (v *views) functions(language string) template.FuncMap {
 	return template.FuncMap{
 		"t":     t,
 		"asset": v.assets.path,
+		// Comments of templates themselves are left out of pages.
+		"pieces": func() template.HTML { return piecesMark },
 		"entry": func(v view, section, path, text string) navigationEntry {
 			return navigationEntry{path, text, v.Section == section}
 		},

@@ -153,25 +153,6 @@ func (p *page) newTenantBody() (map[string]any, *problem.Problem) {
 	return body, nil
 }
 
-// metadata reads the field with one key=value in each line.
-func (p *page) metadata() (map[string]string, *problem.Problem) {
-	pairs := map[string]string{}
-	for line := range strings.Lines(p.form("metadata")) {
-		line = strings.TrimSpace(line)
-		if line == "" {
-			continue
-		}
-		key, value, found := strings.Cut(line, "=")
-		key = strings.TrimSpace(key)
-		if _, twice := pairs[key]; !found || key == "" || twice {
-			text := translate(p.language, "needs one key=value in each line, and each key once")
-			return nil, problem.Invalid(problem.FieldError{Field: "metadata", Message: text})
-		}
-		pairs[key] = strings.TrimSpace(value)
-	}
-	return pairs, nil
-}
-
 // createTenant queues the tenant and leads to its page. A form that is sent twice makes one tenant.
 func (p *page) createTenant() error {
 	body, rejected := p.newTenantBody()

@@ -22,6 +22,7 @@ type selectionView struct {
 	Move    move
 	Tenants []dto.Tenant
 	Canary  bool // The move can begin with canaries.
+	Values  url.Values
 	Error   string
 }
 
@@ -38,7 +39,7 @@ func (p *page) showSelection(status int, fault string) error {
 	if err := p.needs(m.Scope); err != nil {
 		return err
 	}
-	v := selectionView{Move: m, Canary: m.Name == "migrate", Error: fault}
+	v := selectionView{Move: m, Canary: m.Name == "migrate", Values: p.r.PostForm, Error: fault}
 	var err error
 	if v.Tenants, err = p.selected(); err != nil {
 		return err

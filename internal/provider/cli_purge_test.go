@@ -4,6 +4,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 const (
@@ -29,11 +34,29 @@ func setupPurge(t *testing.T, m mode, lines string) (w *testEnv, id, schema stri
 	return w, fmt.Sprint(state["id"]), fmt.Sprint(state["schema_name"])
 }
 
+// holdTables lets another session hold the tables of the clinic, in a transaction that is open until
+// release. Nothing but the purge itself finds out.
+func (w *testEnv) holdTables() (release func()) {
+	w.t.Helper()
+	tx, err := testenv.Connect(w.t, testenv.SuperuserURL(w.t, w.env["DATABASE_URL"])).Begin(w.t.Context())
+	if err == nil {
+		_, err = tx.Exec(w.t.Context(), `LOCK TABLE `+pgx.Identifier{w.registry.Tenant().SchemaName, "users"}.Sanitize()+` IN ACCESS SHARE MODE`)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return func() {
+		if err := tx.Rollback(w.t.Context()); err != nil {
+			w.t.Error(err)
+		}
+	}
+}
+
 // failPurge destroys the clinic, so that it is archived and its purge fails. What restore makes good
 // lets a purge succeed again.
 func (w *testEnv) failPurge() (restore func()) {
 	w.t.Helper()
-	restore = w.registry.HideMigrations()
+	restore = w.holdTables()
 	r := w.run("destroy", "-auto-approve", "-no-color")
 	r.wantText(w.t, purgeWarning, "Could not purge tenant", "is archived, has its data, and stays in the state", "it continues with the purge", "set deletion_policy = \"ARCHIVE\" and apply that", "tenant-api tenants unarchive")
 	if got := w.state(clinicAddress); r.code != 1 || got["status"] != "ARCHIVED" {
@@ -174,4 +197,47 @@ func TestCLITenant_PurgeIsAnnounced(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCLITenant_PurgeRefusedArchivesNothing: what is known before anything is changed leaves the tenant
+// live: a hold that was set after the plan, objects of others, a server or a key that does not permit it.
+func TestCLITenant_PurgeRefusedArchivesNothing(t *testing.T) {
+	refused := func(t *testing.T, w *testEnv, id string, texts ...string) {
+		t.Helper()
+		r := w.run("destroy", "-auto-approve", "-no-color", "-refresh=false") // As it was planned.
+		r.wantText(t, append(texts, "Could not purge tenant", "Nothing was changed: the tenant ("+id+") is ACTIVE, and stays in the state", "set deletion_policy = \"ARCHIVE\" and apply that first")...)
+		if got := w.registry.Tenant(); r.code != 1 || got.Status != "ACTIVE" || w.state(clinicAddress)["status"] != "ACTIVE" {
+			t.Errorf("destroy ends with %d, the tenant is %s: %s", r.code, got.Status, r.out)
+		}
+	}
+	inBothModes(t, func(t *testing.T, m mode) {
+		w, id, schema := setupPurge(t, m, "")
+		w.moveTenant(id, "hold set", "--reason", "Case 17")
+		refused(t, w, id, "Case 17")
+		if w.count(`SELECT count(*) FROM audit_events WHERE tenant_id::text = $1 AND action = 'tenant.purge' AND outcome = 'REJECTED'`, id) == 0 {
+			t.Error("the refusal is not recorded")
+		}
+		w.moveTenant(id, "hold clear", "--reason", "Closed")
+		dba := testenv.Connect(t, testenv.SuperuserURL(t, w.env["DATABASE_URL"]))
+		run := func(statement string) {
+			t.Helper()
+			if _, err := dba.Exec(t.Context(), statement); err != nil {
+				t.Fatal(err)
+			}
+		}
+		run(`CREATE SCHEMA reporting; CREATE VIEW reporting.people AS SELECT email FROM ` + schema + `.users`)
+		refused(t, w, id, "view reporting.people")
+		run(`DROP SCHEMA reporting CASCADE`)
+		if m == apiMode {
+			delete(w.env, "ALLOW_EARLY_PURGE")
+			refused(t, w, id, "ALLOW_EARLY_PURGE")
+			w.env["ALLOW_EARLY_PURGE"] = "true"
+			w.registry.SetScopes(access.ScopeWrite, access.ScopeRead)
+			refused(t, w, id, "tenants:purge")
+			w.registry.SetScopes(access.ScopeAdmin)
+		}
+		if r := w.run("destroy", "-auto-approve", "-no-color"); r.code != 0 || w.hasSchema(schema) {
+			t.Errorf("destroy ends with %d: %s", r.code, r.out)
+		}
+	})
 }

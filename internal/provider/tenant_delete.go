@@ -46,6 +46,10 @@ func (r *tenantResource) Delete(ctx context.Context, req resource.DeleteRequest,
 		d.add(ctx, &resp.Diagnostics, err)
 		return
 	}
+	if purge && !r.checkPurge(ctx, service, id, &resp.Diagnostics) {
+		r.handovers.keep(id.String())
+		return
+	}
 	defer r.handovers.begin(id.String())()
 	t, err := service.Archive(ctx, id)
 	switch {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/google/uuid"
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -13,6 +14,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
@@ -70,6 +72,25 @@ func warnPurge(n planNote, diags *diag.Diagnostics) {
 func warnNotPurged(t tenant.Tenant, diags *diag.Diagnostics) {
 	diags.AddWarning("Tenant is archived, not purged", fmt.Sprintf("Tenant %[1]q (%[2]s) has deletion_policy = \"PURGE\", and the plan did not say that its data are deleted. So it is archived and has its schema %[3]s.\n\n"+
 		"To delete its data: tenant-api tenants purge %[2]s.", t.Name, t.ID, t.SchemaName))
+}
+
+// checkPurge reports why a tenant cannot be purged, before it is archived for that: by then it would be
+// out of service, with its logins and invitations ended. It reports true if nothing is known that speaks against it.
+func (r *tenantResource) checkPurge(ctx context.Context, service tenantService, id uuid.UUID, diags *diag.Diagnostics) bool {
+	t, err := service.Get(ctx, id)
+	if err == nil && t.WasLive() {
+		err = service.CheckPurge(ctx, id, t.Name, provisioning.SkipRetention)
+	}
+	if err == nil || errs.KindOf(err) == errs.KindNotFound { // Also of an older server, which has no check.
+		return true
+	}
+	d := diagnostic{operation: "purge", name: t.Name, state: fmt.Sprintf("Nothing was changed: the tenant (%s) is %s, and stays in the state.", id, t.Status),
+		remedy: "Once the cause is gone, repeat the command. To keep the data instead, set deletion_policy = \"ARCHIVE\" and apply that first."}
+	if t.Status == tenant.StatusArchived {
+		d.remedy += " " + wayBack(id.String())
+	}
+	d.add(ctx, diags, err)
+	return false
 }
 
 // purge deletes the data of a tenant that Delete has archived.

@@ -49,7 +49,7 @@ func authenticatedCalls() map[string]access.Scope {
 		"GET /admin/tenants/" + id + "/provisioning-status": access.ScopeRead, "GET /admin/tenants/" + id + "/events": access.ScopeRead,
 		"GET /admin/tenants/" + id + "/audit": access.ScopeRead, "POST /admin/tenants/" + id + "/retry": access.ScopeWrite, "POST /admin/tenants/provision": access.ScopeWrite, "POST /admin/tenants/" + id + "/provision": access.ScopeWrite,
 		"POST /admin/tenants/" + id + "/unarchive": access.ScopeWrite, "POST /admin/tenants/" + id + "/invite": access.ScopeWrite,
-		"POST /admin/tenants/" + id + "/purge": access.ScopePurge, "GET /jobs/1": access.ScopeRead, "POST /admin/tenants/" + id + "/skip-undo": access.ScopeWrite,
+		"POST /admin/tenants/" + id + "/purge": access.ScopePurge, "POST /admin/tenants/" + id + "/purge/check": access.ScopePurge, "GET /jobs/1": access.ScopeRead, "POST /admin/tenants/" + id + "/skip-undo": access.ScopeWrite,
 		"GET /admin/tenants/health": access.ScopeRead, "POST /admin/tenants/" + id + "/repair": access.ScopeWrite,
 		"POST /admin/tenants/" + id + "/contract/reconcile":                    access.ScopeWrite,
 		"POST /admin/tenants/" + id + "/database-credentials":                  access.ScopeCredentials,

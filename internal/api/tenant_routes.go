@@ -130,6 +130,12 @@ func (s *Server) registerLifecycleRoutes() {
 		scope: access.ScopePurge, mutating: true, timeout: rollbackTimeout, contentTypes: jsonOnly, body: openapi.SchemaRef[purgeBody], example: map[string]any{"confirm": "St. Mary's Clinic"},
 		errorStatuses: []int{http.StatusConflict}, responses: moveResponses[dto.Certificate]("The certificate."),
 	}, s.purgeTenant)
+	registerEndpoint(s, &endpoint{
+		id: "check-purge", method: http.MethodPost, path: tenantPath + "/purge/check", tag: "tenants",
+		summary: "Check whether a tenant can be purged", description: "The body of purge-tenant. The response is 204 if the tenant could be purged now, or archived and then purged if it is live; else the problem that purge-tenant would return, as far as it is known before a purge begins. Nothing is changed; a refusal because of a legal hold is recorded.",
+		scope: access.ScopePurge, contentTypes: jsonOnly, body: openapi.SchemaRef[purgeBody], example: map[string]any{"confirm": "St. Mary's Clinic"},
+		status: http.StatusNoContent, errorStatuses: []int{http.StatusConflict},
+	}, s.checkPurge)
 }
 
 var (

@@ -99,7 +99,7 @@ func TestDB_Purge_ForeignObjects(t *testing.T) {
 		run(c.made)
 		tables := value[int](b, `SELECT count(*) FROM pg_tables WHERE schemaname = $1`, archived.SchemaName)
 		for _, purge := range []func() error{
-			func() error { return b.CheckPurge(t.Context(), archived.ID, 0) },
+			func() error { return b.CheckPurge(t.Context(), archived.ID, 0, false) },
 			func() error { _, err := b.Purge(t.Context(), archived.ID, 0); return err },
 		} {
 			wantMessage(t, purge(), errs.KindConflict, "others made objects", c.object+" of ", c.drop, "nothing was purged")
@@ -110,13 +110,13 @@ func TestDB_Purge_ForeignObjects(t *testing.T) {
 		run(c.drop)
 	}
 	run(`CREATE VIEW reporting.people AS SELECT email FROM TENANT.users`, `CREATE VIEW reporting.names AS SELECT * FROM reporting.people`)
-	wantMessage(t, b.CheckPurge(t.Context(), archived.ID, 0), errs.KindConflict, "view reporting.names of ", "view reporting.people of ")
+	wantMessage(t, b.CheckPurge(t.Context(), archived.ID, 0, false), errs.KindConflict, "view reporting.names of ", "view reporting.people of ")
 	var views []string
 	for i := range 12 {
 		views = append(views, fmt.Sprintf("reporting.view_%02d", i))
 		run(`CREATE VIEW ` + views[i] + ` AS SELECT email, first_name, last_name FROM TENANT.users`)
 	}
-	err := b.CheckPurge(t.Context(), archived.ID, 0)
+	err := b.CheckPurge(t.Context(), archived.ID, 0, false)
 	for _, view := range views { // The whole list, with every remedy.
 		wantMessage(t, err, errs.KindConflict, "view "+view+" of ", "DROP VIEW "+view)
 	}

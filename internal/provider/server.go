@@ -94,11 +94,9 @@ func (s *server) InvokeAction(ctx context.Context, req *tfprotov6.InvokeActionRe
 
 // UpgradeResourceState records the tenant whose state Terraform sends.
 func (s *server) UpgradeResourceState(ctx context.Context, req *tfprotov6.UpgradeResourceStateRequest) (*tfprotov6.UpgradeResourceStateResponse, error) {
-	var state struct {
-		ID string `json:"id"`
-	}
+	var state storedTenant
 	if req.RawState != nil && json.Unmarshal(req.RawState.JSON, &state) == nil && state.ID != "" {
-		s.provider.names.addExisting(state.ID)
+		s.provider.names.addExisting(state)
 	}
 	return s.ProviderServer.UpgradeResourceState(ctx, req)
 }

@@ -68,7 +68,7 @@ type knownTenant struct {
 func (b *backend) isUnchanged(ctx context.Context, known knownTenant, found inspection.Inspection) bool {
 	stored := readKnownRegistry(ctx, known.private)
 	identity, err := b.registryIdentity(ctx)
-	if err != nil || stored.ID != identity.ID || stored.Timeline != identity.Timeline || found.Tenant.Status == tenant.StatusArchived {
+	if err != nil || stored.ID != identity.ID || stored.Timeline != identity.Timeline || found.Tenant.Status == tenant.StatusArchived || isPurgeBegun(ctx, known.private) {
 		return false
 	}
 	now := known.model

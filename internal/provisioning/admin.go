@@ -175,6 +175,20 @@ func (s *Service) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, e
 	return s.moves.Unarchive(ctx, id)
 }
 
+// CheckPurge returns the error that Purge would return, as far as it is known before it begins; for a
+// live tenant, the error that archiving it and then purging it would return. It changes nothing; a
+// refusal because of a legal hold is recorded.
+func (s *Service) CheckPurge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) error {
+	t, err := s.tenants.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := checkConfirmation(t, confirm); err != nil {
+		return err
+	}
+	return s.moves.CheckPurge(ctx, id, retention, true)
+}
+
 // Purge permanently deletes the data of an archived tenant, after its own steps were undone.
 // confirm must be its name, otherwise KindInvalid. See MoveStore.Purge.
 func (s *Service) Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (PurgeCertificate, error) {
@@ -186,7 +200,7 @@ func (s *Service) Purge(ctx context.Context, id uuid.UUID, confirm string, reten
 		return PurgeCertificate{}, err
 	}
 	if !t.IsStandard() && t.PurgedAt.IsZero() {
-		if err := s.moves.CheckPurge(ctx, id, retention); err != nil {
+		if err := s.moves.CheckPurge(ctx, id, retention, false); err != nil {
 			return PurgeCertificate{}, err
 		}
 		if err := s.pipeline.undoForPurge(ctx, id); err != nil {

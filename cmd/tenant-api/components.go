@@ -80,7 +80,7 @@ func newComponents(ctx context.Context, s settings, o componentOptions) (*compon
 	observe := func(ctx context.Context, e provisioning.Event) { p.notifier.Observe(ctx, e) }
 	var err error
 	options := app.Options{
-		Name: programName, Database: s.database, ManualMigrate: o.manualMigrate, KeepMissing: !o.server, Soroban: s.soroban, Mail: s.mail, Webhook: s.webhook,
+		Name: programName, Database: s.database, ManualMigrate: o.manualMigrate, KeepMissing: !o.server, Serves: o.server, Soroban: s.soroban, Mail: s.mail, Webhook: s.webhook,
 		Observers: append([]provisioning.Observer{logObserver(o.log), observe}, o.observers...),
 	}
 	if o.runs != nil {

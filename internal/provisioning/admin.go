@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/events"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -163,16 +164,17 @@ func (s *Service) Patch(ctx context.Context, id uuid.UUID, p Patch, version int6
 		if expected == 0 {
 			expected = t.Version
 		}
-		t, err = s.Update(ctx, id, p.apply(t.Inputs()), expected)
+		t, err = s.update(ctx, id, p.apply(t.Inputs()), expected)
 		if errs.KindOf(err) != errs.KindStale || version != 0 || try == maxPatchAttempts {
-			return t, err
+			return t, s.refusals.Add(ctx, id, audit.ActionUpdate, err)
 		}
 	}
 }
 
 // Unarchive brings an archived tenant back into service. See MoveStore.Unarchive.
 func (s *Service) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
-	return s.moves.Unarchive(ctx, id)
+	t, err := s.moves.Unarchive(ctx, id)
+	return t, s.refusals.Add(ctx, id, audit.ActionUnarchive, err)
 }
 
 // CheckPurge returns the error that Purge would return, as far as it is known before it begins; for a
@@ -192,6 +194,11 @@ func (s *Service) CheckPurge(ctx context.Context, id uuid.UUID, confirm string, 
 // Purge permanently deletes the data of an archived tenant, after its own steps were undone.
 // confirm must be its name, otherwise KindInvalid. See MoveStore.Purge.
 func (s *Service) Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (PurgeCertificate, error) {
+	certificate, err := s.purge(ctx, id, confirm, retention)
+	return certificate, s.refusals.Add(ctx, id, audit.ActionPurge, err)
+}
+
+func (s *Service) purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (PurgeCertificate, error) {
 	t, err := s.tenants.Get(ctx, id)
 	if err != nil {
 		return PurgeCertificate{}, err

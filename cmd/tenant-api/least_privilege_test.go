@@ -128,6 +128,7 @@ func TestServe_LeastPrivilege(t *testing.T) {
 	}
 	body := clinic("Clinic")
 	body["blueprint"] = "clinic"
+	w.do("check-tenant", http.StatusOK, body)
 	created := w.do("create-tenant", http.StatusAccepted, body)
 	id := created.str("tenantId")
 	w.finish(created, "provision", "completed")
@@ -267,7 +268,7 @@ func (w *leastPrivilege) moves(id string) {
 	w.do("retry-tenant", http.StatusConflict, nil, "{id}", id)
 	w.do("purge-tenant", http.StatusConflict, map[string]any{"confirm": "Clinic"}, "{id}", id)
 	w.do("check-purge", http.StatusConflict, map[string]any{"confirm": "Clinic"}, "{id}", id) // The retention period.
-	for _, operation := range []string{"archive-tenant", "archive-tenant-by-post"} { // Repeating it succeeds.
+	for _, operation := range []string{"archive-tenant", "archive-tenant-by-post"} {          // Repeating it succeeds.
 		w.finish(w.do(operation, http.StatusAccepted, nil, "{id}", id), "archive", "completed")
 	}
 	w.finish(w.do("unarchive-tenant", http.StatusAccepted, nil, "{id}", id), "unarchive", "completed")

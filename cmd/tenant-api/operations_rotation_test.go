@@ -33,7 +33,8 @@ var rotations = map[string]func(t *testing.T){
 	config.SorobanRPCURL: rotateRPC, config.SorobanRPCHeaders: rotateRPC,
 	config.SorobanDeployerSecret: rotateDeployer,
 	config.MailPassword:          rotateMailPassword, config.MailOAuthSecret: rotateMailOAuth,
-	config.TracesHeaders: rotateTracesKey, "OTEL_EXPORTER_OTLP_TRACES_HEADERS": rotateTracesKey,
+	config.ConsoleOIDCClientSecret: rotateConsoleClient,
+	config.TracesHeaders:           rotateTracesKey, "OTEL_EXPORTER_OTLP_TRACES_HEADERS": rotateTracesKey,
 	config.TenantAPIToken: rotateAPIKey,
 	"BLUEPRINT_SECRET_*":  rotateStepSecret,
 }
@@ -64,7 +65,7 @@ func TestOperationsGuide_Rotation(t *testing.T) {
 	}
 	for name, run := range map[string]func(*testing.T){
 		"Database": rotateDatabaseURL, "RPC": rotateRPC, "Deployer": rotateDeployer, "MailPassword": rotateMailPassword, "MailOAuth": rotateMailOAuth,
-		"TracesKey": rotateTracesKey, "APIKey": rotateAPIKey, "StepSecret": rotateStepSecret,
+		"TracesKey": rotateTracesKey, "ConsoleClient": rotateConsoleClient, "APIKey": rotateAPIKey, "StepSecret": rotateStepSecret,
 	} {
 		t.Run(name, run)
 	}

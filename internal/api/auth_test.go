@@ -44,7 +44,7 @@ func (c *countingStore) RecordUse(ctx context.Context, id uuid.UUID) error {
 func authenticatedCalls() map[string]access.Scope {
 	id := uuid.NewString()
 	return map[string]access.Scope{
-		"POST /admin/tenants": access.ScopeWrite, "GET /admin/tenants": access.ScopeRead, "GET /admin/tenants/" + id: access.ScopeRead,
+		"POST /admin/tenants": access.ScopeWrite, "POST /admin/tenants/check": access.ScopeWrite, "GET /admin/tenants": access.ScopeRead, "GET /admin/tenants/" + id: access.ScopeRead,
 		"PATCH /admin/tenants/" + id: access.ScopeWrite, "DELETE /admin/tenants/" + id: access.ScopeWrite, "POST /admin/tenants/" + id + "/archive": access.ScopeWrite,
 		"GET /admin/tenants/" + id + "/provisioning-status": access.ScopeRead, "GET /admin/tenants/" + id + "/events": access.ScopeRead,
 		"GET /admin/tenants/" + id + "/audit": access.ScopeRead, "POST /admin/tenants/" + id + "/retry": access.ScopeWrite, "POST /admin/tenants/provision": access.ScopeWrite, "POST /admin/tenants/" + id + "/provision": access.ScopeWrite,

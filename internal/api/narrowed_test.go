@@ -59,7 +59,7 @@ func (b *narrowedServer) wantNothingOf(got response) {
 // narrowedOperations are the operations that are neither about one tenant nor refused, with their
 // status in TestNarrowedKey_EachOperation.
 var narrowedOperations = map[string]int{
-	"create-tenant": http.StatusBadRequest, "provision-tenant": http.StatusBadRequest, // Other metadata.
+	"create-tenant": http.StatusBadRequest, "check-tenant": http.StatusBadRequest, "provision-tenant": http.StatusBadRequest, // Other metadata.
 	"list-tenants": http.StatusOK, "list-tenants-health": http.StatusOK,
 	"get-job": http.StatusNotFound, "get-registry": http.StatusOK,
 }

@@ -67,9 +67,9 @@ func (s *Server) registerCreationRoutes() {
 	registerEndpoint(s, &endpoint{
 		id: "check-tenant", method: http.MethodPost, path: "/admin/tenants/check", tag: "tenants", filtered: true,
 		summary:     "Check the inputs of a tenant and create nothing",
-		description: "The body of create-tenant. The response is 204 if the tenant could be created now, else the problem that create-tenant would return. Whether a name only looks like another one is not checked.",
+		description: "The body of create-tenant. The response is 200 if the tenant could be created now, else the problem that create-tenant would return. Whether a name only looks like another one is not checked.",
 		scope:       access.ScopeWrite, contentTypes: jsonOnly, body: openapi.SchemaRef[createBody], example: createExample,
-		status: http.StatusNoContent, errorStatuses: []int{http.StatusConflict},
+		errorStatuses: []int{http.StatusConflict},
 	}, s.checkTenant)
 	registerEndpoint(s, &endpoint{
 		id: "provision-tenant", method: http.MethodPost, path: "/admin/tenants/provision", tag: "tenants", filtered: true,

@@ -40,7 +40,12 @@ func (s *Server) createTenant(ctx context.Context, in *createTenantInput) (*huma
 
 type checkTenantInput struct{ Body createBody }
 
-func (s *Server) checkTenant(ctx context.Context, in *checkTenantInput) (*struct{}, error) {
+// checkedView says that a tenant could be created.
+type checkedView struct {
+	Status string `json:"status" enum:"valid"`
+}
+
+func (s *Server) checkTenant(ctx context.Context, in *checkTenantInput) (*bodyOutput[checkedView], error) {
 	inputs, err := in.Body.inputs()
 	if err == nil {
 		err = checkMetadata(ctx, inputs.Metadata)
@@ -48,7 +53,10 @@ func (s *Server) checkTenant(ctx context.Context, in *checkTenantInput) (*struct
 	if err == nil {
 		err = s.opts.Service.CheckInputs(ctx, inputs)
 	}
-	return nil, err
+	if err != nil {
+		return nil, err
+	}
+	return newBodyOutput(checkedView{"valid"}), nil
 }
 
 // queuedResponse is the response to a request that queued a job.

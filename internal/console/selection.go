@@ -51,10 +51,18 @@ func (p *page) showSelection(status int, fault string) error {
 	return p.render("selection", status, p.view("tenants", m.Verb, v))
 }
 
-// selected reads the tenants of the form: those that were ticked, or those of a blueprint that are behind.
+// selected reads the tenants of the form: those that were ticked, those that match the filters of the list, or those
+// of a blueprint that are behind.
 func (p *page) selected() (all []dto.Tenant, err error) {
 	if name := p.form("behind"); name != "" {
-		return p.behind(name)
+		return p.matching(url.Values{"blueprint": {name}, "behind": {"true"}})
+	}
+	if p.form("all") != "" {
+		filter, err := url.ParseQuery(p.form("filter"))
+		if err != nil {
+			return nil, problem.New(http.StatusBadRequest, translate(p.language, "The form could not be read, or is too large."))
+		}
+		return p.matching(filter)
 	}
 	ids := p.r.PostForm["id"]
 	if len(ids) > maxSelection {
@@ -74,9 +82,10 @@ func (p *page) selected() (all []dto.Tenant, err error) {
 	return all, nil
 }
 
-// behind reads the tenants of a blueprint that are not at its active revision, at most maxSelection.
-func (p *page) behind(blueprint string) (all []dto.Tenant, err error) {
-	query := url.Values{"blueprint": {blueprint}, "behind": {"true"}, "view": {"full"}, "limit": {"100"}}
+// matching reads the tenants that match filters of the list, at most maxSelection, the newest first.
+func (p *page) matching(filter url.Values) (all []dto.Tenant, err error) {
+	query := listQuery(filter)
+	query.Set("limit", "100")
 	for len(all) < maxSelection {
 		var list dto.TenantPage
 		if err := p.api.get(p.ctx(), "/admin/tenants", query, &list); err != nil {

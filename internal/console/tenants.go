@@ -18,6 +18,7 @@ type tenantsView struct {
 	Invitations []string
 	Blueprints  []string
 	Total       int64
+	All         string // The text of the choice of all tenants, not only of this page's; empty: the page has all.
 	Tenants     []dto.Tenant
 	First, Next string // Addresses; empty: there is no such page.
 	Moves       []move
@@ -56,6 +57,12 @@ func (p *page) tenants() error {
 		return err
 	}
 	v.Total, v.Tenants = list.Total, list.Tenants
+	switch more := list.Total > int64(len(list.Tenants)); {
+	case more && list.Total > maxSelection:
+		v.All = "The newest 500 of all %d that match, not only those of this page"
+	case more:
+		v.All = "All %d that match, not only those of this page"
+	}
 	if list.NextCursor != "" {
 		v.Next = p.listAddress(v.Filter, list.NextCursor)
 	}

@@ -2,6 +2,8 @@ package console
 
 // germanTenants are the texts of the first page and of the pages and forms of tenants.
 var germanTenants = map[string]string{ //nolint:gosec // texts, no credentials
+	"All %d that match, not only those of this page":                   "Alle %d passenden, nicht nur die dieser Seite",
+	"The newest 500 of all %d that match, not only those of this page": "Die neuesten 500 von %d passenden, nicht nur die dieser Seite",
 	"Close":                "Beenden",
 	"The login has ended.": "Der Login ist beendet.",
 	// The first page.

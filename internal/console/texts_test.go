@@ -30,7 +30,7 @@ func texts(t *testing.T) []string {
 	templates := []*regexp.Regexp{regexp.MustCompile(`\bt ` + quoted), regexp.MustCompile(`\bcount \S+ ` + quoted + ` ` + quoted), regexp.MustCompile(`\bcount \(.*?\) ` + quoted + ` ` + quoted)}
 	code := []*regexp.Regexp{
 		regexp.MustCompile(`translate\(\w*\.?\w+, ` + quoted), regexp.MustCompile(`\.fail\([^,]+, ` + quoted), regexp.MustCompile(`\.view\("\w*", ` + quoted),
-		regexp.MustCompile(`return ("[A-Z][a-z]+ [^"]+")\n`), regexp.MustCompile(`(?:Verb|Explanation|Label): ` + quoted), regexp.MustCompile(`:\s+\{("[A-Z][^"]+"), "`),
+		regexp.MustCompile(`return ("[A-Z][a-z]+ [^"]+")\n`), regexp.MustCompile(`(?:Verb|Explanation|Label): ` + quoted), regexp.MustCompile(`v\.All = ` + quoted), regexp.MustCompile(`:\s+\{("[A-Z][^"]+"), "`),
 	}
 	scan := func(text string, patterns []*regexp.Regexp) {
 		for _, p := range patterns {

@@ -170,7 +170,7 @@ func (s *site) call(method, path string, body any) map[string]any {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	var decoded map[string]any
 	if err := json.NewDecoder(answer.Body).Decode(&decoded); err != nil && answer.StatusCode != http.StatusNoContent {
 		s.t.Fatalf("%s %s: %d, %v", method, path, answer.StatusCode, err)
@@ -184,7 +184,7 @@ func (s *site) call(method, path string, body any) map[string]any {
 // submit queues a tenant and returns its id.
 func (s *site) submit(name string) string {
 	s.t.Helper()
-	return s.call(http.MethodPost, "/admin/tenants", map[string]any{"name": name, "adminEmail": "ada@clinic.example", "adminFirstName": "Ada", "adminLastName": "Lovelace"})["tenantId"].(string)
+	return s.create(map[string]any{"name": name, "adminEmail": "ada@clinic.example", "adminFirstName": "Ada", "adminLastName": "Lovelace"})
 }
 
 // active makes a tenant and returns its id when it is ACTIVE.

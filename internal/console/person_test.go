@@ -11,8 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
-
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/registrytest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
@@ -37,26 +36,31 @@ func (s *site) exec(statement string, args ...any) {
 	}
 }
 
-// query returns the only value of a query, as text.
-func (s *site) query(statement string, args ...any) string {
+// create queues a tenant with these inputs and returns its id.
+func (s *site) create(inputs map[string]any) string {
 	s.t.Helper()
-	var value string
-	if err := testenv.Connect(s.t, s.superuser()).QueryRow(s.t.Context(), statement, args...).Scan(&value); err != nil {
-		s.t.Fatal(err)
+	id, ok := s.call(http.MethodPost, "/admin/tenants", inputs)["tenantId"].(string)
+	if !ok {
+		s.t.Fatal("the new tenant has no id")
 	}
-	return value
+	return id
 }
 
 // superuser is the URL of the site's database for the server's superuser.
 func (s *site) superuser() string { return testenv.SuperuserURL(s.t, s.database) }
 
-// state has all that a form can change. Rejections, which the audit log has too, do not count.
-func (s *site) state() string {
+// registry shows and changes the site's registry.
+func (s *site) registry() *registrytest.Registry {
 	s.t.Helper()
-	return s.query(`SELECT concat_ws(E'\n', (SELECT string_agg(concat_ws(' ', id, version, status, name), E'\n' ORDER BY id) FROM tenants),
-		(SELECT string_agg(concat_ws(' ', id, revoked_at), E'\n' ORDER BY id) FROM api_keys),
-		(SELECT string_agg(token_hash::text, E'\n' ORDER BY token_hash) FROM console_sessions),
-		(SELECT count(*) FROM audit_events WHERE outcome = 'DONE'))`)
+	return registrytest.Open(s.t, s.superuser())
+}
+
+// wantState fails the test if something has changed.
+func (s *site) wantState(before string) {
+	s.t.Helper()
+	if now := s.registry().State(); now != before {
+		s.t.Errorf("the state was\n%s\nand is\n%s", before, now)
+	}
 }
 
 // person is somebody who uses the console over HTTP, as a browser without scripts does.
@@ -106,7 +110,7 @@ func (p *person) post(path string, form url.Values, headers ...string) page {
 func (p *person) send(method, path string, form url.Values, headers ...string) page {
 	p.t.Helper()
 	answer := p.begin(p.t.Context(), method, path, form, headers...)
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	text, err := io.ReadAll(answer.Body)
 	if err != nil {
 		p.t.Fatalf("%s %s: %v", method, path, err)
@@ -186,9 +190,3 @@ func (a page) main() string {
 
 // location is where a redirect leads.
 func (a page) location() string { return a.header.Get("Location") }
-
-// connection is a connection to the site's database as its superuser, for several statements.
-func (s *site) connection() *pgx.Conn {
-	s.t.Helper()
-	return testenv.Connect(s.t, s.superuser())
-}

@@ -20,6 +20,7 @@ show() {
 	cat >&2 <<END
 
 tenant-api is ready. Documentation: http://127.0.0.1:$APP_PORT/docs
+Console: http://127.0.0.1:$APP_PORT/console, sign in with $key
 Mail that it sends: $MAIL_CATCHER_URL/
 
 Onboard a clinic:

@@ -1,7 +1,7 @@
 //go:build unix
 
 // Command demo shows a tenant's life cycle end to end on this machine; "make demo"
-// runs it. See package demo.
+// runs it, and "make demo STAY=1" goes on serving afterwards. See package demo.
 package main
 
 import (
@@ -25,7 +25,7 @@ func main() { os.Exit(run()) }
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	err := demo.Run(ctx, demo.Options{Out: os.Stdout, Colour: colour()})
+	err := demo.Run(ctx, demo.Options{Out: os.Stdout, Colour: colour(), Stay: os.Getenv("STAY") != ""})
 	switch {
 	case err == nil:
 		return 0

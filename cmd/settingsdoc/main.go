@@ -37,7 +37,7 @@ func write(w io.Writer) error {
 }
 
 func groups() (all []group) {
-	for _, s := range config.Settings() {
+	for _, s := range config.DocumentedSettings() {
 		if len(all) == 0 || all[len(all)-1].Name != s.Group {
 			all = append(all, group{Name: s.Group})
 		}

@@ -14,7 +14,7 @@ func TestWrite(t *testing.T) {
 	if err := write(&page); err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range config.Settings() {
+	for _, s := range config.DocumentedSettings() {
 		if n := strings.Count(page.String(), "\n| `"+s.Variable+"` |"); n != 1 {
 			t.Errorf("%s has %d rows", s.Variable, n)
 		}

@@ -19,7 +19,7 @@ import (
 
 func (a *cli) apikey() *cobra.Command {
 	return commandGroup("apikey", "Create, list and revoke API keys", "  tenant-api apikey list",
-		a.apikeyCreate(), a.apikeyGenerate(), a.apikeyList(), a.apikeyRevoke())
+		makesRegistry(a.apikeyCreate()), a.apikeyGenerate(), a.apikeyList(), a.apikeyRevoke())
 }
 
 func (a *cli) apikeyCreate() *cobra.Command {

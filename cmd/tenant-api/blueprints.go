@@ -18,7 +18,7 @@ import (
 
 func (a *cli) blueprints() *cobra.Command {
 	return commandGroup("blueprints", "Try, publish and activate what tenants are made from", "  tenant-api blueprints list",
-		a.blueprintsValidate(), a.blueprintsPreview(), a.blueprintsPublish(), a.blueprintsActivate(), a.blueprintsRetire(), a.blueprintsList(), a.blueprintsShow())
+		makesRegistry(a.blueprintsValidate()), a.blueprintsPreview(), makesRegistry(a.blueprintsPublish()), a.blueprintsActivate(), a.blueprintsRetire(), a.blueprintsList(), a.blueprintsShow())
 }
 
 const folderArg = "one blueprint: its folder, or a tar file of it"

@@ -65,6 +65,7 @@ type components struct {
 type componentOptions struct {
 	log           *slog.Logger
 	manualMigrate bool
+	server        bool                    // It makes a missing registry with its first use; commands do so only in a context of app.MakeRegistry.
 	workers       int                     // Jobs at once; 0: this process runs no jobs.
 	retention     time.Duration           // Of the purges among the jobs.
 	earlyPurge    bool                    // Purges may skip it.
@@ -79,7 +80,7 @@ func newComponents(ctx context.Context, s settings, o componentOptions) (*compon
 	observe := func(ctx context.Context, e provisioning.Event) { p.notifier.Observe(ctx, e) }
 	var err error
 	options := app.Options{
-		Name: programName, Database: s.database, ManualMigrate: o.manualMigrate, Soroban: s.soroban, Mail: s.mail, Webhook: s.webhook,
+		Name: programName, Database: s.database, ManualMigrate: o.manualMigrate, KeepMissing: !o.server, Serves: o.server, Soroban: s.soroban, Mail: s.mail, Webhook: s.webhook,
 		Observers: append([]provisioning.Observer{logObserver(o.log), observe}, o.observers...),
 	}
 	if o.runs != nil {

@@ -8,10 +8,14 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
@@ -133,6 +137,7 @@ func TestServe_LeastPrivilege(t *testing.T) {
 	w.refusals(id)
 	w.moves(id)
 	w.ownSteps()
+	w.sessions()
 	w.loginCannot()
 	for operation := range w.operations {
 		if !w.called[operation] {
@@ -261,6 +266,7 @@ func (w *leastPrivilege) moves(id string) {
 	w.do("clear-legal-hold", http.StatusOK, map[string]any{"reason": "Closed"}, "{id}", id)
 	w.do("retry-tenant", http.StatusConflict, nil, "{id}", id)
 	w.do("purge-tenant", http.StatusConflict, map[string]any{"confirm": "Clinic"}, "{id}", id)
+	w.do("check-purge", http.StatusConflict, map[string]any{"confirm": "Clinic"}, "{id}", id) // The retention period.
 	for _, operation := range []string{"archive-tenant", "archive-tenant-by-post"} { // Repeating it succeeds.
 		w.finish(w.do(operation, http.StatusAccepted, nil, "{id}", id), "archive", "completed")
 	}
@@ -294,6 +300,7 @@ func (w *leastPrivilege) moves(id string) {
 	w.exec(`ALTER SCHEMA ` + schema + `_lost RENAME TO ` + schema)
 
 	w.do("purge-tenant", http.StatusBadRequest, map[string]any{"confirm": "Another"}, "{id}", id)
+	w.do("check-purge", http.StatusNoContent, map[string]any{"confirm": "Clinic"}, "{id}", id)
 	w.finish(w.do("purge-tenant", http.StatusAccepted, map[string]any{"confirm": "Clinic"}, "{id}", id), "purge", "completed")
 	certificate := w.do("purge-tenant", http.StatusOK, map[string]any{"confirm": "Clinic"}, "{id}", id)
 	if by, _ := certificate.body["by"].(map[string]any); by["kind"] != "apikey" {
@@ -327,6 +334,40 @@ func (w *leastPrivilege) ownSteps() {
 	w.do("skip-undo", http.StatusBadRequest, skip, "{id}", id)
 	w.directory.refuses.Store(false)
 	w.finish(w.do("retry-tenant", http.StatusAccepted, nil, "{id}", id), "provision", "completed")
+}
+
+// sessions of the console are made, used and ended as the server's login, with their audit events.
+func (w *leastPrivilege) sessions() {
+	w.t.Helper()
+	db, err := postgres.Open(w.t.Context(), pgdb.Options{URL: w.env["DATABASE_URL"], ManualMigrate: true})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer db.Close()
+	var store access.SessionStore = db.Sessions
+	for _, end := range []func(access.SessionHash) error{
+		func(hash access.SessionHash) error { return store.End(w.t.Context(), hash) },
+		func(hash access.SessionHash) error { _, err := store.EndAll(w.t.Context(), hash); return err },
+	} {
+		hash, _ := access.ParseSession(access.NewSessionToken().Reveal())
+		r := access.SessionRequest{Subject: "ada", Scopes: []access.Scope{access.ScopeRead}, IdleTimeout: time.Hour, TTL: time.Hour}
+		if err := store.Create(w.t.Context(), hash, r); err != nil {
+			w.t.Fatal(err)
+		}
+		w.registry.AgeSessions(2*time.Minute, 0) // So that its use is recorded.
+		if _, err := store.Find(w.t.Context(), hash); err != nil {
+			w.t.Error(err)
+		}
+		if live, err := store.List(w.t.Context(), 9); err != nil || len(live) != 1 {
+			w.t.Errorf("%d sessions, %v", len(live), err)
+		}
+		if err := end(hash); err != nil {
+			w.t.Error(err)
+		}
+		if ended, err := store.FindEnded(w.t.Context(), []access.SessionHash{hash}); err != nil || len(ended) != 1 {
+			w.t.Errorf("%d ended, %v", len(ended), err)
+		}
+	}
 }
 
 // role is the database role of a tenant.

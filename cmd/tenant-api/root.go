@@ -64,6 +64,7 @@ the Stellar network.
 		settingsTopic(),
 	)
 	root.SetOut(stdout{})
+	wrapHelp(root)
 	return root
 }
 

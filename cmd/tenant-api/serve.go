@@ -107,7 +107,7 @@ func (a *cli) runServer(ctx context.Context, s *server) error {
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	steps := telemetry.NewSteps(s.metrics)
 	s.runs = telemetry.NewRuns(s.metrics, queue.JobKinds())
-	options := componentOptions{log: s.log, runs: s.runs, manualMigrate: !s.migrateFirst, observers: []provisioning.Observer{steps.Observe, stream.Observe}}
+	options := componentOptions{log: s.log, server: true, runs: s.runs, manualMigrate: !s.migrateFirst, observers: []provisioning.Observer{steps.Observe, stream.Observe}}
 	if s.worker {
 		options.workers, options.retention, options.earlyPurge = s.api.WorkersFor(settings.soroban.Channels), s.api.Retention, s.api.EarlyPurge
 	}

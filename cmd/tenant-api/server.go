@@ -134,7 +134,7 @@ func (s *server) apiOptions() api.Options {
 	stellar := app.NewStellar(s.db, s.Deployer, s.settings.soroban)
 	o := api.Options{
 		APIKeys: s.db.APIKeys, Stellar: stellar, Overview: app.NewOverview(s.db, stellar, s.queue, nil),
-		Service: s.WithCancelOnDisconnect(), Jobs: s.queue, Notifier: s.notifier, Keys: s.db.APIKeys, Sessions: s.db.Sessions, Blueprints: s.db.Blueprints,
+		Service: s.WithCancelOnDisconnect(), Jobs: s.queue, Notifier: s.notifier, Keys: s.db.APIKeys, Blueprints: s.db.Blueprints,
 		Maintenance: countedMaintenance{app.NewMaintenance(s.db, s.Provisioning.WithCancelOnDisconnect(), app.Ledger{Contracts: s.Deployer, Unknown: s.Contracts}), s.runs},
 		OIDC:        auth.OIDC{Issuer: s.api.OIDCIssuer, Audience: s.api.OIDCAudience},
 		RateLimit:   s.api.RateLimit, Retention: s.api.Retention, AllowEarlyPurge: s.api.EarlyPurge, AppURL: s.settings.mail.AppURL, InvitationURL: s.settings.mail.InvitationURL, Version: apiVersion, Logger: s.log, Metrics: s.metrics,
@@ -144,6 +144,9 @@ func (s *server) apiOptions() api.Options {
 	}
 	if o.Retention == 0 {
 		o.Retention = api.NoRetention
+	}
+	if s.api.Console.Enabled {
+		o.Sessions = s.db.Sessions
 	}
 	return o
 }

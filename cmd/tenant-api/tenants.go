@@ -24,7 +24,7 @@ import (
 
 func (a *cli) tenants() *cobra.Command {
 	return commandGroup("tenants", "Create, list, check, change, suspend, archive, migrate, adopt and purge tenants", "  tenant-api tenants list",
-		a.tenantsCreate(), a.tenantsList(), a.tenantsShow(), a.tenantsUpdate(), a.tenantsMigrate(), a.tenantsAdopt(), a.tenantsVerify(), a.tenantsRepair(), a.tenantsRetry(), a.tenantsInvite(),
+		makesRegistry(a.tenantsCreate()), a.tenantsList(), a.tenantsShow(), a.tenantsUpdate(), a.tenantsMigrate(), makesRegistry(a.tenantsAdopt()), a.tenantsVerify(), a.tenantsRepair(), a.tenantsRetry(), a.tenantsInvite(),
 		a.tenantsSuspend(), a.tenantsResume(), a.tenantsArchive(), a.tenantsUnarchive(), a.tenantsHold(), a.tenantsBackup(), a.tenantsPurge(), a.tenantsReconcile())
 }
 

@@ -12,7 +12,7 @@ import (
 
 func (a *cli) tenantsBackup() *cobra.Command {
 	return commandGroup("backup", "Back up one tenant, and restore it", "  tenant-api tenants backup create name:Clinic ./clinic-backup",
-		a.tenantsBackupCreate(), a.tenantsBackupRestore())
+		a.tenantsBackupCreate(), makesRegistry(a.tenantsBackupRestore()))
 }
 
 func (a *cli) tenantsBackupCreate() *cobra.Command {

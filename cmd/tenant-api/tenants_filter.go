@@ -18,6 +18,7 @@ type tenantFilterFlags struct {
 	metadata      []string
 	after, before string
 	held, behind  bool
+	suspended     bool
 }
 
 func (f *tenantFilterFlags) bind(cmd *cobra.Command) {
@@ -28,6 +29,7 @@ func (f *tenantFilterFlags) bind(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&f.metadata, "metadata", nil, "KEY=VALUE: only tenants whose metadata has that; repeat it for several")
 	cmd.Flags().StringVar(&f.q.ManagedBy, "managed-by", "", "only tenants that this manages")
 	cmd.Flags().BoolVar(&f.held, "held", false, "only tenants under a legal hold; --held=false for those without one")
+	cmd.Flags().BoolVar(&f.suspended, "suspended", false, "only tenants that are suspended, or were when they were archived; --suspended=false for the others")
 	cmd.Flags().BoolVar(&f.behind, "behind", false, "only tenants that tenants migrate would bring to a newer revision; --behind=false for the others. Reads all tenants")
 	cmd.Flags().StringVar(&f.after, "created-after", "", "only tenants that were created after this time, such as 2026-01-31 or 2026-01-31T12:00:00Z")
 	cmd.Flags().StringVar(&f.before, "created-before", "", "only tenants that were created before this time")
@@ -50,6 +52,9 @@ func (f *tenantFilterFlags) query(cmd *cobra.Command) (q tenant.ListQuery, err e
 	}
 	if cmd.Flags().Changed("held") {
 		q.Held = &f.held
+	}
+	if cmd.Flags().Changed("suspended") {
+		q.Suspended = &f.suspended
 	}
 	if cmd.Flags().Changed("behind") {
 		q.Behind = &f.behind

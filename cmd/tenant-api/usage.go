@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/app"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
 
@@ -146,6 +147,17 @@ func commandGroup(use, short, example string, commands ...*cobra.Command) *cobra
 	}
 	g.AddCommand(commands...)
 	return g
+}
+
+// makesRegistry lets a command make a registry that is missing. Without it, a command that reads a wrong
+// database says so, and leaves nothing there.
+func makesRegistry(cmd *cobra.Command) *cobra.Command {
+	run := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		cmd.SetContext(app.MakeRegistry(cmd.Context()))
+		return run(cmd, args)
+	}
+	return cmd
 }
 
 // requireSubcommand runs a command that has only subcommands: it prints help, or rejects an

@@ -31,10 +31,10 @@ type APIKeys interface {
 }
 
 const (
-	apiKeysPath = "/admin/api-keys"
+	apiKeysPath = "/admin/api-keys" //nolint:gosec // a path
 
 	apiKeysRemedy = "send the request to a server with a worker, whose user may make and revoke keys, or use tenant-api apikey"
-	noAPIKeys     = "a store of API keys"
+	noAPIKeys     = "a store of API keys" //nolint:gosec // a text
 )
 
 // registerAPIKeyRoutes registers the operations on API keys.

@@ -20,7 +20,7 @@ func (s *Server) registerAuditRoutes() {
 	registerEndpoint(s, &endpoint{
 		id: "list-registry-audit-events", method: http.MethodGet, path: "/admin/audit", tag: "registry",
 		summary:     "List the audit events of the registry",
-		description: "Events that are of no tenant, oldest first unless order says otherwise: API keys created and revoked, rejected requests about no tenant or without authentication, restores that were accepted, published blueprints. Each event's hash covers the hash of the event before it.",
+		description: "Events that are of no tenant, oldest first unless order says otherwise: API keys created and revoked, sign-ins to the console, rejected requests about no tenant or without authentication, restores that were accepted, published blueprints. Each event's hash covers the hash of the event before it.",
 		scope:       access.ScopeAdmin,
 	}, s.listRegistryAuditEvents)
 }

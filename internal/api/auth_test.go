@@ -49,7 +49,7 @@ func authenticatedCalls() map[string]access.Scope {
 		"GET /admin/tenants/" + id + "/provisioning-status": access.ScopeRead, "GET /admin/tenants/" + id + "/events": access.ScopeRead,
 		"GET /admin/tenants/" + id + "/audit": access.ScopeRead, "POST /admin/tenants/" + id + "/retry": access.ScopeWrite, "POST /admin/tenants/provision": access.ScopeWrite, "POST /admin/tenants/" + id + "/provision": access.ScopeWrite,
 		"POST /admin/tenants/" + id + "/unarchive": access.ScopeWrite, "POST /admin/tenants/" + id + "/invite": access.ScopeWrite,
-		"POST /admin/tenants/" + id + "/purge": access.ScopePurge, "GET /jobs/1": access.ScopeRead, "POST /admin/tenants/" + id + "/skip-undo": access.ScopeWrite,
+		"POST /admin/tenants/" + id + "/purge": access.ScopePurge, "POST /admin/tenants/" + id + "/purge/check": access.ScopePurge, "GET /jobs/1": access.ScopeRead, "POST /admin/tenants/" + id + "/skip-undo": access.ScopeWrite,
 		"GET /admin/tenants/health": access.ScopeRead, "POST /admin/tenants/" + id + "/repair": access.ScopeWrite,
 		"POST /admin/tenants/" + id + "/contract/reconcile":                    access.ScopeWrite,
 		"POST /admin/tenants/" + id + "/database-credentials":                  access.ScopeCredentials,
@@ -62,6 +62,9 @@ func authenticatedCalls() map[string]access.Scope {
 		"GET /admin/tenants/" + id + "/verify": access.ScopeRead, "GET /admin/registry/verify": access.ScopeAdmin, "GET /admin/platform/check": access.ScopeAdmin,
 		"POST /admin/tenants/" + id + "/migrate": access.ScopeAdmin, "POST /admin/tenants/adopt": access.ScopeAdmin,
 		"GET /admin/registry": access.ScopeRead, "GET /admin/events": access.ScopeRead,
+		"GET /admin/overview": access.ScopeRead, "GET /admin/channels": access.ScopeRead, "GET /admin/contracts": access.ScopeRead,
+		"GET /admin/tenants/" + id + "/contract": access.ScopeRead, "GET /admin/tenants/" + id + "/database-credentials": access.ScopeRead,
+		"GET /admin/api-keys": access.ScopeAdmin, "POST /admin/api-keys": access.ScopeAdmin, "DELETE /admin/api-keys/" + id: access.ScopeAdmin,
 		"GET /admin/events/stream?unknown=1":     access.ScopeRead, // Refused: a stream does not end.
 		"POST /admin/blueprints/clinic/activate": access.ScopeBlueprints, "DELETE /admin/blueprints/clinic": access.ScopeBlueprints,
 	}

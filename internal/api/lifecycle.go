@@ -113,6 +113,17 @@ func (s *Server) purgeTenant(ctx context.Context, in *purgeTenantInput) (*huma.S
 	return s.okJSON(dto.NewCertificate(certificate)), nil
 }
 
+func (s *Server) checkPurge(ctx context.Context, in *purgeTenantInput) (*struct{}, error) {
+	if err := in.Body.Problem(); err != nil {
+		return nil, err
+	}
+	retention, err := s.purgeRetention(in.Body)
+	if err != nil {
+		return nil, err
+	}
+	return nil, s.opts.Service.CheckPurge(ctx, in.tenantID, in.Body.Confirm, retention)
+}
+
 // purgeRetention is how long the tenant of a purge must have been archived.
 func (s *Server) purgeRetention(b purgeBody) (time.Duration, error) {
 	switch {

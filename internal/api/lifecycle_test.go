@@ -183,9 +183,33 @@ func TestServer_PurgeTenant(t *testing.T) {
 			t.Error("the schema is still there")
 		}
 	})
+	t.Run("ChecksAndChangesNothing", func(t *testing.T) {
+		b := setupWith(t, serverOptions{Options: api.Options{Retention: api.NoRetention, AllowEarlyPurge: true}})
+		path := "/admin/tenants/" + as[string](b.createActive(clinic())["id"])
+		check := func(status int, body map[string]any) response {
+			t.Helper()
+			return b.do(http.MethodPost, path+"/purge/check", body).want(status)
+		}
+		early := map[string]any{"confirm": "Clinic", "skipRetention": true}
+		check(http.StatusNoContent, early)
+		check(http.StatusBadRequest, map[string]any{"confirm": "Clinic2"})
+		check(http.StatusConflict, map[string]any{"confirm": "Clinic", "retentionMs": 60_000}) // It would be archived only now.
+		b.do(http.MethodPut, path+"/hold", map[string]any{"reason": "Case 17"}).want(http.StatusOK)
+		if got := check(http.StatusConflict, early); !strings.Contains(got.text, "Case 17") {
+			t.Errorf("%s", got.text)
+		}
+		if events := b.do(http.MethodGet, path+"/audit", nil).want(http.StatusOK); !strings.Contains(events.text, `"tenant.purge","outcome":"REJECTED"`) {
+			t.Errorf("the refusal is not recorded: %s", events.text)
+		}
+		if got := b.do(http.MethodGet, path, nil).want(http.StatusOK); got.str("status") != "ACTIVE" || b.registry.Schemas() != 1 {
+			t.Errorf("%s", got.text)
+		}
+		b.do(http.MethodPost, "/admin/tenants/"+uuid.NewString()+"/purge/check", early).want(http.StatusNotFound)
+	})
 	t.Run("EnforcesRetention", func(t *testing.T) {
 		b := setup(t)
 		path := "/admin/tenants/" + as[string](b.createActive(clinic())["id"])
+		b.do(http.MethodPost, path+"/purge/check", map[string]any{"confirm": "Clinic", "skipRetention": true}).want(http.StatusForbidden)
 		b.do(http.MethodPost, path+"/purge", map[string]any{"confirm": "Clinic"}).want(http.StatusConflict)
 		b.do(http.MethodDelete, path, nil).want(http.StatusOK)
 		b.do(http.MethodPost, path+"/purge", map[string]any{"confirm": "Clinic"}).want(http.StatusConflict)

@@ -28,6 +28,7 @@ type listTenantsInput struct {
 	After      string `query:"createdAfter" format:"date-time" doc:"Only tenants that were created after this time." example:"2026-01-31T00:00:00Z"`
 	Before     string `query:"createdBefore" format:"date-time" doc:"Only tenants that were created before this time."`
 	Held       string `query:"held" enum:"true,false" doc:"Only tenants under a legal hold, or only those without one."`
+	Suspended  string `query:"suspended" enum:"true,false" doc:"Only tenants that are suspended, or were when they were archived; or only the others."`
 	Behind     string `query:"behind" enum:"true,false" doc:"Only tenants that were live, are not purged and are at an older revision of their blueprint, or schema version, than new tenants get; or only the others. It reads all tenants that pass the other filters."`
 	View       string `query:"view" enum:"summary,full" default:"summary" doc:"summary returns the main fields of each tenant, full returns all fields."`
 	Limit      int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Maximum number of tenants."`
@@ -73,6 +74,9 @@ func (in *listTenantsInput) query(ctx context.Context) (tenant.ListQuery, error)
 	}
 	if in.Held != "" {
 		q.Held = new(in.Held == "true")
+	}
+	if in.Suspended != "" {
+		q.Suspended = new(in.Suspended == "true")
 	}
 	if in.Behind != "" {
 		q.Behind = new(in.Behind == "true")

@@ -137,6 +137,8 @@ func TestServer_ListTenants(t *testing.T) {
 			"name=clinic%201&metadata.tier=2&managedBy=terraform/b":            "1",
 			"name=clinic%201&metadata.tier=1":                                  "",
 			"name=clinic%201&managedBy=x":                                      "",
+			"suspended=true":                                                   "",
+			"suspended=false":                                                  "2 1 0",
 			"held=true":                                                        "2",
 			"held=false":                                                       "1 0",
 			"name=clinic%202&held=true":                                        "2",
@@ -174,7 +176,7 @@ func TestServer_ListTenants(t *testing.T) {
 		for query, field := range map[string]string{
 			"metadata.region=eu&metadata.region=us": "metadata.region", "metadata=eu": "metadata", "metadatax=eu": "metadatax", "metadata.a=%00": "metadata.a",
 			"metadata.a=" + strings.Repeat("x", 1025): "metadata.a", "metadata.=a": "metadata", "metadata." + strings.Repeat("k", 64) + "=a": "metadata",
-			"createdAfter=yesterday": "createdAfter", "held=1": "held", "behind=1": "behind", "createdBefore=2026-01-31": "createdBefore", "managedBy=": "managedBy", "metadata.%FF=a": "metadata.\ufffd",
+			"createdAfter=yesterday": "createdAfter", "held=1": "held", "suspended=1": "suspended", "behind=1": "behind", "createdBefore=2026-01-31": "createdBefore", "managedBy=": "managedBy", "metadata.%FF=a": "metadata.\ufffd",
 		} {
 			b.do(http.MethodGet, "/admin/tenants?"+query, nil).wantFieldErrors(field)
 		}

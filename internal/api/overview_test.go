@@ -113,6 +113,8 @@ func (brokenOverview) Throughput(context.Context) ([]monitoring.Hour, error) {
 func (brokenOverview) TenantCounts(context.Context) (map[tenant.Status]int64, error) {
 	return map[tenant.Status]int64{tenant.StatusFailed: 7}, nil
 }
+func (brokenOverview) Drift(context.Context) ([]monitoring.Attention, error) { return nil, nil }
+
 func (brokenOverview) Behind(context.Context) ([]monitoring.Attention, error) {
 	group := func(blueprint string) monitoring.Attention {
 		return monitoring.Attention{Kind: monitoring.AttentionBehind, Blueprint: blueprint, Count: 1, Tenants: []monitoring.AttentionTenant{{ID: uuid.New(), Status: tenant.StatusActive}}}

@@ -22,6 +22,7 @@ type Service interface {
 	TenantMover
 	Suspender
 	Holder
+	PurgeChecker
 	Onboarding
 	Inspector
 	Credentials
@@ -69,6 +70,11 @@ type Suspender interface {
 type Holder interface {
 	SetHold(ctx context.Context, id uuid.UUID, reason string) (tenant.Tenant, error)
 	ClearHold(ctx context.Context, id uuid.UUID, reason string) (tenant.Tenant, error)
+}
+
+// PurgeChecker says before anything is changed whether a tenant can be purged.
+type PurgeChecker interface {
+	CheckPurge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) error
 }
 
 // Onboarding is for those who hold an invitation.

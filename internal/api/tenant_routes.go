@@ -22,6 +22,39 @@ const rollbackTimeout = 50 * time.Second
 
 // registerTenantRoutes registers the operations that read, create and change tenants.
 func (s *Server) registerTenantRoutes() {
+	s.registerCreationRoutes()
+	registerEndpoint(s, &endpoint{
+		id: "list-tenants", method: http.MethodGet, path: "/admin/tenants", tag: "tenants", filtered: true,
+		summary:     "List tenants",
+		description: "Newest first, in pages that cost the same at any depth. name and externalId select one tenant by its exact value; the other filters apply as well.",
+		parameters:  []*huma.Param{metadataParam()},
+		scope:       access.ScopeRead,
+	}, s.listTenants)
+	registerEndpoint(s, &endpoint{
+		id: "get-tenant", method: http.MethodGet, path: tenantPath, tag: "tenants",
+		summary: "Show a tenant", description: "All fields. The ETag is for If-Match of a change; with If-None-Match a tenant that has not changed is 304.", scope: access.ScopeRead, responses: notModifiedResponses,
+	}, s.getTenant)
+	registerEndpoint(s, &endpoint{
+		id: "update-tenant", method: http.MethodPatch, path: tenantPath, tag: "tenants",
+		summary: "Change a tenant", description: "Changes only the fields in the body. With If-Match the request changes only that version; without it the last writer wins. Another adminEmail of an ACTIVE tenant gets an invitation, unless the request has a password; the open ones end.",
+		scope: access.ScopeWrite, mutating: true, contentTypes: []string{"application/json", "application/merge-patch+json"}, body: openapi.SchemaRef[patchBody], example: patchExample,
+		errorStatuses: []int{http.StatusConflict, http.StatusPreconditionFailed, http.StatusNotImplemented},
+	}, s.updateTenant)
+	registerEndpoint(s, &endpoint{
+		id: "get-provisioning-status", method: http.MethodGet, path: tenantPath + "/provisioning-status", tag: "tenants",
+		summary: "Show the progress of the provisioning", description: "The tenant's status and the log of its steps, in their order, with results, errors and durations.", scope: access.ScopeRead,
+	}, s.getProvisioningStatus)
+	registerEndpoint(s, &endpoint{
+		id: "stream-tenant-events", method: http.MethodGet, path: tenantPath + "/events", tag: "tenants",
+		summary: "Follow the provisioning",
+		description: "Server-sent events: the tenant's status first, then each change of a step as it happens. Last-Event-ID continues where an earlier connection broke. " +
+			"When the provisioning has ended the stream sends the final status and ends; if nothing is new the response is 204, and an EventSource stops.",
+		scope: access.ScopeRead, streaming: true, responses: eventStreamResponses,
+	}, s.streamEvents)
+}
+
+// registerCreationRoutes registers the operations that create and provision tenants.
+func (s *Server) registerCreationRoutes() {
 	registerEndpoint(s, &endpoint{
 		id: "create-tenant", method: http.MethodPost, path: "/admin/tenants", tag: "tenants", filtered: true,
 		summary: "Create a tenant",
@@ -53,34 +86,6 @@ func (s *Server) registerTenantRoutes() {
 		scope:       access.ScopeWrite, mutating: true, streaming: true, responses: provisionStreamResponses,
 		workerRemedy: "queue another attempt with POST /admin/tenants/{id}/retry, or send the request to a server with a worker",
 	}, s.provisionExistingTenant)
-	registerEndpoint(s, &endpoint{
-		id: "list-tenants", method: http.MethodGet, path: "/admin/tenants", tag: "tenants", filtered: true,
-		summary:     "List tenants",
-		description: "Newest first, in pages that cost the same at any depth. name and externalId select one tenant by its exact value; the other filters apply as well.",
-		parameters:  []*huma.Param{metadataParam()},
-		scope:       access.ScopeRead,
-	}, s.listTenants)
-	registerEndpoint(s, &endpoint{
-		id: "get-tenant", method: http.MethodGet, path: tenantPath, tag: "tenants",
-		summary: "Show a tenant", description: "All fields. The ETag is for If-Match of a change; with If-None-Match a tenant that has not changed is 304.", scope: access.ScopeRead, responses: notModifiedResponses,
-	}, s.getTenant)
-	registerEndpoint(s, &endpoint{
-		id: "update-tenant", method: http.MethodPatch, path: tenantPath, tag: "tenants",
-		summary: "Change a tenant", description: "Changes only the fields in the body. With If-Match the request changes only that version; without it the last writer wins. Another adminEmail of an ACTIVE tenant gets an invitation, unless the request has a password; the open ones end.",
-		scope: access.ScopeWrite, mutating: true, contentTypes: []string{"application/json", "application/merge-patch+json"}, body: openapi.SchemaRef[patchBody], example: patchExample,
-		errorStatuses: []int{http.StatusConflict, http.StatusPreconditionFailed, http.StatusNotImplemented},
-	}, s.updateTenant)
-	registerEndpoint(s, &endpoint{
-		id: "get-provisioning-status", method: http.MethodGet, path: tenantPath + "/provisioning-status", tag: "tenants",
-		summary: "Show the progress of the provisioning", description: "The tenant's status and the log of its steps, in their order, with results, errors and durations.", scope: access.ScopeRead,
-	}, s.getProvisioningStatus)
-	registerEndpoint(s, &endpoint{
-		id: "stream-tenant-events", method: http.MethodGet, path: tenantPath + "/events", tag: "tenants",
-		summary: "Follow the provisioning",
-		description: "Server-sent events: the tenant's status first, then each change of a step as it happens. Last-Event-ID continues where an earlier connection broke. " +
-			"When the provisioning has ended the stream sends the final status and ends; if nothing is new the response is 204, and an EventSource stops.",
-		scope: access.ScopeRead, streaming: true, responses: eventStreamResponses,
-	}, s.streamEvents)
 }
 
 // registerLifecycleRoutes registers the operations that change a tenant's status.
@@ -125,6 +130,12 @@ func (s *Server) registerLifecycleRoutes() {
 		scope: access.ScopePurge, mutating: true, timeout: rollbackTimeout, contentTypes: jsonOnly, body: openapi.SchemaRef[purgeBody], example: map[string]any{"confirm": "St. Mary's Clinic"},
 		errorStatuses: []int{http.StatusConflict}, responses: moveResponses[dto.Certificate]("The certificate."),
 	}, s.purgeTenant)
+	registerEndpoint(s, &endpoint{
+		id: "check-purge", method: http.MethodPost, path: tenantPath + "/purge/check", tag: "tenants",
+		summary: "Check whether a tenant can be purged", description: "The body of purge-tenant. The response is 204 if the tenant could be purged now, or archived and then purged if it is live; else the problem that purge-tenant would return, as far as it is known before a purge begins. Nothing is changed; a refusal because of a legal hold is recorded.",
+		scope: access.ScopePurge, contentTypes: jsonOnly, body: openapi.SchemaRef[purgeBody], example: map[string]any{"confirm": "St. Mary's Clinic"},
+		status: http.StatusNoContent, errorStatuses: []int{http.StatusConflict},
+	}, s.checkPurge)
 }
 
 var (

@@ -126,7 +126,7 @@ func TestClient_Retry(t *testing.T) {
 		}
 		out, err := w.client("http://"+address).Provision(t.Context(), clinic())
 		wantKind(t, err, errs.KindTransient)
-		if got := errs.SafeMessage(err); got != "tenant-api does not answer; check that it runs and that the URL is correct" || out.Tenant.ID != uuid.Nil {
+		if got := errs.SafeMessage(err); got != "tenant-api does not answer at http://"+address+"; check that it runs there and that TENANT_API_URL (api.url) is correct" || out.Tenant.ID != uuid.Nil {
 			t.Errorf("%q", got)
 		}
 		_, err = w.client("https://"+address).Get(t.Context(), uuid.New())
@@ -138,7 +138,7 @@ func TestClient_Retry(t *testing.T) {
 		defer server.Close()
 		_, err := (&testServer{t: t, token: "x"}).client(server.URL).Get(t.Context(), uuid.New())
 		wantKind(t, err, errs.KindPermanent)
-		if !strings.Contains(errs.SafeMessage(err), "certificate of tenant-api cannot be verified") {
+		if !strings.Contains(errs.SafeMessage(err), "certificate of tenant-api at "+server.URL+" cannot be verified") {
 			t.Error(err)
 		}
 	})

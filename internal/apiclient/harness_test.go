@@ -66,6 +66,7 @@ type mover interface {
 	Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
 	Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
 	Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (provisioning.PurgeCertificate, error)
+	CheckPurge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) error
 	Suspend(ctx context.Context, id uuid.UUID) (provisioning.Outcome, error)
 	Resume(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
 }

@@ -66,6 +66,9 @@ var lifeConformance = []conformanceCase{
 			_, err = all.ClearHold(t.Context(), out.ID, reason)
 			wantReasonError(t, err)
 		}
+		if err := all.CheckPurge(t.Context(), out.ID, out.Name, provisioning.SkipRetention); errs.KindOf(err) != errs.KindConflict || !strings.Contains(errs.SafeMessage(err), "Case 17") {
+			t.Errorf("%v", err)
+		}
 		if _, err := all.Archive(t.Context(), out.ID); err != nil {
 			t.Fatal(err)
 		}
@@ -82,6 +85,38 @@ var lifeConformance = []conformanceCase{
 		}
 		if _, err := all.Purge(t.Context(), out.ID, out.Name, provisioning.DefaultRetention); err != nil {
 			t.Error(err)
+		}
+	}},
+	{"ChecksPurge", func(t *testing.T, w *testServer, all tenantService) {
+		out := provisioned(t, all, clinic())
+		check := func(id uuid.UUID, confirm string, retention time.Duration) error {
+			return all.CheckPurge(t.Context(), id, confirm, retention)
+		}
+		wantKind(t, check(out.ID, "Another Clinic", provisioning.SkipRetention), errs.KindInvalid)
+		wantKind(t, check(out.ID, out.Name, provisioning.DefaultRetention), errs.KindConflict) // It would be archived only now.
+		wantKind(t, check(uuid.New(), out.Name, provisioning.SkipRetention), errs.KindNotFound)
+		if err := check(out.ID, out.Name, provisioning.SkipRetention); err != nil {
+			t.Error(err)
+		}
+		if got, err := all.Get(t.Context(), out.ID); err != nil || got.Status != tenant.StatusActive {
+			t.Errorf("%+v, %v", got, err)
+		}
+		restore := w.registry.HideMigrations()
+		if err := check(out.ID, out.Name, provisioning.SkipRetention); err == nil || !strings.Contains(errs.SafeMessage(err), "tenant_migrations has no version of the schema") {
+			t.Errorf("%v", err)
+		}
+		restore()
+		if _, err := all.Archive(t.Context(), out.ID); err != nil {
+			t.Fatal(err)
+		}
+		if err := check(out.ID, out.Name, provisioning.SkipRetention); err != nil {
+			t.Error(err)
+		}
+		if _, err := all.Purge(t.Context(), out.ID, out.Name, provisioning.SkipRetention); err != nil {
+			t.Fatal(err)
+		}
+		if err := check(out.ID, out.Name, provisioning.SkipRetention); err != nil {
+			t.Errorf("of a purged tenant: %v", err)
 		}
 	}},
 	{"Protects", func(t *testing.T, w *testServer, all tenantService) {

@@ -62,14 +62,19 @@ func (c *Client) moveBack(ctx context.Context, id uuid.UUID, move string) (tenan
 // provisioning.SkipRetention only where its operator does.
 func (c *Client) Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (provisioning.PurgeCertificate, error) {
 	var v dto.Certificate
-	r := request{
-		op: "purge tenant", method: http.MethodPost, path: tenantPath(id, "purge"), body: purge{Confirm: confirm, RetentionMs: ceil(retention, time.Millisecond), SkipRetention: retention == provisioning.SkipRetention},
-	}
+	r := request{op: "purge tenant", method: http.MethodPost, path: tenantPath(id, "purge"), body: newPurge(confirm, retention)}
 	queued, err := c.move(ctx, r, &v)
 	if err == nil && queued { // For the certificate.
 		err = c.call(ctx, r, &v)
 	}
 	return v.Certificate(), err
+}
+
+// CheckPurge returns the error that a purge would have, for a live tenant that of archiving and then
+// purging it, as far as the server knows it before anything is changed. KindNotFound also from a server
+// that is older than this operation.
+func (c *Client) CheckPurge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) error {
+	return c.call(ctx, request{op: "purge tenant", method: http.MethodPost, path: tenantPath(id, "purge", "check"), body: newPurge(confirm, retention)}, nil)
 }
 
 // SkipUndo records that what own steps left over is not undone any more. See

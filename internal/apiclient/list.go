@@ -25,6 +25,7 @@ func (c *Client) List(ctx context.Context, q tenant.ListQuery) (tenant.Page, err
 	set("invitation", string(q.Invitation))
 	set("managedBy", q.ManagedBy)
 	set("held", dto.BoolText(q.Held))
+	set("suspended", dto.BoolText(q.Suspended))
 	set("behind", dto.BoolText(q.Behind))
 	for key, value := range q.Metadata {
 		query["metadata."+key] = value // Also an empty value.

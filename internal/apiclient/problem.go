@@ -11,6 +11,7 @@ import (
 	"mime"
 	"net/http"
 	"time"
+	"unicode/utf8"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
@@ -98,6 +99,7 @@ func (p problemDocument) asError(op string) *errs.Error {
 	if e.Kind == errs.KindPermanent && p.RequestID != "" {
 		e.Message += " (request " + p.RequestID + ")"
 	}
+	e.Lists = utf8.RuneCountInString(e.Message) > errs.MaxErrorLength
 	return e
 }
 
@@ -106,8 +108,9 @@ func retryAfter(response *http.Response) time.Duration {
 	return min(pause, time.Minute)
 }
 
-// transportError classifies a request without a response.
-func transportError(ctx context.Context, op string, err error) error {
+// transportError classifies a request without a response. Its text names the server: who sets several
+// variables may have forgotten this one.
+func (c *Client) transportError(ctx context.Context, op string, err error) error {
 	var (
 		certErr      *tls.CertificateVerificationError
 		authorityErr x509.UnknownAuthorityError
@@ -115,13 +118,16 @@ func transportError(ctx context.Context, op string, err error) error {
 	)
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return errs.Wrap(context.Cause(ctx), errs.KindTransient, op, "tenant-api did not answer within the timeout")
+		return errs.Wrap(context.Cause(ctx), errs.KindTransient, op, "tenant-api at %s did not answer within the timeout", c.baseURL.Redacted())
 	case ctx.Err() != nil:
 		return errs.Wrap(context.Cause(ctx), errs.KindCancelled, op, "the operation was cancelled")
 	case errors.As(err, &certErr), errors.As(err, &authorityErr):
-		return errs.Wrap(err, errs.KindPermanent, op, "the certificate of tenant-api cannot be verified; check the URL and the authorities that this machine trusts")
+		return errs.Wrap(err, errs.KindPermanent, op, "the certificate of tenant-api at %s cannot be verified; check %s and the authorities that this machine trusts", c.baseURL.Redacted(), urlSetting)
 	case errors.As(err, &recordErr):
-		return errs.Wrap(err, errs.KindPermanent, op, "tenant-api does not speak TLS at this address; check the URL")
+		return errs.Wrap(err, errs.KindPermanent, op, "tenant-api does not speak TLS at %s; check %s", c.baseURL.Redacted(), urlSetting)
 	}
-	return errs.Wrap(err, errs.KindTransient, op, "tenant-api does not answer; check that it runs and that the URL is correct")
+	return errs.Wrap(err, errs.KindTransient, op, "tenant-api does not answer at %s; check that it runs there and that %s is correct", c.baseURL.Redacted(), urlSetting)
 }
+
+// urlSetting names the setting with the address of tenant-api, and the provider's attribute.
+const urlSetting = "TENANT_API_URL (api.url)"

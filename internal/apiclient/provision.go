@@ -102,7 +102,7 @@ func (c *Client) readEvents(ctx context.Context, r request) (provisioning.Outcom
 		e, err := stream.next()
 		if err != nil {
 			if ctx.Err() != nil {
-				return out, transportError(ctx, r.op, err)
+				return out, c.transportError(ctx, r.op, err)
 			}
 			return out, errs.Wrap(errors.Join(errStreamTruncated, err), errs.KindTransient, r.op, "%s", errStreamTruncated)
 		}

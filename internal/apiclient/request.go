@@ -47,7 +47,7 @@ func (c *Client) exchange(ctx context.Context, r request) (status int, text []by
 		defer func() { _ = response.Body.Close() }()
 		status = response.StatusCode
 		if text, err = io.ReadAll(io.LimitReader(response.Body, maxResponseSize)); err != nil {
-			return transportError(ctx, r.op, err)
+			return c.transportError(ctx, r.op, err)
 		}
 		return nil
 	})
@@ -117,7 +117,7 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	}
 	response, err := httpClient.Do(req)
 	if err != nil {
-		return nil, transportError(ctx, r.op, err)
+		return nil, c.transportError(ctx, r.op, err)
 	}
 	if response.StatusCode < 200 || response.StatusCode > 299 {
 		defer func() { _ = response.Body.Close() }()

@@ -3,6 +3,7 @@ package apiclient
 import (
 	"time"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -71,6 +72,11 @@ type purge struct {
 	Confirm       string `json:"confirm"`
 	RetentionMs   int64  `json:"retentionMs"`
 	SkipRetention bool   `json:"skipRetention,omitempty"`
+}
+
+// newPurge is the body of a purge, and of its check.
+func newPurge(confirm string, retention time.Duration) purge {
+	return purge{Confirm: confirm, RetentionMs: ceil(retention, time.Millisecond), SkipRetention: retention == provisioning.SkipRetention}
 }
 
 // withReason is the request body of a change that has a reason.

@@ -23,6 +23,7 @@ type Options struct {
 	Mail          config.Mail
 	Webhook       config.Webhook          // Of blueprints' own steps.
 	Observers     []provisioning.Observer // Called with each event of a run, in this order.
+	Serves        bool                    // For the API or workers, which record refusals themselves; else the services record them.
 	Instruments   Instruments             // Count runs, mails and requests of own steps. Nil: nothing does.
 }
 
@@ -93,10 +94,16 @@ func build(db *postgres.DB, o Options) (*App, error) {
 		return nil, err
 	}
 	a.Services, err = NewServices(db, a.Pipeline, Contracts{Reader: a.Deployer, Reconciler: a.Contracts}, nil)
-	if err == nil && o.Database.RequireCredentialReason {
+	if err != nil {
+		return nil, err
+	}
+	if o.Database.RequireCredentialReason {
 		a.Services = a.WithRequiredReasons()
 	}
-	return a, err
+	if !o.Serves {
+		a.Services = a.WithRefusals()
+	}
+	return a, nil
 }
 
 func notifyAll(observers []provisioning.Observer) provisioning.Observer {
@@ -108,9 +115,11 @@ func notifyAll(observers []provisioning.Observer) provisioning.Observer {
 }
 
 // OpenRegistry opens the registry alone, for commands that need no more. It does not
-// connect yet.
+// connect yet. A missing registry is made only in a context of MakeRegistry.
 func OpenRegistry(ctx context.Context, name string, d config.Database, manualMigrate bool) (*postgres.DB, error) {
-	return postgres.Open(ctx, registryOptions(name, d, manualMigrate))
+	options := registryOptions(name, d, manualMigrate)
+	options.KeepMissing = true
+	return postgres.Open(ctx, options)
 }
 
 func registryOptions(name string, d config.Database, manualMigrate bool) pgdb.Options {

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
@@ -17,6 +16,10 @@ const (
 	behindTTL = time.Minute
 	// behindTimeout is how long that may take. It goes on when a caller has gone.
 	behindTimeout = 30 * time.Second
+	// driftTTL is how old the search for drift may be: it reads the catalogs for each tenant.
+	driftTTL = 5 * time.Minute
+	// driftTimeout is how long that may take.
+	driftTimeout = 2 * time.Minute
 )
 
 // Overview reads the parts of GET /admin/overview, each on its own.
@@ -24,13 +27,8 @@ type Overview struct {
 	db      *postgres.DB
 	stellar *Stellar
 	queue   QueueStats
-	clock   clock.Clock
-
-	mu      sync.Mutex // Guards the fields below.
-	reading chan struct{}
-	behind  []monitoring.Attention
-	err     error
-	readAt  time.Time
+	behind  *backgroundRead
+	drift   *backgroundRead
 }
 
 // QueueStats reads the state of the queues: queue.Queue does.
@@ -43,7 +41,13 @@ func NewOverview(db *postgres.DB, stellar *Stellar, queue QueueStats, c clock.Cl
 	if c == nil {
 		c = clock.System{}
 	}
-	return &Overview{db: db, stellar: stellar, queue: queue, clock: c}
+	behind := func(ctx context.Context) ([]monitoring.Attention, error) { return db.Behind(ctx, tenantschema.Version) }
+	drift := func(ctx context.Context) ([]monitoring.Attention, error) { return findDrift(ctx, db) }
+	return &Overview{
+		db: db, stellar: stellar, queue: queue,
+		behind: &backgroundRead{read: behind, ttl: behindTTL, timeout: behindTimeout, waitsFirst: true, clock: c},
+		drift:  &backgroundRead{read: drift, ttl: driftTTL, timeout: driftTimeout, clock: c},
+	}
 }
 
 // TenantCounts counts the tenants by status.
@@ -70,33 +74,13 @@ func (o *Overview) Ledger(ctx context.Context) (monitoring.Ledger, error) {
 func (o *Overview) Queue(ctx context.Context) (monitoring.Queue, error) { return o.queue.Stats(ctx) }
 
 // Behind returns the tenants that are behind, as they were at most a minute before the last call
-// but one: an old answer is returned at once, and read again meanwhile. Only the first call waits.
+// but one. Only the first call waits.
 func (o *Overview) Behind(ctx context.Context) ([]monitoring.Attention, error) {
-	o.mu.Lock()
-	if o.reading == nil && (o.readAt.IsZero() || o.err != nil || o.clock.Now().Sub(o.readAt) >= behindTTL) {
-		o.reading = make(chan struct{})
-		go o.readBehind(context.WithoutCancel(ctx), o.reading)
-	}
-	reading, known := o.reading, !o.readAt.IsZero() && o.err == nil
-	o.mu.Unlock()
-	if !known && reading != nil {
-		select {
-		case <-reading:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.behind, o.err
+	return o.behind.get(ctx)
 }
 
-func (o *Overview) readBehind(ctx context.Context, done chan struct{}) {
-	ctx, cancel := context.WithTimeout(ctx, behindTimeout)
-	defer cancel()
-	found, err := o.db.Behind(ctx, tenantschema.Version)
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.behind, o.err, o.readAt, o.reading = found, err, o.clock.Now(), nil
-	close(done)
+// Drift returns the ACTIVE tenants whose schema or role differs from what was made, as they were at most five minutes
+// before the last call but one. The first call begins to search, and returns nothing.
+func (o *Overview) Drift(ctx context.Context) ([]monitoring.Attention, error) {
+	return o.drift.get(ctx)
 }

@@ -17,7 +17,7 @@ import (
 
 // NewRegistryServices makes the services of a registry without ledger and mail, for
 // commands that need the database's settings alone. A method that would deploy a contract
-// or send mail returns KindInvalid.
+// or send mail returns KindInvalid. Refusals are recorded.
 func NewRegistryServices(db *postgres.DB, w config.Webhook) (*Services, error) {
 	pipeline, err := provisioning.NewPipeline(db, notConfigured{}, notConfigured{}, provisioning.PipelineOptions{
 		StepSender: webhook.New(webhook.Options{Webhook: w}), // A purge undoes own steps.
@@ -25,7 +25,11 @@ func NewRegistryServices(db *postgres.DB, w config.Webhook) (*Services, error) {
 	if err != nil {
 		return nil, err
 	}
-	return NewServices(db, pipeline, Contracts{}, nil)
+	services, err := NewServices(db, pipeline, Contracts{}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return services.WithRefusals(), nil
 }
 
 // notConfigured is the deployer and the mailer of services that have neither.

@@ -4,11 +4,16 @@
 package app
 
 import (
+	"context"
+
+	"github.com/google/uuid"
+
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/credentials"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // The services that Services is made of.
@@ -29,6 +34,8 @@ type Services struct {
 	*Inspection
 	*Credentials
 	AuditLog
+
+	refusals *audit.Refusals // Nil: the entrance records them.
 }
 
 // Store is what the services need of the registry.
@@ -61,6 +68,27 @@ func NewServices(store Store, pipeline *provisioning.Pipeline, c Contracts, clk 
 		return nil, err
 	}
 	return &Services{Provisioning: tenants, Inspection: inspections, Credentials: credentials.New(store, clk), AuditLog: store}, nil
+}
+
+// WithRefusals returns the same services, which record what they refuse, in the chain of the tenant.
+// It is for commands and the provider: the API and the workers record refusals themselves.
+func (s *Services) WithRefusals() *Services {
+	recording := *s
+	recording.refusals = audit.NewRefusals(s.AuditLog)
+	recording.Provisioning = s.Provisioning.WithRefusals(recording.refusals)
+	return &recording
+}
+
+// Repair is Inspection.Repair.
+func (s *Services) Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []string, error) {
+	t, drift, err := s.Inspection.Repair(ctx, id)
+	return t, drift, s.refusals.Add(ctx, id, audit.ActionRepair, err)
+}
+
+// OpenCredential is Credentials.OpenCredential.
+func (s *Services) OpenCredential(ctx context.Context, id uuid.UUID, r credentials.Request) (credentials.Credential, error) {
+	c, err := s.Credentials.OpenCredential(ctx, id, r)
+	return c, s.refusals.Add(ctx, id, audit.ActionOpenCredential, err)
 }
 
 // WithRequiredReasons returns the same services, which open logins only for stated reasons.

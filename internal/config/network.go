@@ -38,7 +38,8 @@ const passphrasePrefix = "passphrase:"
 // be a known one; any other text, or one after "passphrase:", is a passphrase itself.
 func Passphrase(text string) (string, error) {
 	if passphrase, isExplicit := strings.CutPrefix(text, passphrasePrefix); isExplicit && passphrase != "" {
-		return passphrase, nil
+		_, _, err := networkOf(passphrase)
+		return passphrase, err
 	}
 	name := strings.TrimSpace(text)
 	if n, isKnown := networkNamed(name); isKnown {
@@ -50,12 +51,22 @@ func Passphrase(text string) (string, error) {
 	if !strings.ContainsFunc(name, unicode.IsSpace) {
 		return "", fmt.Errorf("is %q, which is no network%s; give testnet, public, futurenet or local, or a passphrase, as %s... if it has no space", text, nearestNetwork(name), passphrasePrefix)
 	}
+	_, _, err := networkOf(text)
+	return text, err
+}
+
+// networkOf returns the named network that has a passphrase. It is an error if the passphrase is almost
+// that of one: contracts of a network that does not exist have addresses, too.
+func networkOf(passphrase string) (n network, found bool, err error) {
 	for _, n := range networks {
-		if text != n.passphrase && distance(text, n.passphrase) <= maxDistance {
-			return "", fmt.Errorf("is %q, which is almost the passphrase of %s, %q; give %s", text, n.name, n.passphrase, n.name)
+		switch d := distance(passphrase, n.passphrase); {
+		case d == 0:
+			return n, true, nil
+		case d <= maxDistance:
+			return n, false, fmt.Errorf("is %q, which is almost the passphrase of %s, %q; give %s", passphrase, n.name, n.passphrase, n.name)
 		}
 	}
-	return text, nil
+	return network{}, false, nil
 }
 
 // nearestNetwork asks for the known name that a misspelt one may stand for.

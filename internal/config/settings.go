@@ -55,7 +55,7 @@ var settings = describe([]description{
 	{pgService, groupDatabase, "a service of PostgreSQL's pg_service.conf, instead of PGHOST", ""},
 
 	{SorobanNetwork, groupSoroban, "testnet, public, futurenet or local; another name needs a passphrase, for a network of your own", ""},
-	{SorobanPassphrase, groupSoroban, "passphrase of the network; another one than that of a named network is an error", "the network's"},
+	{SorobanPassphrase, groupSoroban, "passphrase of a network of your own; that of a named network under another name is an error", "the network's"},
 	{SorobanRPCURL, groupSoroban, "JSON-RPC server; public has no default", "the network's"},
 	{SorobanRPCHeaders, groupSoroban, "headers of each call to it, such as an access key, each on a line of its own as Name: value", ""},
 	{SorobanDeployerSecret, groupSoroban, "secret key (S...) of the account that owns contracts and pays for them", ""},
@@ -139,6 +139,21 @@ func describe(all []description) (described []Setting) {
 
 // Settings lists all variables, ordered by group.
 func Settings() []Setting { return append([]Setting(nil), settings...) }
+
+// DocumentedSettings lists what help texts and documents have: the settings, and the secrets of own
+// steps, whose variables blueprints name.
+func DocumentedSettings() (all []Setting) {
+	for _, s := range settings {
+		all = append(all, s)
+		if s.Variable == WebhookAllow {
+			all = append(all, Setting{
+				Variable: secretVariablePrefix + "*", Group: groupSteps, Secret: true,
+				Usage: "secret of a step, in the variable that its blueprint names: whsec_ and 24 to 64 random bytes in base64, in each process that sends steps",
+			})
+		}
+	}
+	return all
+}
 
 // SettingOf returns the description of a variable, and an empty one for an unknown
 // variable.

@@ -71,14 +71,8 @@ func ReadSoroban(source Source) (Soroban, error) {
 		s.Network = preset.name
 	}
 	s.Passphrase = r.text(SorobanPassphrase, preset.passphrase)
-	if isKnown && s.Passphrase != preset.passphrase {
-		r.addError(SorobanPassphrase, "is %q, but %s is %s, whose passphrase is another; remove %s, or give a network of your own another name in %s",
-			s.Passphrase, SorobanNetwork, s.Network, SorobanPassphrase, SorobanNetwork)
-	}
 	s.RPCURL = r.text(SorobanRPCURL, preset.rpcURL)
-	if s.Network != "" && !isKnown && s.Passphrase == "" {
-		r.addError(SorobanNetwork, "is %q; choose testnet, public, futurenet or local, or set %s for another network", s.Network, SorobanPassphrase)
-	}
+	r.checkPassphrase(s, preset, isKnown)
 	if s.DeployerSecret != "" && !looksLikeSeed(s.DeployerSecret.Reveal()) {
 		r.addError(SorobanDeployerSecret, "is not a secret key; give 56 characters that begin with S (G... is the public address)")
 	}
@@ -89,6 +83,24 @@ func ReadSoroban(source Source) (Soroban, error) {
 	r.checkRPCURL(s.RPCURL, s.Network)
 	s.RPCHeaders = r.rpcHeaders()
 	return s, r.err()
+}
+
+// checkPassphrase checks that name and passphrase of the network belong together.
+func (r *reader) checkPassphrase(s Soroban, preset network, isKnown bool) {
+	other, isOther, err := networkOf(s.Passphrase)
+	switch {
+	case isKnown && s.Passphrase != preset.passphrase:
+		r.addError(SorobanPassphrase, "is %q, but %s is %s, whose passphrase is another; remove %s, or give a network of your own another name in %s",
+			s.Passphrase, SorobanNetwork, s.Network, SorobanPassphrase, SorobanNetwork)
+	case isKnown || s.Network == "":
+	case s.Passphrase == "":
+		r.addError(SorobanNetwork, "is %q; choose testnet, public, futurenet or local, or set %s for another network", s.Network, SorobanPassphrase)
+	case err != nil:
+		r.addError(SorobanPassphrase, "%v as %s, and remove %s", err, SorobanNetwork, SorobanPassphrase)
+	case isOther:
+		r.addError(SorobanNetwork, "is %q, but %s is that of %s; give %s as %s, and remove %s",
+			s.Network, SorobanPassphrase, other.name, other.name, SorobanNetwork, SorobanPassphrase)
+	}
 }
 
 func (r *reader) checkRPCURL(address, networkName string) {

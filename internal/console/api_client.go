@@ -125,8 +125,8 @@ func (c *apiClient) follow(ctx context.Context, call apiCall, received func(line
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		defer writer.Close()
-		defer func() { _ = recover() }() // The API has logged it, and ends the stream by it.
+		defer func() { _ = writer.Close() }() // Never fails.
+		defer func() { _ = recover() }()      // The API has logged it, and ends the stream by it.
 		c.api.ServeHTTP(answer, r)
 	}()
 	err = answer.read(reader, received)

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-//go:embed assets
+//go:embed assets/*.js assets/*.css assets/*.svg
 var assetFiles embed.FS
 
 // assets are the scripts, the style sheet and the icon. Their addresses have a hash of the content, so that
@@ -84,9 +84,12 @@ func (a *assets) serve(w http.ResponseWriter, r *http.Request) {
 func acceptsGzip(r *http.Request) bool {
 	for part := range strings.SplitSeq(r.Header.Get("Accept-Encoding"), ",") {
 		name, parameters, _ := strings.Cut(strings.TrimSpace(part), ";")
-		if strings.EqualFold(name, "gzip") && !strings.HasPrefix(strings.ReplaceAll(parameters, " ", ""), "q=0") {
-			return true
+		if !strings.EqualFold(strings.TrimSpace(name), "gzip") {
+			continue
 		}
+		_, quality, weighted := strings.Cut(parameters, "=")
+		q, err := strconv.ParseFloat(strings.TrimSpace(quality), 64)
+		return !weighted || err == nil && q > 0
 	}
 	return false
 }

@@ -21,7 +21,9 @@ func (p *page) blueprints() error {
 }
 
 // blueprintPath is the API's path of the blueprint of the page.
-func (p *page) blueprintPath() string { return "/admin/blueprints/" + url.PathEscape(p.r.PathValue("name")) }
+func (p *page) blueprintPath() string {
+	return "/admin/blueprints/" + url.PathEscape(p.r.PathValue("name"))
+}
 
 // blueprint shows a blueprint with its revisions and what each migration does.
 func (p *page) blueprint() error {

@@ -85,7 +85,7 @@ func TestConsole_Accessible(t *testing.T) {
 	}
 	for _, width := range []int64{360, 1440} {
 		b := s.open(width)
-		b.visit("/console/signin")
+		b.visit("/console/sign-in")
 		b.WantAccessible(axe, "sign-in")
 		b.signIn(s.key)
 		for _, scheme := range []string{"light", "dark"} {

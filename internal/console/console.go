@@ -75,9 +75,9 @@ func New(o Options) (*Console, error) {
 // routes registers all pages and forms.
 func (c *Console) routes() {
 	c.mux.HandleFunc("GET /console/assets/{name}", c.assets.serve)
-	c.mux.HandleFunc("GET /console/signin", c.signInPage)
-	c.mux.HandleFunc("POST /console/signin", c.signInWithKey)
-	c.mux.HandleFunc("GET /console/signin/oidc", c.beginOIDC)
+	c.mux.HandleFunc("GET /console/sign-in", c.signInPage)
+	c.mux.HandleFunc("POST /console/sign-in", c.signInWithKey)
+	c.mux.HandleFunc("GET /console/sign-in/oidc", c.beginOIDC)
 	c.mux.HandleFunc("GET "+signin.CallbackPath, c.finishOIDC)
 	c.mux.HandleFunc("POST /console/sign-out", c.signOut)
 	c.mux.HandleFunc("POST /console/language", c.chooseLanguage)
@@ -99,6 +99,7 @@ func (c *Console) routes() {
 	c.page("POST /console/tenants/{id}/edit", (*page).updateTenant)
 	c.page("GET /console/tenants/{id}/moves/{move}", (*page).confirmMove)
 	c.page("POST /console/tenants/{id}/moves/{move}", (*page).runMove)
+	c.page("POST /console/tenants/{id}/logins/{login}/close", (*page).closeLogin)
 	c.page("GET /console/blueprints", (*page).blueprints)
 	c.page("GET /console/blueprints/{name}", (*page).blueprint)
 	c.page("POST /console/blueprints/{name}/activate", (*page).activateBlueprint)

@@ -19,7 +19,7 @@ type editView struct {
 	Metadata  string
 	Protected bool
 	Problem   *problem.Problem
-	Stale     bool // Somebody else has changed the tenant meanwhile.
+	Stale     bool // Another person has changed the tenant meanwhile.
 	Current   []formField
 }
 

@@ -111,7 +111,7 @@ func (p *person) openTabs(ctx context.Context, n int, id string) *tabs {
 				p.t.Error(err)
 				return
 			}
-			defer func() { _ = answer.Body.Close() }()
+			defer func() { _ = answer.Body.Close() }() // Only read.
 			if answer.StatusCode != http.StatusOK {
 				found.refused.Add(1)
 				return
@@ -142,7 +142,7 @@ func (s *site) metric(name string) float64 {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer func() { _ = answer.Body.Close() }()
+	defer func() { _ = answer.Body.Close() }() // Only read.
 	for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
 		if found := regexp.MustCompile(`^` + name + ` (\S+)$`).FindStringSubmatch(lines.Text()); found != nil {
 			value, err := strconv.ParseFloat(found[1], 64)

@@ -5,23 +5,18 @@ package console_test
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"regexp"
-	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/cdproto/log"
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/mailcatcher"
@@ -170,7 +165,7 @@ func (s *site) call(method, path string, body any) map[string]any {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer func() { _ = answer.Body.Close() }()
+	defer func() { _ = answer.Body.Close() }() // Only read.
 	var decoded map[string]any
 	if err := json.NewDecoder(answer.Body).Decode(&decoded); err != nil && answer.StatusCode != http.StatusNoContent {
 		s.t.Fatalf("%s %s: %d, %v", method, path, answer.StatusCode, err)
@@ -179,6 +174,12 @@ func (s *site) call(method, path string, body any) map[string]any {
 		s.t.Fatalf("%s %s: %v", method, path, decoded)
 	}
 	return decoded
+}
+
+// as is a decoded value of the API; the zero value for one of another type.
+func as[T any](v any) T {
+	found, _ := v.(T)
+	return found
 }
 
 // submit queues a tenant and returns its id.
@@ -230,7 +231,7 @@ func (s *site) signedIn(width int64, key string) *browser {
 // signIn signs in with a key.
 func (b *browser) signIn(key string) {
 	b.t.Helper()
-	b.visit("/console/signin")
+	b.visit("/console/sign-in")
 	b.Do(chromedp.SendKeys(chromedp.CSS("#key"), key+"\r"))
 	b.WaitFor(`location.pathname === "/console"`)
 }
@@ -279,64 +280,4 @@ func (b *browser) withoutScripts() {
 	if _, err := chromedp.Call(b.Context, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
 		b.t.Fatal(err)
 	}
-}
-
-// violations are what the browser logged as errors: violations of the content security policy, failed requests and
-// exceptions of scripts.
-type violations struct {
-	mu    sync.Mutex
-	found []string
-}
-
-// watch collects them until the test ends, and fails it then.
-func (v *violations) watch(t *testing.T, ctx context.Context) { //nolint:revive // testing.T comes first in these tests.
-	t.Helper()
-	note := func(text string) {
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		v.found = append(v.found, text)
-	}
-	err := chromedp.Listen(ctx, func(event any) {
-		switch e := event.(type) {
-		case *log.EventEntryAdded:
-			if e.Entry.Level == log.EntryLevelError {
-				note(e.Entry.Text + " " + e.Entry.URL)
-			}
-		case *runtime.EventExceptionThrown:
-			note(e.ExceptionDetails.Text)
-		}
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		for _, text := range v.all() {
-			t.Errorf("the browser logged: %s", text)
-		}
-	})
-}
-
-func (v *violations) all() []string {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.found
-}
-
-// expect takes the errors with a text out of those that fail the test; there has to be one.
-func (v *violations) expect(t *testing.T, text string) {
-	t.Helper()
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	before := len(v.found)
-	v.found = slices.DeleteFunc(v.found, func(found string) bool { return strings.Contains(found, text) })
-	if before == len(v.found) {
-		t.Errorf("the browser logged no error with %q, but %q", text, v.found)
-	}
-}
-
-// drop forgets what was logged: the test has cut the connection.
-func (v *violations) drop() {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.found = nil
 }

@@ -43,7 +43,7 @@ func (c *Console) chooseLanguage(w http.ResponseWriter, r *http.Request) {
 	if chosen := r.PostForm.Get("language"); slices.Contains(languages, chosen) {
 		http.SetCookie(w, &http.Cookie{Name: languageCookie, Value: chosen, Path: Root, MaxAge: languageYear, HttpOnly: true, Secure: true, SameSite: http.SameSiteStrictMode})
 	}
-	http.Redirect(w, r, signin.SafeReturn(r.PostForm.Get("return")), http.StatusSeeOther)
+	http.Redirect(w, r, signin.SafeReturn(r.PostForm.Get("return")), http.StatusSeeOther) //nolint:gosec // G710: SafeReturn is a page of the console
 }
 
 // translate returns a text in a language. text is the English one, with the verbs of fmt for args.

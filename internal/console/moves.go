@@ -32,7 +32,9 @@ type move struct {
 
 // statusIn offers a move in some statuses.
 func statusIn(statuses ...tenant.Status) func(dto.Tenant) bool {
-	return func(t dto.Tenant) bool { return t.PurgedAt == nil && slices.Contains(statuses, tenant.Status(t.Status)) }
+	return func(t dto.Tenant) bool {
+		return t.PurgedAt == nil && slices.Contains(statuses, tenant.Status(t.Status))
+	}
 }
 
 // moves are all moves, in the order of their buttons.
@@ -57,7 +59,7 @@ var moves = []move{
 		Scope: access.ScopeWrite, Many: true, offered: statusIn(tenant.StatusActive)},
 	{Name: "hold", Verb: "Set legal hold", Explanation: "Nothing deletes the tenant's data while there is a hold.", Method: http.MethodPut, Path: "/hold",
 		Scope: access.ScopeWrite, Reason: true, Many: true, offered: func(t dto.Tenant) bool { return t.LegalHold == nil && t.PurgedAt == nil && t.ActivatedAt != nil }},
-	{Name: "clear-hold", Verb: "Clear legal hold", Explanation: "After this the tenant's data can be deleted again.", Method: http.MethodPost, Path: "/hold/clear",
+	{Name: "clear-hold", Verb: "Clear legal hold", Explanation: "Without the hold, the tenant's data can be deleted.", Method: http.MethodPost, Path: "/hold/clear",
 		Scope: access.ScopeHold, Reason: true, offered: func(t dto.Tenant) bool { return t.LegalHold != nil }},
 	{Name: "skip-undo", Verb: "Skip undo", Explanation: "Records that what own steps left over at the receiver is not undone any more: a person did that, or accepts it.", Method: http.MethodPost, Path: "/skip-undo",
 		Scope: access.ScopeWrite, Reason: true, Steps: true, offered: statusIn(tenant.StatusFailed)},

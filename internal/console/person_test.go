@@ -39,11 +39,7 @@ func (s *site) exec(statement string, args ...any) {
 // create queues a tenant with these inputs and returns its id.
 func (s *site) create(inputs map[string]any) string {
 	s.t.Helper()
-	id, ok := s.call(http.MethodPost, "/admin/tenants", inputs)["tenantId"].(string)
-	if !ok {
-		s.t.Fatal("the new tenant has no id")
-	}
-	return id
+	return as[string](s.call(http.MethodPost, "/admin/tenants", inputs)["tenantId"])
 }
 
 // superuser is the URL of the site's database for the server's superuser.
@@ -110,7 +106,7 @@ func (p *person) post(path string, form url.Values, headers ...string) page {
 func (p *person) send(method, path string, form url.Values, headers ...string) page {
 	p.t.Helper()
 	answer := p.begin(p.t.Context(), method, path, form, headers...)
-	defer func() { _ = answer.Body.Close() }()
+	defer func() { _ = answer.Body.Close() }() // Only read.
 	text, err := io.ReadAll(answer.Body)
 	if err != nil {
 		p.t.Fatalf("%s %s: %v", method, path, err)

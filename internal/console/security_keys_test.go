@@ -178,7 +178,7 @@ func testRevokedKey(t *testing.T, s *site, id string) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	open := p.begin(ctx, http.MethodGet, "/console/tenants/"+waiting+"/timeline", nil, "HX-Request", "true")
-	defer func() { _ = open.Body.Close() }()
+	defer func() { _ = open.Body.Close() }() // Only read.
 	lines := bufio.NewScanner(open.Body)
 	if open.StatusCode != http.StatusOK || open.Header.Get("Content-Type") != "text/event-stream" || !lines.Scan() {
 		t.Fatalf("the timeline is %d %v, %v", open.StatusCode, open.Header, lines.Err())

@@ -58,7 +58,7 @@ func (p *page) selected() (all []dto.Tenant, err error) {
 	}
 	ids := p.r.PostForm["id"]
 	if len(ids) > maxSelection {
-		return nil, problem.New(http.StatusBadRequest, translate(p.language, "At most %d tenants can be moved in one go.", maxSelection))
+		return nil, problem.New(http.StatusBadRequest, translate(p.language, "At most %d tenants can be processed in one go.", maxSelection))
 	}
 	for _, id := range ids {
 		var t dto.Tenant

@@ -33,7 +33,7 @@ func (p *page) askToSignIn(err error) {
 		signin.Forget(p.w)
 		query.Set("ended", "1")
 	}
-	target := Root + "/signin"
+	target := Root + "/sign-in"
 	if len(query) > 0 {
 		target += "?" + query.Encode()
 	}
@@ -66,7 +66,7 @@ func (c *Console) signInWithKey(w http.ResponseWriter, r *http.Request) {
 	target := signin.SafeReturn(p.form("return"))
 	err := c.opts.Sessions.WithKey(w, r, config.Secret(p.form("key")))
 	if err == nil {
-		http.Redirect(w, r, target, http.StatusSeeOther)
+		http.Redirect(w, r, target, http.StatusSeeOther) //nolint:gosec // G710: SafeReturn is a page of the console
 		return
 	}
 	p.signInFailed(err, target)
@@ -112,5 +112,5 @@ func (c *Console) signOut(w http.ResponseWriter, r *http.Request) {
 		c.newPage(w, r, auth.Identity{}, "").showError(problem.From(err))
 		return
 	}
-	http.Redirect(w, r, Root+"/signin", http.StatusSeeOther)
+	http.Redirect(w, r, Root+"/sign-in", http.StatusSeeOther)
 }

@@ -156,6 +156,15 @@ func (p *page) readTrail(path string) (v trailView, err error) {
 	return v, nil
 }
 
+// closeLogin ends a login of the tenant with its sessions.
+func (p *page) closeLogin() error {
+	path := p.tenantPath() + "/database-credentials/" + url.PathEscape(p.r.PathValue("login"))
+	if err := p.api.do(p.ctx(), apiCall{method: http.MethodDelete, path: path}, nil); err != nil {
+		return err
+	}
+	return p.redirect(Root+"/tenants/"+url.PathEscape(p.r.PathValue("id")), url.Values{"done": {"close-login"}})
+}
+
 // healthView is the state of a tenant in database and ledger.
 type healthView struct {
 	Health   dto.TenantHealth
@@ -178,8 +187,7 @@ func (p *page) tenantHealth() error {
 	}
 	id, err := uuid.Parse(p.r.PathValue("id"))
 	if err != nil {
-		p.fail(http.StatusNotFound, "This tenant does not exist.")
-		return nil
+		return problem.New(http.StatusNotFound, translate(p.language, "This tenant does not exist."))
 	}
 	var v healthView
 	err = p.api.get(p.ctx(), "/admin/tenants/health", url.Values{"tenantId": {id.String()}}, &found)
@@ -189,8 +197,7 @@ func (p *page) tenantHealth() error {
 	case err != nil:
 		v.Problem = problemOf(err)
 	case len(found.Tenants) == 0:
-		p.fail(http.StatusNotFound, "This tenant does not exist.")
-		return nil
+		return problem.New(http.StatusNotFound, translate(p.language, "This tenant does not exist."))
 	default:
 		v.Health = found.Tenants[0]
 	}

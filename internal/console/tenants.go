@@ -9,9 +9,6 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// pageSize is how many rows a list shows.
-const pageSize = 50
-
 // tenantsView is the data of the list of tenants.
 type tenantsView struct {
 	Filter      url.Values
@@ -28,10 +25,10 @@ type tenantsView struct {
 }
 
 // filterNames are the filters that the form has under the API's own names.
-var filterNames = []string{"q", "status", "blueprint", "invitation", "held", "behind", "managedBy", "externalId"}
+var filterNames = []string{"q", "status", "blueprint", "invitation", "held", "suspended", "behind", "managedBy", "externalId"}
 
 // moreFilterNames are those that are folded away.
-var moreFilterNames = []string{"invitation", "held", "behind", "managedBy", "externalId", "metadataKey", "metadataValue", "createdAfter", "createdBefore"}
+var moreFilterNames = []string{"invitation", "held", "suspended", "behind", "managedBy", "externalId", "metadataKey", "metadataValue", "createdAfter", "createdBefore"}
 
 // tenants shows the list. Its filters are in the address.
 func (p *page) tenants() error {

@@ -38,9 +38,10 @@ func stepText(language, step string) string {
 var doneTexts = map[string]string{
 	"create": "The tenant is being provisioned.", "edit": "The change is saved.",
 	"retry": "Another attempt is queued.", "suspend": "The tenant is suspended.", "resume": "The tenant is in service again.",
-	"archive": "The tenant is archived. Its data is kept.", "unarchive": "The tenant is back in service.", "invite": "The invitation is on its way.",
+	"archive": "The tenant is archived. Its data is kept.", "unarchive": "The tenant is in service again.", "invite": "The invitation is on its way.",
 	"hold": "The legal hold is set.", "clear-hold": "The legal hold is cleared.", "purge": "The tenant's data is deleted.", "repair": "The drift is repaired.",
 	"reconcile-contract": "The contract is reconciled.", "migrate": "The tenant is migrated.", "skip-undo": "The undo is skipped.", "protect": "Deletion protection is on.", "unprotect": "Deletion protection is off.",
-	"queued": "A worker will do it. This page shows when it is done.",
-	"activate": "New tenants get this revision.", "retire": "The blueprint makes no new tenants.", "revoke": "The key is revoked.",
+	"queued":      "A worker will do it. This page shows when it is done.",
+	"close-login": "The login has ended.",
+	"activate":    "New tenants are made from this revision.", "retire": "No new tenants are made from this blueprint.", "revoke": "The key is revoked.",
 }

@@ -100,6 +100,17 @@ func TestGermanTexts(t *testing.T) {
 	}
 }
 
+func TestGermanTopics_HaveEachTextOnce(t *testing.T) {
+	t.Parallel()
+	count := 0
+	for _, topic := range germanTopics {
+		count += len(topic)
+	}
+	if count != len(germanTexts) {
+		t.Errorf("the topics have %d texts, %d different ones", count, len(germanTexts))
+	}
+}
+
 func TestAttentionTexts(t *testing.T) {
 	t.Parallel()
 	for _, kind := range monitoring.AttentionKinds() {

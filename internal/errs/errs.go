@@ -45,6 +45,7 @@ type Error struct {
 	Fields  []FieldError // With KindInvalid and some conflicts: the fields at fault.
 	Lease   *LeaseInfo   // With a KindConflict because another run holds the tenant.
 	Audited bool         // The refusal is in the audit log already, under its own action.
+	Lists   bool         // Message has a list, and may have MaxListLength characters. It is displayed and not stored.
 	Err     error        // The cause, only for the log.
 }
 
@@ -147,15 +148,22 @@ func OpOf(err error) string {
 	return ""
 }
 
+// MaxListLength is the length of the text of an error with Lists, in characters.
+const MaxListLength = 8000
+
 // SafeMessage returns the part of an error that may be stored and displayed: at most
-// MaxErrorLength characters, and nothing of an error that was not written for people.
+// MaxErrorLength characters, MaxListLength for an error with Lists, and nothing of an error that was not written for people.
 func SafeMessage(err error) string {
 	var e *Error
 	switch {
 	case err == nil:
 		return ""
 	case errors.As(err, &e) && e.text() != "":
-		return Truncate(printable(e.text()), MaxErrorLength)
+		limit := MaxErrorLength
+		if e.Lists {
+			limit = MaxListLength
+		}
+		return Truncate(printable(e.text()), limit)
 	case errors.Is(err, context.Canceled):
 		return "the operation was cancelled"
 	case errors.Is(err, context.DeadlineExceeded):

@@ -27,6 +27,7 @@ it has the data is in its own repository, in the folder that is named.
 // dataFolders are the folders of this project with data of others, each with its licence beside it.
 var dataFolders = []struct{ component, folder string }{
 	{"Unicode's confusables.txt v17.0.0", "internal/confusables"},
+	{"htmx v4.0.1", "internal/console/assets"},
 }
 
 // target is a platform in .goreleaser.yml.

@@ -245,6 +245,8 @@ func TestDB_List_UsesIndex(t *testing.T) {
 		{tenant.ListQuery{Blueprint: "clinic"}, "tenants_blueprint_page", false},
 		{tenant.ListQuery{Blueprint: "clinic", After: deep}, "tenants_blueprint_page", false},
 		{tenant.ListQuery{Held: new(true)}, "tenants_held", false},
+		{tenant.ListQuery{Suspended: new(true)}, "tenants_suspended", false},
+		{tenant.ListQuery{Suspended: new(true), After: deep}, "tenants_suspended", false},
 		{tenant.ListQuery{Held: new(true), After: deep}, "tenants_held", false},
 		{tenant.ListQuery{CreatedAfter: deep.CreatedAt, CreatedBefore: deep.CreatedAt.Add(time.Minute)}, "tenants_page", false},
 		{tenant.ListQuery{Metadata: tenant.MetadataFilter{"reseller": "r7"}}, "tenants_metadata", true},

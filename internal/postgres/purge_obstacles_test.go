@@ -3,6 +3,7 @@
 package postgres_test
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -82,13 +83,14 @@ func TestDB_Purge_ForeignObjects(t *testing.T) {
 	run := func(statements ...string) {
 		t.Helper()
 		for _, statement := range statements {
-			if _, err := dba.Exec(t.Context(), strings.ReplaceAll(statement, "TENANT", archived.SchemaName)); err != nil {
+			if _, err := dba.Exec(t.Context(), strings.NewReplacer("TENANT", archived.SchemaName, "ROLE", archived.DatabaseRole).Replace(statement)); err != nil {
 				t.Fatalf("%s: %v", statement, err)
 			}
 		}
 	}
-	run(`CREATE SCHEMA reporting`)
+	run(`CREATE SCHEMA reporting`, `CREATE TABLE reporting.own (id int)`)
 	for _, c := range []struct{ made, object, drop string }{
+		{`CREATE POLICY visible ON reporting.own TO "ROLE" USING (true)`, "policy visible on reporting.own", "DROP POLICY visible ON reporting.own"},
 		{`CREATE VIEW reporting.people AS SELECT email FROM TENANT.users`, "view reporting.people", "DROP VIEW reporting.people"},
 		{`CREATE MATERIALIZED VIEW reporting.counted AS SELECT count(*) FROM TENANT.users`, "materialized view reporting.counted", "DROP MATERIALIZED VIEW reporting.counted"},
 		{`CREATE FUNCTION reporting.one() RETURNS SETOF TENANT.users LANGUAGE sql AS 'SELECT * FROM TENANT.users'`, "function reporting.one()", "DROP FUNCTION reporting.one()"},
@@ -97,7 +99,7 @@ func TestDB_Purge_ForeignObjects(t *testing.T) {
 		run(c.made)
 		tables := value[int](b, `SELECT count(*) FROM pg_tables WHERE schemaname = $1`, archived.SchemaName)
 		for _, purge := range []func() error{
-			func() error { return b.CheckPurge(t.Context(), archived.ID, 0) },
+			func() error { return b.CheckPurge(t.Context(), archived.ID, 0, false) },
 			func() error { _, err := b.Purge(t.Context(), archived.ID, 0); return err },
 		} {
 			wantMessage(t, purge(), errs.KindConflict, "others made objects", c.object+" of ", c.drop, "nothing was purged")
@@ -108,7 +110,16 @@ func TestDB_Purge_ForeignObjects(t *testing.T) {
 		run(c.drop)
 	}
 	run(`CREATE VIEW reporting.people AS SELECT email FROM TENANT.users`, `CREATE VIEW reporting.names AS SELECT * FROM reporting.people`)
-	wantMessage(t, b.CheckPurge(t.Context(), archived.ID, 0), errs.KindConflict, "view reporting.names of ", "view reporting.people of ")
+	wantMessage(t, b.CheckPurge(t.Context(), archived.ID, 0, false), errs.KindConflict, "view reporting.names of ", "view reporting.people of ")
+	var views []string
+	for i := range 12 {
+		views = append(views, fmt.Sprintf("reporting.view_%02d", i))
+		run(`CREATE VIEW ` + views[i] + ` AS SELECT email, first_name, last_name FROM TENANT.users`)
+	}
+	err := b.CheckPurge(t.Context(), archived.ID, 0, false)
+	for _, view := range views { // The whole list, with every remedy.
+		wantMessage(t, err, errs.KindConflict, "view "+view+" of ", "DROP VIEW "+view)
+	}
 	run(`DROP SCHEMA reporting CASCADE`)
 	c, err := b.Purge(t.Context(), archived.ID, 0)
 	if err != nil || len(c.OtherObjects) != 0 {

@@ -67,10 +67,12 @@ func TestDB_Restored(t *testing.T) {
 		t.Errorf("%+v, %v", found, err)
 	}
 
+	session := b.createSession(ofPerson("ada"))
 	accepted, err := b.AcceptRestore(t.Context(), "Restored by a test")
 	if err != nil || accepted.ID != before.ID || accepted.Timeline != 2 {
 		t.Fatalf("%+v, %v", accepted, err)
 	}
+	b.wantSession(session, false) // It may have ended after the backup.
 	b.wantRegistryVerified()
 	if _, err := b.Claim(t.Context(), pending.Tenant.ID, provisioning.ClaimResume, lease); err != nil {
 		t.Error(err)

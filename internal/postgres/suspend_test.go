@@ -181,7 +181,7 @@ func TestDB_Hold(t *testing.T) {
 	if !strings.Contains(errs.SafeMessage(err), "under a legal hold since ") || !strings.Contains(errs.SafeMessage(err), ": Cases 17 and 18.") {
 		t.Errorf("%v", err)
 	}
-	if err := b.CheckPurge(t.Context(), own.ID, 0); errs.KindOf(err) != errs.KindConflict {
+	if err := b.CheckPurge(t.Context(), own.ID, 0, false); errs.KindOf(err) != errs.KindConflict {
 		t.Error(err)
 	}
 	events, err := b.Events(t.Context(), own.ID, 0, 100)

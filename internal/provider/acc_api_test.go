@@ -34,7 +34,7 @@ func (w *testEnv) apiRefused(url string) (steps []resource.TestStep) {
 		steps = append(steps, w.refused(c.configuration+clinic, c.wants...))
 	}
 	// A server that does not answer may do so later.
-	return append(steps, w.refusedAtApply(`provider "healthcare" { api = { url = "http://127.0.0.1:1" } }`+clinic, "tenant-api does not answer", "run terraform apply again"))
+	return append(steps, w.refusedAtApply(`provider "healthcare" { api = { url = "http://127.0.0.1:1" } }`+clinic, "tenant-api does not answer at http://127.0.0.1:1; check that it runs there and that TENANT_API_URL (api.url) is correct", "run terraform apply again"))
 }
 
 // TestAccAPI_Settings: a setting that cannot work is refused with its reason, and an

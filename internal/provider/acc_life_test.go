@@ -162,7 +162,7 @@ func TestAccTenant_PurgeContinues(t *testing.T) {
 	var restore func()
 	w.test(
 		applied(purged),
-		between(func() { restore = w.registry.HideMigrations() }),
+		between(func() { restore = w.holdTables() }),
 		destroyed(w.expects(expectedError{duringDestroy, 1, []string{"Could not purge tenant", "is archived, has its data, and stays in the state", "it continues with the purge"}}, purged)),
 		between(func() {
 			if got := w.registry.Tenant(); got.Status != "ARCHIVED" || w.stored() == nil {

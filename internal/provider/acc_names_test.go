@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -36,6 +37,7 @@ func TestAccTenant_NameClashes(t *testing.T) {
 			w.refusedAtApply(tenantConfig("new", "st. mary's clinic")+other, "Could not create tenant", "a tenant with this name exists already: St. Mary's Clinic", "import { to = ADDRESS id = "),
 			w.refusedAtApply(tenantConfig("new", "st. mary's clinic", `  external_id = "another"`)+other, "a tenant with this name exists already"),
 			w.refusedAtApply(tenantConfig("two", "st. mary's clinic"), "Could not update tenant", "is the name of another live tenant", "Choose another name", "depends_on"),
+			between(func() { w.wantNameRejections() }),
 			// An archived tenant does not occupy its name.
 			after(func() {
 				w.registry.Archive(0, "St. Mary's Clinic")
@@ -45,6 +47,19 @@ func TestAccTenant_NameClashes(t *testing.T) {
 			}),
 		)
 	})
+}
+
+// wantNameRejections expects what the audit log has of the refused names: each refusal once, although
+// the provider tries again for a while.
+func (w *testEnv) wantNameRejections() {
+	w.t.Helper()
+	if w.mode == apiMode {
+		return // The server records requests.
+	}
+	got := w.registry.RejectionsOf(audit.CallerTerraform)
+	if len(got) != 3 || got[0] != "tenant.create: conflict" || got[1] != got[0] || !strings.Contains(got[2], "tenant.update: ") {
+		w.t.Errorf("%q", got)
+	}
 }
 
 // TestAccTenant_ReplacementKeepsName: a tenant that is replaced hands its name over.

@@ -14,21 +14,14 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// replacedTenantKey is the private-data key for the id of the planned tenant. Terraform
-// plans a replacement twice, as a change and then as a new resource, and passes private
-// data on: so the second plan does not count as another tenant of the same name.
-const replacedTenantKey = "tenant_id"
-
 // checkNameAvailable reports at plan that another tenant has the name or is planned with it.
 func (r *tenantResource) checkNameAvailable(ctx context.Context, req resource.ModifyPlanRequest, plan tenantModel, state *tenantModel, diags *diag.Diagnostics) {
 	if r.backend == nil || plan.Name.IsUnknown() {
 		return
 	}
-	ownID := ""
+	ownID := readPlanNote(ctx, req.Private).TenantID // Not counted twice in a replacement.
 	if state != nil {
 		ownID = state.ID.ValueString()
-	} else if stored, _ := req.Private.GetKey(ctx, replacedTenantKey); len(stored) > 2 {
-		ownID = string(stored[1 : len(stored)-1])
 	}
 	name := plan.Name.ValueString()
 	duplicate, recreated := r.names.reserve(name, ownID)

@@ -17,7 +17,8 @@ type nameRegistry struct {
 	names   map[string]*nameUsage   // By name key.
 	looks   map[string][]*nameUsage // By skeleton, what was planned.
 	renames map[string]rename       // By the name key that a tenant gives up.
-	inState map[string]struct{}     // Ids of the tenants in this state.
+	inState map[string]storedTenant // The tenants in this state, by id.
+	gone    map[string]struct{}     // Ids of those that have left it. Terraform may send a state again.
 
 	lastRead time.Time // When the last one was added to inState.
 }
@@ -35,17 +36,59 @@ type nameUsage struct {
 func (n *nameRegistry) reset() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.names, n.looks, n.renames, n.inState = nil, nil, nil, nil
+	n.names, n.looks, n.renames, n.inState, n.gone = nil, nil, nil, nil, nil
+}
+
+// storedTenant is what a plan of a tainted resource needs to know of its state, which Terraform does
+// not send with it.
+type storedTenant struct {
+	ID             string `json:"id"`
+	Name           string `json:"name"`
+	ExternalID     string `json:"external_id"`
+	SchemaName     string `json:"schema_name"`
+	DeletionPolicy string `json:"deletion_policy"`
+	Status         string `json:"status"`
 }
 
 // addExisting records that a tenant is in this state.
-func (n *nameRegistry) addExisting(id string) {
+func (n *nameRegistry) addExisting(t storedTenant) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.inState == nil {
-		n.inState = map[string]struct{}{}
+		n.inState = map[string]storedTenant{}
 	}
-	n.inState[id], n.lastRead = struct{}{}, time.Now()
+	if _, gone := n.gone[t.ID]; !gone {
+		n.inState[t.ID] = t
+	}
+	n.lastRead = time.Now()
+}
+
+// forget records that a tenant has left this state.
+func (n *nameRegistry) forget(id string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.inState, id)
+	if n.gone == nil {
+		n.gone = map[string]struct{}{}
+	}
+	n.gone[id] = struct{}{}
+}
+
+// stored finds the tenant in this state that has the name, or else the external id. Terraform sends
+// the state of a tainted resource before its plan.
+func (n *nameRegistry) stored(name, externalID string) (found storedTenant, ok bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	key := tenant.NameKey(name)
+	for _, t := range n.inState {
+		if tenant.NameKey(t.Name) == key {
+			return t, true
+		}
+		if externalID != "" && t.ExternalID == externalID {
+			found, ok = t, true
+		}
+	}
+	return found, ok
 }
 
 // stateWait is how long a plan waits for another state of this configuration to be read.

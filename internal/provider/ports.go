@@ -52,6 +52,7 @@ type tenantMover interface {
 	Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, version int64) (tenant.Tenant, error)
 	Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
 	Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
+	CheckPurge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) error
 	SkipUndo(ctx context.Context, id uuid.UUID, steps []string, reason string) error
 	Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (provisioning.PurgeCertificate, error)
 }

@@ -70,6 +70,9 @@ func (s *server) ApplyResourceChange(ctx context.Context, req *tfprotov6.ApplyRe
 	defer s.changes.Add(-1)
 	ctx, span := tracing.Continue(ctx, s.provider.source(config.Traceparent), tracing.Internal, "apply "+req.TypeName)
 	answer, err := s.ProviderServer.ApplyResourceChange(ctx, req)
+	if answer != nil {
+		s.nameWarnings(ctx, req.TypeName, answer.Diagnostics, req.PlannedState, req.PriorState)
+	}
 	if answer != nil && slices.ContainsFunc(answer.Diagnostics, func(d *tfprotov6.Diagnostic) bool { return d.Severity == tfprotov6.DiagnosticSeverityError }) {
 		span.Fail("the change failed; Terraform has the reason")
 	} else {
@@ -94,11 +97,9 @@ func (s *server) InvokeAction(ctx context.Context, req *tfprotov6.InvokeActionRe
 
 // UpgradeResourceState records the tenant whose state Terraform sends.
 func (s *server) UpgradeResourceState(ctx context.Context, req *tfprotov6.UpgradeResourceStateRequest) (*tfprotov6.UpgradeResourceStateResponse, error) {
-	var state struct {
-		ID string `json:"id"`
-	}
+	var state storedTenant
 	if req.RawState != nil && json.Unmarshal(req.RawState.JSON, &state) == nil && state.ID != "" {
-		s.provider.names.addExisting(state.ID)
+		s.provider.names.addExisting(state)
 	}
 	return s.ProviderServer.UpgradeResourceState(ctx, req)
 }

@@ -125,6 +125,7 @@ func (c *settingsCollector) block(ctx context.Context, name string, object types
 func readSettings(ctx context.Context, m providerModel, source config.Source) (settings, diag.Diagnostics) {
 	s := settings{autoMigrate: true, managedBy: m.ManagedBy.ValueString()}
 	c := &settingsCollector{source: source, values: map[string]string{}, paths: map[string]path.Path{}}
+	c.warnOfTwoModes(m)
 	if c.usesAPI(m) {
 		c.api(ctx, m, &s)
 	} else {
@@ -239,11 +240,33 @@ func (c *settingsCollector) mail(ctx context.Context, m providerModel, s *settin
 	readGroup(c, "mail", known && !m.AppURL.IsUnknown(), &s.mail, config.ReadMail)
 }
 
-// warnOfMisspellings warns of environment variables that look like misspelt settings.
+// warnOfMisspellings warns of environment variables that look like misspelt settings, in one warning:
+// Terraform shows of warnings with one summary the first alone.
 func warnOfMisspellings(diags *diag.Diagnostics) {
+	var lines []string
 	for _, m := range config.EnvironmentMisspellings() {
-		diags.AddWarning("Unknown environment variable", "Where the provider runs, "+m.Warning()+" It has no effect. Correct its name, or unset it.")
+		lines = append(lines, "- "+m.Warning())
 	}
+	if len(lines) > 0 {
+		diags.AddWarning("Unknown environment variables", "Where the provider runs:\n\n"+strings.Join(lines, "\n")+
+			"\n\nThey have no effect. Correct their names, or unset them.")
+	}
+}
+
+// warnOfTwoModes warns if the environment alone decides between API and database, and has both.
+func (c *settingsCollector) warnOfTwoModes(m providerModel) {
+	database := ""
+	for _, variable := range []string{config.DatabaseURL, config.DatabaseURL + config.FileSuffix, config.DatabaseHost} {
+		if database == "" && c.source(variable) != "" {
+			database = variable
+		}
+	}
+	if !m.API.IsNull() || database == "" || !c.usesAPI(m) {
+		return
+	}
+	c.diags.AddWarning("TENANT_API_URL and "+database+" are set", fmt.Sprintf("Where the provider runs, both variables are set, and the provider block has neither api nor database. "+
+		"TENANT_API_URL is used: all work is done through the tenant-api there, and %s has no effect.\n\n"+
+		"To choose, unset one of them, or write api = {} or database = {} into the provider block: it is filled from the variables.", database))
 }
 
 // attributeHint names the attribute of a setting; "": there is none.

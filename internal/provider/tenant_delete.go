@@ -20,7 +20,9 @@ func (r *tenantResource) Delete(ctx context.Context, req resource.DeleteRequest,
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	timeout, diags := timeoutFor(ctx, state.Timeouts, state.Timeouts.Delete, deleteTimeout)
 	resp.Diagnostics.Append(diags...)
-	r.checkDeletable(state, &resp.Diagnostics)
+	note := readPlanNote(ctx, req.Private)
+	purge := note.Purge && note.TenantID == state.ID.ValueString() // Only what the plan warned of.
+	r.checkDeletable(state, purge, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -44,6 +46,10 @@ func (r *tenantResource) Delete(ctx context.Context, req resource.DeleteRequest,
 		d.add(ctx, &resp.Diagnostics, err)
 		return
 	}
+	if purge && !r.checkPurge(ctx, service, id, &resp.Diagnostics) {
+		r.handovers.keep(id.String())
+		return
+	}
 	defer r.handovers.begin(id.String())()
 	t, err := service.Archive(ctx, id)
 	switch {
@@ -53,9 +59,13 @@ func (r *tenantResource) Delete(ctx context.Context, req resource.DeleteRequest,
 		d.add(ctx, &resp.Diagnostics, err)
 	case t.WasLive():
 		tflog.Info(ctx, "archived the tenant; its schema and data stay", map[string]any{"tenant_id": t.ID.String(), "schema_name": t.SchemaName})
+		r.names.forget(t.ID.String())
 		r.setContractStatus(ctx, t, &resp.Diagnostics)
-		if state.DeletionPolicy.ValueString() == policyPurge {
+		switch {
+		case purge:
 			r.purge(ctx, service, t, resp)
+		case hasPurgePolicy(state) && !(note.KeepsData && note.TenantID == state.ID.ValueString()):
+			warnNotPurged(t, &resp.Diagnostics)
 		}
 	default:
 		tflog.Info(ctx, "rolled back the tenant, which was never live", map[string]any{"tenant_id": t.ID.String()})

@@ -21,6 +21,7 @@ type tenantFilters struct {
 	Metadata   types.Map    `tfsdk:"metadata"`
 	ManagedBy  types.String `tfsdk:"managed_by"`
 	Held       types.Bool   `tfsdk:"held"`
+	Suspended  types.Bool   `tfsdk:"suspended"`
 	After      types.String `tfsdk:"created_after"`
 	Before     types.String `tfsdk:"created_before"`
 }
@@ -29,7 +30,7 @@ type tenantFilters struct {
 func (m tenantFilters) query(ctx context.Context, diags *diag.Diagnostics) tenant.ListQuery {
 	q := tenant.ListQuery{
 		Status: tenant.Status(m.Status.ValueString()), Text: m.Search.ValueString(), Blueprint: m.Blueprint.ValueString(), Invitation: invitation.Status(m.Invitation.ValueString()),
-		ManagedBy: m.ManagedBy.ValueString(), Held: m.Held.ValueBoolPointer(),
+		ManagedBy: m.ManagedBy.ValueString(), Held: m.Held.ValueBoolPointer(), Suspended: m.Suspended.ValueBoolPointer(),
 	}
 	if !m.Metadata.IsNull() {
 		diags.Append(m.Metadata.ElementsAs(ctx, &q.Metadata, false)...)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/google/uuid"
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -11,9 +12,9 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringdefault"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
-	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
@@ -35,12 +36,18 @@ func deletionPolicyAttribute() schema.StringAttribute {
 // purge it: the next one continues, although an archived tenant leaves the state otherwise.
 const purgeBegunKey = "purge_begun"
 
-// checkDeletable reports at plan, and again at apply, why a tenant cannot be destroyed.
-func (r *tenantResource) checkDeletable(state tenantModel, diags *diag.Diagnostics) {
-	r.checkDeletionProtection(state, diags)
+// hasPurgePolicy reports whether a destroy of the tenant deletes its data: one that was never live has none.
+func hasPurgePolicy(state tenantModel) bool {
 	status := tenant.Status(state.Status.ValueString())
-	if state.DeletionPolicy.ValueString() != policyPurge || r.backend == nil || !status.Live() && status != tenant.StatusArchived {
-		return // A tenant that was never live has nothing to purge.
+	return state.DeletionPolicy.ValueString() == policyPurge && (status.Live() || status == tenant.StatusArchived)
+}
+
+// checkDeletable reports at plan, and again at apply, why a tenant cannot be destroyed. purge: its data
+// are deleted, too.
+func (r *tenantResource) checkDeletable(state tenantModel, purge bool, diags *diag.Diagnostics) {
+	r.checkDeletionProtection(state, diags)
+	if !purge || r.backend == nil {
+		return
 	}
 	tenantName := fmt.Sprintf("Tenant %q (%s)", state.Name.ValueString(), state.ID.ValueString())
 	if !r.settings.allowPurge {
@@ -49,8 +56,41 @@ func (r *tenantResource) checkDeletable(state tenantModel, diags *diag.Diagnosti
 	}
 	if hold, ok := holdOf(state.LegalHold); ok && hold.Active.ValueBool() {
 		diags.AddAttributeError(path.Root("legal_hold"), "Tenant is under a legal hold", tenantName+" has deletion_policy = \"PURGE\" and a legal hold: "+hold.Reason.ValueString()+". Nothing was changed.\n\n"+
-			"To keep its data, set deletion_policy = \"ARCHIVE\". Otherwise clear the hold first: legal_hold = { active = false, reason = \"...\" }, and apply that.")
+			"To keep its data, set deletion_policy = \"ARCHIVE\" and apply that. Otherwise clear the hold first: legal_hold = { active = false, reason = \"...\" }, and apply that.")
 	}
+}
+
+// warnPurge says in a plan that it deletes data.
+func warnPurge(n planNote, diags *diag.Diagnostics) {
+	diags.AddAttributeWarning(path.Root("deletion_policy"), "Data are deleted for good", fmt.Sprintf("Tenant %[1]q (%[2]s) has deletion_policy = \"PURGE\": applying this plan deletes its schema %[3]s with all records, for good.\n\n"+
+		"To keep them, do not apply this. Set deletion_policy = \"ARCHIVE\" and apply that first.", n.Name, n.TenantID, n.SchemaName))
+}
+
+// warnNotPurged says that a tenant with the policy PURGE was archived alone. Two plans cannot announce a
+// purge: that of -replace, and that of a tainted resource with another name and external id, which does
+// not see which tenant it replaces.
+func warnNotPurged(t tenant.Tenant, diags *diag.Diagnostics) {
+	diags.AddWarning("Tenant is archived, not purged", fmt.Sprintf("Tenant %[1]q (%[2]s) has deletion_policy = \"PURGE\", and the plan did not say that its data are deleted. So it is archived and has its schema %[3]s.\n\n"+
+		"To delete its data: tenant-api tenants purge %[2]s.", t.Name, t.ID, t.SchemaName))
+}
+
+// checkPurge reports why a tenant cannot be purged, before it is archived for that: by then it would be
+// out of service, with its logins and invitations ended. It reports true if nothing is known that speaks against it.
+func (r *tenantResource) checkPurge(ctx context.Context, service tenantService, id uuid.UUID, diags *diag.Diagnostics) bool {
+	t, err := service.Get(ctx, id)
+	if err == nil && t.WasLive() {
+		err = service.CheckPurge(ctx, id, t.Name, provisioning.SkipRetention)
+	}
+	if err == nil || errs.KindOf(err) == errs.KindNotFound { // Also of an older server, which has no check.
+		return true
+	}
+	d := diagnostic{operation: "purge", name: t.Name, state: fmt.Sprintf("Nothing was changed: the tenant (%s) is %s, and stays in the state.", id, t.Status),
+		remedy: "Once the cause is gone, repeat the command. To keep the data instead, set deletion_policy = \"ARCHIVE\" and apply that first."}
+	if t.Status == tenant.StatusArchived {
+		d.remedy += " " + wayBack(id.String())
+	}
+	d.add(ctx, diags, err)
+	return false
 }
 
 // purge deletes the data of a tenant that Delete has archived.
@@ -64,20 +104,15 @@ func (r *tenantResource) purge(ctx context.Context, service tenantService, t ten
 		return
 	}
 	resp.Diagnostics.Append(resp.Private.SetKey(ctx, purgeBegunKey, []byte("true"))...)
+	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("status"), string(tenant.StatusArchived))...)
 	diagnostic{operation: "purge", name: t.Name, state: fmt.Sprintf("The tenant (%s) is archived, has its data, and stays in the state.", t.ID),
-		remedy: "Once the cause is gone, repeat the command: it continues with the purge. To keep the data instead: terraform state rm ADDRESS."}.add(ctx, &resp.Diagnostics, err)
+		remedy: "Once the cause is gone, repeat the command: it continues with the purge. To keep the data instead, set deletion_policy = \"ARCHIVE\" and apply that. " + wayBack(t.ID.String())}.add(ctx, &resp.Diagnostics, err)
 }
 
-// isPurgeBegun reports whether an earlier destroy has archived the tenant and is to be continued.
-func isPurgeBegun(ctx context.Context, req resource.ReadRequest, t tenant.Tenant) bool {
-	begun, _ := req.Private.GetKey(ctx, purgeBegunKey)
-	return len(begun) > 0 && t.PurgedAt.IsZero()
-}
-
-// planAfterPurge plans the replacement of a tenant whose purge has begun: the only way on.
-func planAfterPurge(ctx context.Context, resp *resource.ModifyPlanResponse) {
-	resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("status"), types.StringUnknown())...)
-	resp.RequiresReplace = append(resp.RequiresReplace, path.Root("status"))
+// wayBack says how an archived tenant that is in the state becomes live again, or leaves the state.
+func wayBack(id string) string {
+	return "To bring the tenant back into service, run tenant-api tenants unarchive " + id + " (or POST /admin/tenants/" + id + "/unarchive, or the action healthcare_tenant_unarchive), and plan again. " +
+		"To leave it archived and outside this state: terraform state rm ADDRESS, or a removed block."
 }
 
 // warnArchivedElsewhere says how a tenant that leaves the state comes back.

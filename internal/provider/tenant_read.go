@@ -47,14 +47,17 @@ func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, res
 	t := found.Tenant
 	switch {
 	case errs.KindOf(err) == errs.KindNotFound:
-		resp.State.RemoveResource(ctx)
+		r.leaveState(ctx, state, resp)
 	case err != nil:
 		d.add(ctx, &resp.Diagnostics, err)
-	case t.Status == tenant.StatusArchived && !isPurgeBegun(ctx, req, t):
+	case t.Status == tenant.StatusArchived && (!isPurgeBegun(ctx, req.Private) || !t.PurgedAt.IsZero()):
 		warnArchivedElsewhere(t, &resp.Diagnostics)
 		tflog.Info(ctx, "the tenant was archived outside Terraform", map[string]any{"tenant_id": t.ID.String()})
-		resp.State.RemoveResource(ctx)
+		r.leaveState(ctx, state, resp)
 	default:
+		if t.Status != tenant.StatusArchived { // It is live again: a purge has not begun any more.
+			resp.Diagnostics.Append(resp.Private.SetKey(ctx, purgeBegunKey, nil)...)
+		}
 		resp.Diagnostics.Append(r.setFound(ctx, &state, found)...)
 		changed := !reflect.DeepEqual(before, state)
 		if changed { // By default the response has the state of the request.
@@ -62,6 +65,14 @@ func (r *tenantResource) Read(ctx context.Context, req resource.ReadRequest, res
 		}
 		r.recordRegistry(ctx, req.Private, resp.Private, t, changed, &resp.Diagnostics)
 	}
+}
+
+// leaveState removes a tenant from the state. Terraform hands its private data to the plan of another
+// one, which replaces nothing.
+func (r *tenantResource) leaveState(ctx context.Context, state tenantModel, resp *resource.ReadResponse) {
+	r.names.forget(state.ID.ValueString())
+	planNote{}.save(ctx, resp.Private, &resp.Diagnostics)
+	resp.State.RemoveResource(ctx)
 }
 
 // inspectOnce is inspectKnown, unless ReadResource of the server has called it for this read.

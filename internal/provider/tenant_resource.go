@@ -2,11 +2,9 @@ package provider
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
-	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/identityschema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
@@ -15,8 +13,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/contracts"
-	"github.com/healthcare-platform/terraform-provider-healthcare/internal/inspection"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -114,101 +110,4 @@ func (r *tenantResource) Schema(ctx context.Context, _ resource.SchemaRequest, r
 			"updated_at":             schema.StringAttribute{Computed: true, MarkdownDescription: "When the tenant last changed (RFC 3339, UTC)."},
 		},
 	}
-}
-
-// ModifyPlan plans an in-place update for a tenant that is not live yet or whose
-// welcome mail was not sent, and reports at plan the errors that apply would return.
-func (r *tenantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
-	if req.State.Raw.IsNull() {
-		var plan tenantModel
-		resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
-		r.checkExternalIDAvailable(ctx, plan, "", &resp.Diagnostics)
-		if !resp.Diagnostics.HasError() {
-			r.checkNameAvailable(ctx, req, plan, nil, &resp.Diagnostics)
-		}
-		r.planDefaultBlueprint(ctx, req, resp)
-		return
-	}
-	var state tenantModel
-	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	if resp.Diagnostics.HasError() {
-		return
-	}
-	if req.Plan.Raw.IsNull() {
-		r.checkDeletable(state, &resp.Diagnostics)
-		r.planArchive(state, &resp.Diagnostics)
-		return
-	}
-	var plan tenantModel
-	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
-	if resp.Diagnostics.HasError() {
-		return
-	}
-	resp.Diagnostics.Append(resp.Private.SetKey(ctx, replacedTenantKey, []byte(strconv.Quote(state.ID.ValueString())))...)
-	r.checkNameAvailable(ctx, req, plan, &state, &resp.Diagnostics)
-	checkBlueprintUnchanged(plan, state, &resp.Diagnostics)
-	if !plan.ExternalID.Equal(state.ExternalID) && !plan.ExternalID.IsUnknown() {
-		r.checkDeletable(state, &resp.Diagnostics)
-		r.checkExternalIDAvailable(ctx, plan, state.ID.ValueString(), &resp.Diagnostics)
-	}
-	if r.planContract(ctx, state, &resp.Diagnostics) {
-		plan.SorobanContractState = types.StringValue(string(contracts.StateLive))
-		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("soroban_contract_state"), plan.SorobanContractState)...)
-	}
-	if r.planDatabase(ctx, state, &resp.Diagnostics) {
-		plan.DatabaseState = types.StringValue(string(inspection.DatabaseInSync))
-		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("database_state"), plan.DatabaseState)...)
-	}
-	plan.Suspended = planLife(ctx, req, resp, state)
-	if state.Status.ValueString() == string(tenant.StatusArchived) {
-		planAfterPurge(ctx, resp)
-		return
-	}
-	planComputed(ctx, plan, state, resp)
-}
-
-// planComputed plans the computed attributes of a tenant that exists: what the apply does not
-// change keeps its value, so that a plan shows what changes, and resources that use them stay.
-func planComputed(ctx context.Context, plan, state tenantModel, resp *resource.ModifyPlanResponse) {
-	set := func(name string, value any) {
-		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root(name), value)...)
-	}
-	unknown := types.StringUnknown()
-	due := tenant.WelcomeEmailStatus(state.WelcomeEmailStatus.ValueString()).Due() && !plan.Suspended.ValueBool()
-	invites := due || !plan.AdminEmail.Equal(state.AdminEmail) // Another address is invited.
-	if !tenant.Status(state.Status.ValueString()).Live() {
-		for _, name := range []string{"updated_at", "status", "welcome_email_status", "soroban_contract_id", "soroban_contract_state", "database_state"} {
-			set(name, unknown)
-		}
-		set("blueprint_schema_version", types.Int64Unknown())
-		set("outputs", types.MapUnknown(types.StringType))
-		return
-	}
-	set("status", plannedStatus(plan.Suspended))
-	mail := state.WelcomeEmailStatus
-	if invites {
-		mail = unknown
-	}
-	set("welcome_email_status", mail)
-	if due {
-		set("updated_at", unknown)
-	}
-	// A state that was not read is read by the apply.
-	if plan.SorobanContractState.IsUnknown() && !state.SorobanContractState.IsNull() {
-		set("soroban_contract_state", state.SorobanContractState)
-	}
-	if plan.DatabaseState.IsUnknown() && !state.DatabaseState.IsNull() {
-		set("database_state", state.DatabaseState)
-	}
-}
-
-// plannedStatus is the status of a live tenant after the apply.
-func plannedStatus(suspended types.Bool) types.String {
-	switch {
-	case suspended.IsUnknown():
-		return types.StringUnknown()
-	case suspended.ValueBool():
-		return types.StringValue(string(tenant.StatusSuspended))
-	}
-	return types.StringValue(string(tenant.StatusActive))
 }

@@ -22,10 +22,10 @@ import (
 
 const tenantTypeName = "healthcare_tenant"
 
-// ReadResource returns the state of a tenant that has not changed as it came. The framework would
+// readResource returns the state of a tenant that has not changed as it came. The framework would
 // decode and encode it again, which takes four fifths of the CPU time of a refresh; it handles all other
 // reads, with what this one has found.
-func (s *server) ReadResource(ctx context.Context, req *tfprotov6.ReadResourceRequest) (*tfprotov6.ReadResourceResponse, error) {
+func (s *server) readResource(ctx context.Context, req *tfprotov6.ReadResourceRequest) (*tfprotov6.ReadResourceResponse, error) {
 	b := s.provider.configured.Load()
 	if b == nil || !b.isConfigKnown() {
 		return s.ProviderServer.ReadResource(ctx, req)
@@ -48,7 +48,7 @@ func (s *server) ReadResource(ctx context.Context, req *tfprotov6.ReadResourceRe
 	return s.ProviderServer.ReadResource(context.WithValue(ctx, inspectedKey{}, inspected{found, err}), req)
 }
 
-// inspectedKey is the context key of what ReadResource of the server has found.
+// inspectedKey is the context key of what readResource of the server has found.
 type inspectedKey struct{}
 
 type inspected struct {
@@ -68,7 +68,7 @@ type knownTenant struct {
 func (b *backend) isUnchanged(ctx context.Context, known knownTenant, found inspection.Inspection) bool {
 	stored := readKnownRegistry(ctx, known.private)
 	identity, err := b.registryIdentity(ctx)
-	if err != nil || stored.ID != identity.ID || stored.Timeline != identity.Timeline || found.Tenant.Status == tenant.StatusArchived {
+	if err != nil || stored.ID != identity.ID || stored.Timeline != identity.Timeline || found.Tenant.Status == tenant.StatusArchived || isPurgeBegun(ctx, known.private) {
 		return false
 	}
 	now := known.model

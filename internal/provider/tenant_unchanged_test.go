@@ -49,7 +49,7 @@ func newReaders(t *testing.T, database string) *readers {
 func (r *readers) read(req *tfprotov6.ReadResourceRequest) (resp *tfprotov6.ReadResourceResponse, byFramework bool) {
 	r.t.Helper()
 	before := r.framework.reads.Load()
-	resp, err := r.server.ReadResource(r.t.Context(), req)
+	resp, err := r.server.readResource(r.t.Context(), req)
 	if err != nil {
 		r.t.Fatal(err)
 	}

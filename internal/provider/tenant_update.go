@@ -30,6 +30,10 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	if state.Status.ValueString() == string(tenant.StatusArchived) {
+		r.updateArchived(ctx, plan, state, resp)
+		return
+	}
 	ctx, cancel := withTimeout(ctx, "update", timeout)
 	defer cancel()
 	d := diagnostic{operation: "update", name: state.Name.ValueString(), state: "The tenant stays as the state shows it."}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/events"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -42,17 +43,17 @@ func (s *Service) CheckInputs(ctx context.Context, in tenant.Inputs) error {
 	if err != nil {
 		return err
 	}
-	holder, err := s.FindByName(ctx, draft.Inputs.Name)
+	holder, err := s.FindByName(ctx, draft.Name)
 	switch {
 	case err == nil && holder.Status.OccupiesName():
 		return errs.Errorf(errs.KindConflict, "check tenant", "a tenant with this name exists already; choose another name")
 	case err != nil && errs.KindOf(err) != errs.KindNotFound:
 		return err
 	}
-	if draft.Inputs.ExternalID == "" {
+	if draft.ExternalID == "" {
 		return nil
 	}
-	if _, err = s.FindByExternalID(ctx, draft.Inputs.ExternalID); err == nil {
+	if _, err = s.FindByExternalID(ctx, draft.ExternalID); err == nil {
 		return errs.Errorf(errs.KindConflict, "check tenant", "a tenant with this external id exists already; choose another one")
 	}
 	if errs.KindOf(err) == errs.KindNotFound {
@@ -163,21 +164,41 @@ func (s *Service) Patch(ctx context.Context, id uuid.UUID, p Patch, version int6
 		if expected == 0 {
 			expected = t.Version
 		}
-		t, err = s.Update(ctx, id, p.apply(t.Inputs()), expected)
+		t, err = s.update(ctx, id, p.apply(t.Inputs()), expected)
 		if errs.KindOf(err) != errs.KindStale || version != 0 || try == maxPatchAttempts {
-			return t, err
+			return t, s.refusals.Add(ctx, id, audit.ActionUpdate, err)
 		}
 	}
 }
 
 // Unarchive brings an archived tenant back into service. See MoveStore.Unarchive.
 func (s *Service) Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
-	return s.moves.Unarchive(ctx, id)
+	t, err := s.moves.Unarchive(ctx, id)
+	return t, s.refusals.Add(ctx, id, audit.ActionUnarchive, err)
+}
+
+// CheckPurge returns the error that Purge would return, as far as it is known before it begins; for a
+// live tenant, the error that archiving it and then purging it would return. It changes nothing; a
+// refusal because of a legal hold is recorded.
+func (s *Service) CheckPurge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) error {
+	t, err := s.tenants.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := checkConfirmation(t, confirm); err != nil {
+		return err
+	}
+	return s.moves.CheckPurge(ctx, id, retention, true)
 }
 
 // Purge permanently deletes the data of an archived tenant, after its own steps were undone.
 // confirm must be its name, otherwise KindInvalid. See MoveStore.Purge.
 func (s *Service) Purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (PurgeCertificate, error) {
+	certificate, err := s.purge(ctx, id, confirm, retention)
+	return certificate, s.refusals.Add(ctx, id, audit.ActionPurge, err)
+}
+
+func (s *Service) purge(ctx context.Context, id uuid.UUID, confirm string, retention time.Duration) (PurgeCertificate, error) {
 	t, err := s.tenants.Get(ctx, id)
 	if err != nil {
 		return PurgeCertificate{}, err
@@ -186,7 +207,7 @@ func (s *Service) Purge(ctx context.Context, id uuid.UUID, confirm string, reten
 		return PurgeCertificate{}, err
 	}
 	if !t.IsStandard() && t.PurgedAt.IsZero() {
-		if err := s.moves.CheckPurge(ctx, id, retention); err != nil {
+		if err := s.moves.CheckPurge(ctx, id, retention, false); err != nil {
 			return PurgeCertificate{}, err
 		}
 		if err := s.pipeline.undoForPurge(ctx, id); err != nil {

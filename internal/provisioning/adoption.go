@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/uuid"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -79,8 +82,11 @@ func (s *Service) Adopt(ctx context.Context, in tenant.Inputs, a Adoption) (Outc
 		}
 		return err
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrAdopted): // A repeated adoption has nothing to do.
 		return Outcome{}, err
+	case err != nil:
+		return Outcome{}, s.refusals.Add(ctx, uuid.Nil, audit.ActionCreate, err)
 	}
 	out, err := s.pipeline.Continue(ctx, run, s.runOptions())
 	return s.goOn(ctx, run.Tenant.ID, out, err)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
@@ -24,19 +25,21 @@ type HoldStore interface {
 // is empty or too long; other errors as of HoldStore.SetHold.
 func (s *Service) SetHold(ctx context.Context, id uuid.UUID, reason string) (tenant.Tenant, error) {
 	reason, err := checkReason("set hold", reason)
-	if err != nil {
-		return tenant.Tenant{}, err
+	var t tenant.Tenant
+	if err == nil {
+		t, err = s.holds.SetHold(ctx, id, reason)
 	}
-	return s.holds.SetHold(ctx, id, reason)
+	return t, s.refusals.Add(ctx, id, audit.ActionSetHold, err)
 }
 
 // ClearHold ends the legal hold of a tenant. KindInvalid for a reason that is empty or too long.
 func (s *Service) ClearHold(ctx context.Context, id uuid.UUID, reason string) (tenant.Tenant, error) {
 	reason, err := checkReason("clear hold", reason)
-	if err != nil {
-		return tenant.Tenant{}, err
+	var t tenant.Tenant
+	if err == nil {
+		t, err = s.holds.ClearHold(ctx, id, reason)
 	}
-	return s.holds.ClearHold(ctx, id, reason)
+	return t, s.refusals.Add(ctx, id, audit.ActionClearHold, err)
 }
 
 func checkReason(op, reason string) (string, error) {

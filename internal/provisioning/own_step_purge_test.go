@@ -33,8 +33,8 @@ type afterCheck struct {
 	do func()
 }
 
-func (p afterCheck) CheckPurge(ctx context.Context, id uuid.UUID, retention time.Duration) error {
-	err := p.stepProcess.CheckPurge(ctx, id, retention)
+func (p afterCheck) CheckPurge(ctx context.Context, id uuid.UUID, retention time.Duration, archiveFirst bool) error {
+	err := p.stepProcess.CheckPurge(ctx, id, retention, archiveFirst)
 	p.do()
 	return err
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
@@ -129,6 +130,10 @@ func (p *Pipeline) undoForPurge(ctx context.Context, id uuid.UUID) error {
 // person undid them, or accepts what is left over. KindInvalid without a reason, and for a step of
 // which nothing is left over.
 func (s *Service) SkipUndo(ctx context.Context, id uuid.UUID, steps []string, reason string) error {
+	return s.refusals.Add(ctx, id, audit.ActionSkipUndo, s.skipUndo(ctx, id, steps, reason))
+}
+
+func (s *Service) skipUndo(ctx context.Context, id uuid.UUID, steps []string, reason string) error {
 	if len(steps) == 0 {
 		return &errs.Error{Kind: errs.KindInvalid, Op: "skip undo", Fields: []errs.FieldError{{Field: "steps", Message: "names no step; name those of which something is left over"}}}
 	}

@@ -80,8 +80,9 @@ type MoveStore interface {
 	// purged or was never live, or when a purge has sent the undo of an own step.
 	Unarchive(ctx context.Context, id uuid.UUID) (tenant.Tenant, error)
 	// CheckPurge returns the error that Purge would return, as far as it is known before it
-	// begins, and nil for a purged tenant.
-	CheckPurge(ctx context.Context, id uuid.UUID, retention time.Duration) error
+	// begins, and nil for a purged tenant. archiveFirst: a live tenant is checked as if it was
+	// archived now.
+	CheckPurge(ctx context.Context, id uuid.UUID, retention time.Duration, archiveFirst bool) error
 	// Purge drops schema and role of a tenant that has been ARCHIVED for longer than
 	// the retention, and keeps a certificate, which it returns for a purged one. KindConflict
 	// under a legal hold, which is recorded, and with deletion protection.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/invitation"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -26,6 +27,7 @@ type Service struct {
 	holds       HoldStore
 	identity    IdentityStore
 	pipeline    *Pipeline
+	refusals    *audit.Refusals // Nil: the entrance records them.
 	// cancelOnDisconnect is RunOptions.CancelOnDisconnect of the runs of this service.
 	cancelOnDisconnect bool
 }
@@ -77,10 +79,11 @@ func (s *Service) Provision(ctx context.Context, in tenant.Inputs) (Outcome, err
 		return err
 	})
 	if err != nil {
-		return Outcome{}, err
+		return Outcome{}, s.refusals.Add(ctx, uuid.Nil, audit.ActionCreate, err)
 	}
 	if creation.Run == nil {
-		return s.takeOverExisting(ctx, creation.Tenant, s.withDefaultBlueprint(in))
+		out, err := s.takeOverExisting(ctx, creation.Tenant, s.withDefaultBlueprint(in))
+		return out, s.refusals.Add(ctx, uuid.Nil, audit.ActionCreate, err)
 	}
 	out, err := s.pipeline.Continue(ctx, *creation.Run, s.runOptions())
 	out, err = s.goOn(ctx, creation.Run.Tenant.ID, out, err)
@@ -93,7 +96,7 @@ func (s *Service) Provision(ctx context.Context, in tenant.Inputs) (Outcome, err
 func (s *Service) Retry(ctx context.Context, id uuid.UUID) (Outcome, error) {
 	run, err := s.claim(ctx, id, ClaimRetry)
 	if err != nil {
-		return Outcome{}, err
+		return Outcome{}, s.refusals.Add(ctx, id, audit.ActionRetry, err)
 	}
 	out, err := s.pipeline.Continue(ctx, run, s.runOptions())
 	return s.goOn(ctx, id, out, err)
@@ -210,6 +213,11 @@ func (s *Service) FindByExternalID(ctx context.Context, externalID string) (tena
 // Update changes the inputs of a tenant; an empty blueprint is the tenant's. KindInvalid for
 // broken rules; other errors as of MoveStore.Update.
 func (s *Service) Update(ctx context.Context, id uuid.UUID, in tenant.Inputs, version int64) (tenant.Tenant, error) {
+	t, err := s.update(ctx, id, in, version)
+	return t, s.refusals.Add(ctx, id, audit.ActionUpdate, err)
+}
+
+func (s *Service) update(ctx context.Context, id uuid.UUID, in tenant.Inputs, version int64) (tenant.Tenant, error) {
 	named := in.Blueprint
 	in, err := in.Normalize()
 	if err != nil {
@@ -249,7 +257,7 @@ func (s *Service) Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, err
 		// Another process changed the tenant after the read, or is aborting it too: read
 		// again.
 		if kind := errs.KindOf(err); kind != errs.KindConflict && kind != errs.KindFenced || try == maxArchiveAttempts || ctx.Err() != nil {
-			return t, err
+			return t, s.refusals.Add(ctx, id, audit.ActionArchive, err)
 		}
 	}
 }
@@ -261,7 +269,8 @@ func (s *Service) Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, err
 // mail without having answered, no other one is sent.
 func (s *Service) Invite(ctx context.Context, id uuid.UUID) (Outcome, error) {
 	return s.invite(ctx, func(inv invitation.Invitation) (tenant.Tenant, MailRef, error) {
-		return s.invitations.CreateInvitation(ctx, id, inv, MailHold)
+		t, ref, err := s.invitations.CreateInvitation(ctx, id, inv, MailHold)
+		return t, ref, s.refusals.Add(ctx, id, audit.ActionInvite, err)
 	})
 }
 

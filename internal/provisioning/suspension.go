@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
@@ -22,10 +23,11 @@ type SuspensionStore interface {
 // Suspend takes a live tenant out of service for a time; see SuspensionStore.Suspend.
 func (s *Service) Suspend(ctx context.Context, id uuid.UUID) (Outcome, error) {
 	t, warnings, err := s.suspensions.Suspend(ctx, id)
-	return Outcome{Tenant: t, Warnings: warnings}, err
+	return Outcome{Tenant: t, Warnings: warnings}, s.refusals.Add(ctx, id, audit.ActionSuspend, err)
 }
 
 // Resume brings a suspended tenant back into service; see SuspensionStore.Resume.
 func (s *Service) Resume(ctx context.Context, id uuid.UUID) (tenant.Tenant, error) {
-	return s.suspensions.Resume(ctx, id)
+	t, err := s.suspensions.Resume(ctx, id)
+	return t, s.refusals.Add(ctx, id, audit.ActionResume, err)
 }

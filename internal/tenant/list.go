@@ -26,6 +26,7 @@ type ListQuery struct {
 	// CreatedAfter and CreatedBefore are themselves not in the range.
 	CreatedAfter, CreatedBefore time.Time
 	Held                        *bool // Whether the tenant is under a legal hold.
+	Suspended                   *bool // Whether the tenant is suspended, or was when it was archived; false for purged ones.
 	// Behind is whether the tenant was live, is not purged, and is at an older revision of its
 	// blueprint, or schema version, than new tenants get.
 	Behind *bool
@@ -41,7 +42,7 @@ func (q ListQuery) Matches(t Tenant) bool {
 	return (q.ID == uuid.Nil || q.ID == t.ID) && (q.Status == "" || q.Status == t.Status) && (q.Blueprint == "" || q.Blueprint == t.Blueprint) &&
 		(q.Invitation == "" || q.Invitation == t.Invitation.Status) && (q.ManagedBy == "" || q.ManagedBy == t.ManagedBy) &&
 		(q.CreatedAfter.IsZero() || t.CreatedAt.After(q.CreatedAfter)) && (q.CreatedBefore.IsZero() || t.CreatedAt.Before(q.CreatedBefore)) &&
-		(q.Held == nil || *q.Held == t.Hold.Active()) && q.Metadata.Matches(t.Metadata) && q.Visible.Matches(t.Metadata)
+		(q.Held == nil || *q.Held == t.Hold.Active()) && (q.Suspended == nil || *q.Suspended == (!t.SuspendedAt.IsZero() && t.PurgedAt.IsZero())) && q.Metadata.Matches(t.Metadata) && q.Visible.Matches(t.Metadata)
 }
 
 // Position is a position in the order of tenants.

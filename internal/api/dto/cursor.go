@@ -33,7 +33,7 @@ func ListName(parts ...string) string { return strings.Join(parts, "\x00") }
 
 // TenantList names the list of tenants with these filters.
 func TenantList(q tenant.ListQuery, name, externalID string) string {
-	parts := []string{"tenants", string(q.Status), q.Text, q.Blueprint, string(q.Invitation), name, externalID, q.ManagedBy, timeText(q.CreatedAfter), timeText(q.CreatedBefore), BoolText(q.Held), BoolText(q.Behind)}
+	parts := []string{"tenants", string(q.Status), q.Text, q.Blueprint, string(q.Invitation), name, externalID, q.ManagedBy, timeText(q.CreatedAfter), timeText(q.CreatedBefore), BoolText(q.Held), BoolText(q.Suspended), BoolText(q.Behind)}
 	for _, key := range slices.Sorted(maps.Keys(q.Metadata)) {
 		parts = append(parts, key, q.Metadata[key])
 	}

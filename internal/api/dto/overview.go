@@ -18,7 +18,7 @@ type Overview struct {
 	Queue       *Queue        `json:"queue" doc:"Null: unavailable."`
 	Ledger      *Ledger       `json:"ledger" doc:"What registry and server know of the Stellar network, without asking it; null: unavailable."`
 	Checks      []Check       `json:"checks" nullable:"false" doc:"The newest results of GET /readyz."`
-	Unavailable []string      `json:"unavailable" nullable:"false" enum:"tenants,attention,behind,throughput,queue,ledger,checks" doc:"The parts that could not be read in time. behind: attention is without TENANTS_BEHIND; queue: without WORKER_MISSING; ledger: without CHANNEL_DISABLED and LOW_BALANCE."`
+	Unavailable []string      `json:"unavailable" nullable:"false" enum:"tenants,attention,behind,drift,throughput,queue,ledger,checks" doc:"The parts that could not be read in time. behind: attention is without TENANTS_BEHIND; drift: without DRIFTED; queue: without WORKER_MISSING; ledger: without CHANNEL_DISABLED and LOW_BALANCE."`
 }
 
 // TenantCounts are numbers of tenants.
@@ -41,7 +41,7 @@ func NewTenantCounts(n map[tenant.Status]int64) *TenantCounts {
 
 // Attention is a group of what needs attention for one reason.
 type Attention struct {
-	Kind      string            `json:"kind" enum:"REGISTRY_RESTORED,WORKER_MISSING,FAILED,STUCK,CONTRACT_FAULT,CONTRACT_EXPIRING,CHANNEL_DISABLED,LOW_BALANCE,WELCOME_EMAIL_FAILED,WELCOME_EMAIL_PENDING,INVITATION_EXPIRED,LOGINS_OVERDUE,TENANTS_BEHIND"`
+	Kind      string            `json:"kind" enum:"REGISTRY_RESTORED,WORKER_MISSING,FAILED,STUCK,DRIFTED,CONTRACT_FAULT,CONTRACT_EXPIRING,CHANNEL_DISABLED,LOW_BALANCE,WELCOME_EMAIL_FAILED,WELCOME_EMAIL_PENDING,INVITATION_EXPIRED,LOGINS_OVERDUE,TENANTS_BEHIND"`
 	Count     int64             `json:"count" minimum:"1"`
 	Blueprint *string           `json:"blueprint" nullable:"true" doc:"Of TENANTS_BEHIND, which has a group for each blueprint."`
 	Message   *string           `json:"message" nullable:"true" doc:"What it is and what to do, of a group that is not about tenants."`

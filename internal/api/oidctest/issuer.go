@@ -73,17 +73,26 @@ func (p *Issuer) JWK() jose.JSONWebKey {
 func (p *Issuer) Serve(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/keys":
-		_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{p.JWK()}})
+		p.write(w, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{p.JWK()}})
 	case "/authorize":
 		p.authorize(w, r)
 	case "/token":
 		p.token(w, r)
 	default:
-		_ = json.NewEncoder(w).Encode(map[string]any{
+		p.write(w, map[string]any{
 			"issuer": p.URL, "jwks_uri": p.URL + "/keys", "id_token_signing_alg_values_supported": []string{"RS256", "HS256", "none"},
 			"authorization_endpoint": p.URL + "/authorize", "token_endpoint": p.URL + "/token",
 		})
 	}
+}
+
+// write answers with JSON. A client may have left.
+func (p *Issuer) write(w http.ResponseWriter, v any) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		p.T.Error(err)
+	}
+	_, _ = w.Write(text)
 }
 
 // Claims are those of an access token of Ada Lovelace, who may read tenants.

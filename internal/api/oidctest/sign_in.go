@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"time"
@@ -67,7 +66,7 @@ func (p *Issuer) token(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	refuse := func(status int, code string) {
 		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(map[string]string{"error": code})
+		p.write(w, map[string]string{"error": code})
 	}
 	id, secret, basic := r.BasicAuth()
 	if p.client.Secret == "" {
@@ -100,5 +99,5 @@ func (p *Issuer) answer(w http.ResponseWriter, g grant) {
 		sum := sha256.Sum256([]byte(token))
 		person["at_hash"] = base64.RawURLEncoding.EncodeToString(sum[:16])
 	}
-	_ = json.NewEncoder(w).Encode(map[string]any{"access_token": token, "token_type": "Bearer", "expires_in": 3600, "id_token": p.Sign(jose.RS256, p.Key, person)})
+	p.write(w, map[string]any{"access_token": token, "token_type": "Bearer", "expires_in": 3600, "id_token": p.Sign(jose.RS256, p.Key, person)})
 }

@@ -15,31 +15,31 @@ const (
 	attemptTTL        = 10 * time.Minute // To sign in at the issuer.
 	maxAttempts       = 5                // Tabs of a browser in which a sign-in was begun. A cookie has at most 4 KiB.
 	maxAttemptsCookie = 4096
-	attemptSecret     = 32 // Bytes.
+	attemptSeed       = 32 // Bytes.
 )
 
 // attempt is a sign-in at the issuer that a browser began. It is in a cookie of that browser alone, so
-// only there can it be finished: an answer that somebody else got, or a link with it, is of no use.
+// only there can it be finished: an answer that another person got, or a link with it, is of no use.
 type attempt struct {
-	Secret   []byte `json:"s"`
+	Seed     []byte `json:"s"`
 	BegunAt  int64  `json:"t"` // Unix time.
 	ReturnTo string `json:"r"`
 }
 
 func newAttempt(returnTo string, now time.Time) attempt {
-	a := attempt{Secret: make([]byte, attemptSecret), BegunAt: now.Unix(), ReturnTo: returnTo}
-	_, _ = rand.Read(a.Secret) // Documented never to return an error.
+	a := attempt{Seed: make([]byte, attemptSeed), BegunAt: now.Unix(), ReturnTo: returnTo}
+	_, _ = rand.Read(a.Seed) // Documented never to return an error.
 	return a
 }
 
-// The values that the issuer gets are made from the secret, so that the cookie is short. Neither says
+// The values that the issuer gets are made from the seed, so that the cookie is short. Neither says
 // anything about the others.
 func (a attempt) state() string    { return a.derive("state") }
 func (a attempt) nonce() string    { return a.derive("nonce") }
 func (a attempt) verifier() string { return a.derive("verifier") }
 
 func (a attempt) derive(purpose string) string {
-	h := hmac.New(sha256.New, a.Secret)
+	h := hmac.New(sha256.New, a.Seed)
 	_, _ = h.Write([]byte(purpose)) // Documented never to return an error.
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
 }
@@ -57,7 +57,7 @@ func (m *Manager) attempts(r *http.Request) (open []attempt) {
 	}
 	now := m.opts.Clock.Now()
 	for _, a := range all {
-		if age := now.Sub(time.Unix(a.BegunAt, 0)); len(a.Secret) == attemptSecret && age < attemptTTL && age > -attemptTTL {
+		if age := now.Sub(time.Unix(a.BegunAt, 0)); len(a.Seed) == attemptSeed && age < attemptTTL && age > -attemptTTL {
 			open = append(open, a)
 		}
 	}

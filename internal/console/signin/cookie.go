@@ -20,7 +20,7 @@ func setCookie(w http.ResponseWriter, name, value string, sameSite http.SameSite
 	if lifetime <= 0 {
 		value, maxAge = "", -1
 	}
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // SameSite is the argument: Strict or Lax.
 		Name: name, Value: value, Path: "/", MaxAge: maxAge, Secure: true, HttpOnly: true, SameSite: sameSite,
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -152,8 +153,10 @@ type browser struct {
 }
 
 func (s *site) browser() *browser {
-	jar, _ := cookiejar.New(nil)                                                                                                               // Documented never to return an error.
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}} //nolint:forcetypeassert,gosec // It is one.
+	jar, _ := cookiejar.New(nil) // Documented never to return an error.
+	authorities := x509.NewCertPool()
+	authorities.AddCert(s.server.Certificate())
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: authorities, MinVersion: tls.VersionTLS12}}
 	s.t.Cleanup(transport.CloseIdleConnections)
 	return &browser{s: s, headers: map[string]string{}, client: &http.Client{
 		Jar: jar, Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -196,6 +199,20 @@ func (b *browser) send(method, address string, form url.Values) page {
 	p := page{t: b.s.t, status: answer.StatusCode, header: answer.Header, text: string(text)}
 	_ = json.Unmarshal(text, &p.json)
 	return p
+}
+
+// status is the status of an answer, 0 without one. It may be called outside of the test's goroutine.
+func (b *browser) status(address string) int {
+	r, err := http.NewRequestWithContext(b.s.t.Context(), http.MethodGet, address, nil)
+	if err != nil {
+		return 0
+	}
+	answer, err := b.client.Do(r)
+	if err != nil {
+		return 0
+	}
+	_ = answer.Body.Close()
+	return answer.StatusCode
 }
 
 func (b *browser) get(address string) page {
@@ -324,6 +341,7 @@ func (c *countingSessions) reset() { c.finds.Store(0); c.lists.Store(0) }
 
 // countSessions has the authenticator count.
 func countSessions(o *options) *countingSessions {
-	o.sessions = &countingSessions{SessionStore: o.sessions}
-	return o.sessions.(*countingSessions) //nolint:forcetypeassert // It was just made.
+	counting := &countingSessions{SessionStore: o.sessions}
+	o.sessions = counting
+	return counting
 }

@@ -23,7 +23,7 @@ import (
 
 // CallbackPath is where the issuer sends a person back to, at the address of the console: Finish is
 // for its requests. The issuer has to know that address.
-const CallbackPath = Path + "/signin/callback"
+const CallbackPath = Path + "/sign-in/callback"
 
 const (
 	// maxExchanges is how many codes are exchanged at the same time.

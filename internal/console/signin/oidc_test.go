@@ -248,6 +248,32 @@ func TestManager_IssuerFaults(t *testing.T) {
 		b.wantName("")
 		s.wantEvents()
 	})
+	t.Run("HangsForManyPeople", func(t *testing.T) {
+		s, p := setupIssuer(t, func(o *options) { o.oidc.Client = &http.Client{Timeout: time.Minute} })
+		const most = 16
+		begun, proceed := make(chan struct{}, most), make(chan struct{})
+		tokenEndpoint(p, func(w http.ResponseWriter, r *http.Request) {
+			begun <- struct{}{}
+			<-proceed
+			p.Serve(w, r)
+		})
+		answers := make(chan int, most)
+		for range most {
+			b := s.browser()
+			link := b.callback(b.begin(""))
+			go func() { answers <- b.status(link) }()
+			<-begun
+		}
+		last := s.browser()
+		last.signIn("").wantProblem(http.StatusServiceUnavailable, "too many people are signing in")
+		close(proceed)
+		for range most {
+			if status := <-answers; status != http.StatusOK {
+				t.Errorf("status %d", status)
+			}
+		}
+		last.signIn("").want(http.StatusOK)
+	})
 	t.Run("AnswersTenMegabytes", func(t *testing.T) {
 		s, p := setupIssuer(t)
 		tokenEndpoint(p, func(w http.ResponseWriter, _ *http.Request) {
@@ -324,7 +350,7 @@ func TestManager_Begin_ReturnsOnlyToTheConsole(t *testing.T) {
 		"": "/console", "/": "/console", "/consolex": "/console", "/admin/tenants": "/console", "https://evil.example/console": "/console", "//evil.example/console": "/console",
 		"/console//evil.example": "/console", "/console/../admin": "/console", "/console/%2e%2e/admin": "/console", `/console/\evil`: "/console", `\\evil.example`: "/console",
 		"/console/%5cevil": "/console", "/console/a%0d%0ab": "/console", "/console/a\nb": "/console", "/console/%2f%2fevil": "/console", "/console/ä": "/console",
-		"javascript:alert(1)": "/console", "/console/signin": "/console", "/console/signin/callback?code=x": "/console", "/console/" + strings.Repeat("x", 300): "/console",
+		"javascript:alert(1)": "/console", "/console/sign-in": "/console", "/console/sign-in/callback?code=x": "/console", "/console/" + strings.Repeat("x", 300): "/console",
 		"/console/?next=//evil.example": "/console", " /console/x": "/console", "/console/%zz": "/console",
 	} {
 		if got := s.browser().signIn(to).want(http.StatusOK); got.json["to"] != want {

@@ -23,7 +23,7 @@ func SafeReturn(address string) string {
 	case strings.Contains(address, "//") || strings.Contains(u.Path, "//"):
 	case path.Clean(u.Path) != strings.TrimSuffix(u.Path, "/"):
 	case u.Path != Path && !strings.HasPrefix(u.Path, Path+"/"):
-	case u.Path == Path+"/signin" || strings.HasPrefix(u.Path, Path+"/signin/"):
+	case u.Path == Path+"/sign-in" || strings.HasPrefix(u.Path, Path+"/sign-in/"):
 	default:
 		return address
 	}

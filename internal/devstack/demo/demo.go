@@ -21,6 +21,8 @@ type Options struct {
 	Out io.Writer
 	// Colour enables colours and the line of the running stage.
 	Colour bool
+	// Stay serves the tenants when all is shown, until the context ends, and prints the address of the console.
+	Stay bool
 	// CLI is the terraform or tofu program. Default: FindCLI.
 	CLI string
 	// Root is the module's directory. Default: that of the working directory.
@@ -53,6 +55,9 @@ func Run(ctx context.Context, o Options) (err error) {
 		if err := stage(ctx); err != nil {
 			return err
 		}
+	}
+	if d.options.Stay {
+		return d.stay(ctx)
 	}
 	d.screen.printFooter()
 	return nil

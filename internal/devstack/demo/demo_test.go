@@ -8,6 +8,8 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +22,7 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/demo"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/watchdog/watchdogtest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 func TestRun(t *testing.T) {
@@ -53,6 +56,45 @@ func TestRun(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Log(shown)
+	}
+}
+
+// TestRun_Stay serves the console until the context ends. The address and the key that it prints work.
+func TestRun_Stay(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var out testenv.Buffer
+	ended := make(chan error, 1)
+	go func() {
+		ended <- demo.Run(ctx, demo.Options{Out: &out, LedgerClose: 200 * time.Millisecond, Stay: true})
+	}()
+	printed := regexp.MustCompile(`Console +(\S+)\n +Sign in with +(hck_\S+)`)
+	var found []string
+	for found == nil {
+		select {
+		case err := <-ended:
+			t.Fatalf("%v\n%s", err, out.String())
+		case <-time.After(50 * time.Millisecond):
+			found = printed.FindStringSubmatch(out.String())
+		}
+	}
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	answer, err := client.PostForm(found[1]+"/sign-in", url.Values{"key": {found[2]}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }() // Only read.
+	if answer.StatusCode != http.StatusSeeOther || answer.Header.Get("Set-Cookie") == "" {
+		t.Errorf("signing in was answered with %s and no cookie", answer.Status)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if answer, err := client.Get(found[1]); err == nil {
+		_ = answer.Body.Close()
+		t.Error("the server still answers")
 	}
 }
 

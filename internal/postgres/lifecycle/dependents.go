@@ -15,7 +15,7 @@ import (
 )
 
 // maxNamed is how many objects an error names.
-const maxNamed = 5
+const maxNamed = 40
 
 // dependent is an object outside of a tenant's schema that goes with it.
 type dependent struct {
@@ -66,6 +66,14 @@ const ownedSQL = `SELECT i.type || ' ' || i.identity FROM pg_shdepend s JOIN pg_
 	  AND NOT EXISTS (SELECT FROM pg_depend p WHERE p.classid = s.classid AND p.objid = s.objid AND p.deptype IN ('a', 'i'))
 	ORDER BY 1`
 
+// policiesSQL lists the policies of tables outside of the schema of parameter 2 that name the role of parameter 1: DROP
+// OWNED takes the role out of them, and drops those that name no other.
+const policiesSQL = `SELECT i.type || ' ' || i.identity, o.rolname, ` + dbroles.MadeByLogins + `, format('DROP POLICY %I ON %s', l.polname, r.oid::regclass)
+	FROM pg_policy l JOIN pg_class r ON r.oid = l.polrelid JOIN pg_namespace n ON n.oid = r.relnamespace JOIN pg_roles o ON o.oid = r.relowner,
+		pg_identify_object('pg_policy'::regclass, l.oid, 0) i
+	WHERE (SELECT oid FROM pg_roles WHERE rolname = $1) = ANY(l.polroles) AND n.nspname <> $2
+	ORDER BY 1`
+
 // checkDependents refuses a purge that would drop what others made outside of the tenant's schema.
 // What tenants' logins made, and what the tenant's role owns, is dropped, and goes into the certificate.
 func checkDependents(ctx context.Context, tx pgx.Tx, t tenant.Tenant, c *provisioning.PurgeCertificate) error {
@@ -73,6 +81,16 @@ func checkDependents(ctx context.Context, tx pgx.Tx, t tenant.Tenant, c *provisi
 	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[dependent])
 	if err != nil {
 		return err
+	}
+	rows, _ = tx.Query(ctx, policiesSQL, t.DatabaseRole, t.SchemaName)
+	policies, err := pgx.CollectRows(rows, pgx.RowToStructByPos[dependent])
+	if err != nil {
+		return err
+	}
+	for _, p := range policies {
+		if !slices.ContainsFunc(found, func(d dependent) bool { return d.Object == p.Object }) {
+			found = append(found, p)
+		}
 	}
 	foreign := slices.DeleteFunc(slices.Clone(found), func(d dependent) bool { return d.Ours || d.Owner == t.DatabaseRole })
 	if len(foreign) > 0 {
@@ -100,6 +118,8 @@ func errForeignObjects(schema string, foreign []dependent) error {
 	if n := len(foreign) - maxNamed; n > 0 {
 		more = fmt.Sprintf(", and %d more", n)
 	}
-	return errs.Errorf(errs.KindConflict, "purge tenant", "others made objects that depend on the schema %s and would be dropped with it: %s%s; nothing was purged. Have their owners or a DBA drop them, and purge again: %s",
+	err := errs.Errorf(errs.KindConflict, "purge tenant", "others made objects that depend on the schema %s, or on its role, and would be dropped with it: %s%s; nothing was purged. Have their owners or a DBA drop them, and purge again: %s",
 		schema, strings.Join(objects, ", "), more, strings.Join(statements, "; "))
+	err.Lists = true
+	return err
 }

@@ -38,7 +38,7 @@ func (s *Lifecycle) purgeTenant(ctx context.Context, id uuid.UUID, retention tim
 		made        bool
 	)
 	err := s.db.InTx(ctx, op, func(tx pgx.Tx) (err error) {
-		if t, certificate, err = lockForPurge(ctx, tx, id, retention); err != nil || !t.PurgedAt.IsZero() {
+		if t, certificate, err = lockForPurge(ctx, tx, id, retention, false); err != nil || !t.PurgedAt.IsZero() {
 			return err
 		}
 		if made, err = checkPurge(ctx, tx, t); err == nil {
@@ -59,7 +59,7 @@ func (s *Lifecycle) purgeTenant(ctx context.Context, id uuid.UUID, retention tim
 		}
 	}
 	err = s.db.InTx(ctx, op, func(tx pgx.Tx) (err error) {
-		if t, certificate, err = lockForPurge(ctx, tx, id, retention); err != nil || !t.PurgedAt.IsZero() {
+		if t, certificate, err = lockForPurge(ctx, tx, id, retention, false); err != nil || !t.PurgedAt.IsZero() {
 			return err
 		}
 		return purge(ctx, tx, t, &certificate)
@@ -87,9 +87,10 @@ func (s *Lifecycle) blockedError(ctx context.Context, cause error, id uuid.UUID)
 }
 
 // CheckPurge returns the error that Purge would return, as far as it is known before it begins.
-func (s *Lifecycle) CheckPurge(ctx context.Context, id uuid.UUID, retention time.Duration) error {
+// archiveFirst: a live tenant is checked as if it was archived now.
+func (s *Lifecycle) CheckPurge(ctx context.Context, id uuid.UUID, retention time.Duration, archiveFirst bool) error {
 	err := s.db.InTx(ctx, "purge tenant", func(tx pgx.Tx) error {
-		t, _, err := lockForPurge(ctx, tx, id, retention)
+		t, _, err := lockForPurge(ctx, tx, id, retention, archiveFirst)
 		if err != nil || !t.PurgedAt.IsZero() {
 			return err
 		}
@@ -102,26 +103,32 @@ func (s *Lifecycle) CheckPurge(ctx context.Context, id uuid.UUID, retention time
 // checkPurge checks a tenant before anything of it is dropped or undone. It reports whether the
 // registry made its schema.
 func checkPurge(ctx context.Context, tx pgx.Tx, t tenant.Tenant) (made bool, err error) {
-	if made, err = tenantrow.SchemaMade(ctx, tx, t.ID); err != nil || !made || !t.WasLive() {
+	if made, err = tenantrow.SchemaMade(ctx, tx, t.ID); err != nil || !t.WasLive() {
 		return made, err
 	}
-	return made, checkDependents(ctx, tx, t, &provisioning.PurgeCertificate{})
+	if !made {
+		return false, checkNoSchema(ctx, tx, t)
+	}
+	return true, checkDependents(ctx, tx, t, &provisioning.PurgeCertificate{})
 }
 
 // lockForPurge locks a tenant that can be purged, and begins its certificate. That of a
-// purged tenant is complete.
-func lockForPurge(ctx context.Context, tx pgx.Tx, id uuid.UUID, retention time.Duration) (t tenant.Tenant, c provisioning.PurgeCertificate, err error) {
+// purged tenant is complete. archiveFirst: a live one is taken for one that is archived now.
+func lockForPurge(ctx context.Context, tx pgx.Tx, id uuid.UUID, retention time.Duration, archiveFirst bool) (t tenant.Tenant, c provisioning.PurgeCertificate, err error) {
 	const op = "purge tenant"
 	locked, err := tenantrow.Lock(ctx, tx, id)
 	if err != nil {
 		return t, c, err
 	}
 	t = locked.Tenant
-	due := t.ArchivedAt.Add(retention)
 	var now time.Time
 	if err := tx.QueryRow(ctx, `SELECT now()`).Scan(&now); err != nil {
 		return t, c, err
 	}
+	if archiveFirst && t.Status.Live() {
+		t.Status, t.ArchivedAt = tenant.StatusArchived, now
+	}
+	due := t.ArchivedAt.Add(retention)
 	switch {
 	case t.Status != tenant.StatusArchived:
 		return t, c, errs.Errorf(errs.KindConflict, op, "purging is not possible while the tenant is %s; archive it first", t.Status)

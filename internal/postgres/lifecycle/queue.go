@@ -70,7 +70,7 @@ func checkMove(ctx context.Context, tx pgx.Tx, t tenant.Tenant, r provisioning.M
 	case provisioning.MoveResume:
 		return checkResume(t)
 	case provisioning.MovePurge:
-		_, _, err := lockForPurge(ctx, tx, t.ID, r.Retention)
+		_, _, err := lockForPurge(ctx, tx, t.ID, r.Retention, false)
 		return err
 	case provisioning.MoveRepair:
 		if !t.Status.Live() {

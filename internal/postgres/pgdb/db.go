@@ -192,7 +192,7 @@ func existing(db *DB, attempt func(context.Context) error) func(context.Context)
 		case err != nil:
 			return Classify(err, "read registry version")
 		case current == 0:
-			return errs.Errorf(errs.KindNotFound, "read registry version", "the database has no registry yet; the first tenant that is created makes it")
+			return errs.Errorf(errs.KindNotFound, "read registry version", "the database has no registry yet: check that the settings name the right database; the first tenant makes the registry, and so does tenant-api migrate up")
 		}
 		return attempt(ctx)
 	}

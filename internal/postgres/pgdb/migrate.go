@@ -72,6 +72,9 @@ func (db *DB) checkRegistryVersion(ctx context.Context) error {
 // Versions returns the version of the registry, 0 when it does not exist yet, and the
 // version that this program needs.
 func (db *DB) Versions(ctx context.Context) (current, newest int64, err error) {
+	if current, err = db.existingVersion(ctx); err != nil || current == 0 { // goose would make its table.
+		return 0, newestVersionOf(db.options.Migrations), Classify(err, "read registry version")
+	}
 	err = db.withGoose(func(p *goose.Provider) error {
 		var err error
 		current, newest, err = p.GetVersions(ctx)

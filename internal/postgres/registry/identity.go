@@ -34,7 +34,7 @@ const newestLedger = `(SELECT min(ledger + extract(epoch FROM clock_timestamp() 
 	SELECT ledger, resolved_at FROM stellar_transactions WHERE ledger IS NOT NULL AND resolved_at IS NOT NULL ORDER BY resolved_at DESC LIMIT 20) newest)`
 
 // AcceptRestore records that the registry was restored from a backup: its timeline is the next one, and
-// runs go on.
+// runs go on. It ends the sessions of the console: some may have ended after the backup.
 func (s *Registry) AcceptRestore(ctx context.Context, reason string) (i provisioning.RegistryIdentity, err error) {
 	const op = "accept restore"
 	err = s.db.InTx(ctx, op, func(tx pgx.Tx) error {
@@ -45,6 +45,9 @@ func (s *Registry) AcceptRestore(ctx context.Context, reason string) (i provisio
 				accepted_ledger = greatest(accepted_ledger, least(evidence_ledger, `+newestLedger+`)) RETURNING id, timeline`).Scan(&i.ID, &i.Timeline)
 		}
 		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `DELETE FROM console_sessions`); err != nil {
 			return err
 		}
 		_, err = tx.Exec(ctx, `SELECT audit_append(NULL, $1::text, 'DONE', $2::jsonb, $3::jsonb)`, string(audit.ActionAcceptRestore),

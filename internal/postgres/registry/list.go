@@ -155,6 +155,11 @@ func listFilters(q tenant.ListQuery) (where []string, countSQL string, args []an
 	} else if q.Held != nil {
 		where = append(where, `hold_since IS NULL`)
 	}
+	if q.Suspended != nil && *q.Suspended {
+		where = append(where, `suspended_at IS NOT NULL AND purged_at IS NULL`) // As in the index tenants_suspended.
+	} else if q.Suspended != nil {
+		where = append(where, `(suspended_at IS NOT NULL AND purged_at IS NULL) IS FALSE`)
+	}
 	if q.Behind != nil {
 		is := map[bool]string{true: ` IS TRUE`, false: ` IS NOT TRUE`}
 		filter(tenantrow.Behind+is[*q.Behind], tenantschema.Version)

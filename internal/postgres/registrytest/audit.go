@@ -19,6 +19,17 @@ func (r *Registry) ActionsOf(kind audit.CallerKind) []audit.Action {
 	return all
 }
 
+// RejectionsOf are the rejections of callers of a kind, as "action: error", of all tenants. One of no
+// tenant has its kind in place of the error.
+func (r *Registry) RejectionsOf(kind audit.CallerKind) []string {
+	r.t.Helper()
+	rows, _ := r.conn.Query(r.ctx(), `SELECT action || ': ' || coalesce(detail->>'error', detail->>'kind') FROM audit_events
+		WHERE actor->>'kind' = $1 AND outcome = 'REJECTED' ORDER BY at`, string(kind))
+	all, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	r.must(err)
+	return all
+}
+
 // ChangeEvent changes the caller in an audit event, and not its hash.
 func (r *Registry) ChangeEvent(tenantID string, seq int) {
 	r.t.Helper()

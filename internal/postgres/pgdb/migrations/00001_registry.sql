@@ -111,6 +111,7 @@ CREATE INDEX tenants_due_mail ON tenants (welcome_email_due_at) WHERE welcome_em
 CREATE INDEX tenants_failed_mail ON tenants (activated_at) WHERE welcome_email = 'FAILED';
 CREATE INDEX tenants_due_failure_mail ON tenants (failure_email_due_at) WHERE failure_email_due_at IS NOT NULL;
 CREATE INDEX tenants_held ON tenants (created_at DESC, id DESC) WHERE hold_since IS NOT NULL;
+CREATE INDEX tenants_suspended ON tenants (created_at DESC, id DESC) WHERE suspended_at IS NOT NULL AND purged_at IS NULL;
 CREATE INDEX tenants_open_invitation ON tenants (invitation_expires_at)
     WHERE invitation_expires_at IS NOT NULL AND invitation_accepted_at IS NULL AND invitation_revoked_at IS NULL;
 

@@ -1,0 +1,2 @@
+tenant-api apikey list
+tenant-api apikey revoke "$PREFIX"

@@ -50,22 +50,21 @@ func hostileTenants(t *testing.T, s *site) map[string]string {
 		}
 	}
 	s.run("blueprints", "publish", dir, "--activate")
-	ids := map[string]string{}
+	ids, registry := map[string]string{}, s.registry()
 	for kind, text := range hostile {
 		name := cut(text, 255)
-		made := s.call(http.MethodPost, "/admin/tenants", map[string]any{
+		id := s.create(map[string]any{
 			"name": name, "adminEmail": kind + "@clinic.example", "adminFirstName": name, "adminLastName": name, "externalId": name, "managedBy": name, "allowConfusableName": true, "blueprint": "hostile",
 			"metadata": map[string]string{cut(text, 63): text, "terminal": "\x1b]0;pwned\x07\x1b[31m" + text + "\r\nsecond line", "a=b": " c "}, "variables": map[string]string{"region": text},
 		})
-		id := made["tenantId"].(string) //nolint:forcetypeassert // The API's.
 		ids[kind] = s.inStatus(id, "ACTIVE")
 		s.call(http.MethodPut, "/admin/tenants/"+id+"/hold", map[string]any{"reason": name})
 		s.createKey(cut(text, 100), "tenants:read")
-		s.exec(`INSERT INTO provisioning_logs (tenant_id, attempt, step, status, error) SELECT id, attempt, 'CALL_DIRECTORY', 'FAILED', left($2, 500) FROM tenants WHERE id = $1`, id, text)
+		registry.AddFailedStep(id, "CALL_DIRECTORY", text)
 	}
-	failed := s.call(http.MethodPost, "/admin/tenants", map[string]any{"name": "Failed " + cut(hostile["hebrew"], 200), "adminEmail": "ada@clinic.example", "adminFirstName": "Ada", "adminLastName": "Lovelace", "blueprint": "hostile"})
-	ids["failed"] = s.inStatus(failed["tenantId"].(string), "ACTIVE") //nolint:forcetypeassert // The API's.
-	s.exec(`UPDATE tenants SET status = 'FAILED', activated_at = NULL, provisioning_error = $2 WHERE id = $1`, ids["failed"], hostile["html"]+hostile["hebrew"]+hostile["long"])
+	failed := s.create(map[string]any{"name": "Failed " + cut(hostile["hebrew"], 200), "adminEmail": "ada@clinic.example", "adminFirstName": "Ada", "adminLastName": "Lovelace", "blueprint": "hostile"})
+	ids["failed"] = s.inStatus(failed, "ACTIVE")
+	registry.SetFailed(ids["failed"], hostile["html"]+hostile["hebrew"]+hostile["long"])
 	return ids
 }
 

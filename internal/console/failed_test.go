@@ -7,11 +7,13 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/stellar/go-stellar-sdk/keypair"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/queue/queuetest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv/pagetest"
 )
 
@@ -97,15 +99,14 @@ func TestConsole_Today(t *testing.T) {
 	s.flags = []string{"--worker=false"}
 	s.start()
 	ids["Stuck"] = s.submit("Stuck Clinic")
-	s.exec(`UPDATE tenants SET updated_at = now() - interval '1 hour' WHERE id = $1`, ids["Stuck"])
-	s.exec(`UPDATE tenants SET invitation_expires_at = now() - interval '1 hour' WHERE id = $1`, ids["Invitation"])
-	s.exec(`UPDATE tenants SET welcome_email = 'FAILED', invitation_revoked_at = now() WHERE id = $1`, ids["Mail"])
-	s.exec(`INSERT INTO tenant_contracts (tenant_id, contract_id, state) SELECT id, soroban_contract_id, 'MISSING' FROM tenants WHERE id = $1
-		ON CONFLICT (tenant_id) DO UPDATE SET state = excluded.state`, ids["Contract"])
-	s.exec(`UPDATE stellar_accounts SET balance = 7 WHERE deployer IS NULL`)
-	s.exec(`UPDATE stellar_accounts SET disabled_reason = 'the ledger does not know it' WHERE deployer IS NOT NULL`)
-	s.exec(`UPDATE river_queue SET updated_at = now() - interval '1 hour'`)
-	s.exec(`DELETE FROM river_leader`)
+	registry := s.registry()
+	registry.SetUpdated(-time.Hour)
+	registry.ExpireInvitations()
+	registry.FailMail()
+	registry.SetContractState(ids["Contract"], "MISSING")
+	registry.SetDeployerBalance(7)
+	registry.DisableChannel(0, "the ledger does not know it")
+	queuetest.Open(t, s.database).ForgetWorkers()
 
 	p := s.person(s.key)
 	today := p.get("/console").want(http.StatusOK)

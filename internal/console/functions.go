@@ -29,7 +29,7 @@ func (v *views) functions(language string) template.FuncMap {
 			if number == 1 {
 				return t(one)
 			}
-			return t(many, number)
+			return strings.Replace(t(many), "%d", groupDigits(number, language), 1)
 		},
 		"status":       func(status string) string { return t(statusTexts[status]) },
 		"step":         func(step string) string { return stepText(language, step) },

@@ -185,7 +185,7 @@ func as[T any](v any) T {
 // submit queues a tenant and returns its id.
 func (s *site) submit(name string) string {
 	s.t.Helper()
-	return as[string](s.call(http.MethodPost, "/admin/tenants", map[string]any{"name": name, "adminEmail": "ada@clinic.example", "adminFirstName": "Ada", "adminLastName": "Lovelace"})["tenantId"])
+	return s.create(map[string]any{"name": name, "adminEmail": "ada@clinic.example", "adminFirstName": "Ada", "adminLastName": "Lovelace"})
 }
 
 // active makes a tenant and returns its id when it is ACTIVE.

@@ -80,7 +80,7 @@ func TestConsole_TwoPeople(t *testing.T) {
 		second.retype("adminLastName", "Byron")
 		second.fill("metadata", "ward=7")
 		second.press("Save")
-		second.see("Somebody else has changed the tenant meanwhile.")
+		second.see("has changed the tenant meanwhile.")
 		second.see("Augusta")
 		if name, metadata := second.value("adminLastName"), second.value("metadata"); name != "Byron" || metadata != "ward=7" {
 			t.Errorf("the form has lost what was typed: %q, %q", name, metadata)
@@ -137,8 +137,8 @@ func TestConsole_SessionEndsWhileTyping(t *testing.T) {
 	b.fill("adminFirstName", "Ada")
 	b.see("Administrator's e-mail")
 	other.visit("/console/tenants/" + id)
-	s.exec(`UPDATE api_keys SET revoked_at = now() WHERE name = 'Leaver'`)
-	before := s.state()
+	s.registry().RevokeKey("Leaver")
+	before := s.registry().State()
 	b.fill("adminLastName", "Lovelace") // The check while one types finds it out.
 	b.WaitFor(`location.pathname === "/console/signin"`)
 	b.see("Your session has ended.")
@@ -228,18 +228,18 @@ func TestConsole_ReducedMotion(t *testing.T) {
 	s.net.Faults().HoldQueue(true)
 	id := s.submit("Slow Clinic")
 	b := s.signedIn(1280, s.key)
-	motion := func(ctx context.Context, wish string) {
-		media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-reduced-motion", Value: wish}}}
+	motion := func(ctx context.Context, preference string) {
+		media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-reduced-motion", Value: preference}}}
 		if _, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, media); err != nil {
 			t.Fatal(err)
 		}
 	}
 	b.visit("/console/tenants/" + id)
 	b.WaitFor(`document.querySelector(".steps > .in-progress") !== null`)
-	for wish, moving := range map[string]bool{"no-preference": true, "reduce": false} {
-		motion(b.Context, wish)
+	for preference, moving := range map[string]bool{"no-preference": true, "reduce": false} {
+		motion(b.Context, preference)
 		if found := pagetest.Evaluate[int](b.Page, `document.getAnimations().length`) > 0; found != moving {
-			t.Errorf("with %s something moves: %t", wish, found)
+			t.Errorf("with %s something moves: %t", preference, found)
 		}
 	}
 	marks := pagetest.Evaluate[string](b.Page, `[".in-progress", ".waiting"].map(c => getComputedStyle(document.querySelector(".steps > " + c + " > .mark")).backgroundColor).join("/")`)

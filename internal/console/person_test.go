@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/registrytest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
@@ -35,26 +36,27 @@ func (s *site) exec(statement string, args ...any) {
 	}
 }
 
-// query returns the only value of a query, as text.
-func (s *site) query(statement string, args ...any) string {
+// create queues a tenant with these inputs and returns its id.
+func (s *site) create(inputs map[string]any) string {
 	s.t.Helper()
-	var value string
-	if err := testenv.Connect(s.t, s.superuser()).QueryRow(s.t.Context(), statement, args...).Scan(&value); err != nil {
-		s.t.Fatal(err)
-	}
-	return value
+	return as[string](s.call(http.MethodPost, "/admin/tenants", inputs)["tenantId"])
 }
 
 // superuser is the URL of the site's database for the server's superuser.
 func (s *site) superuser() string { return testenv.SuperuserURL(s.t, s.database) }
 
-// state has all that a form can change. Rejections, which the audit log has too, do not count.
-func (s *site) state() string {
+// registry shows and changes the site's registry.
+func (s *site) registry() *registrytest.Registry {
 	s.t.Helper()
-	return s.query(`SELECT concat_ws(E'\n', (SELECT string_agg(concat_ws(' ', id, version, status, name), E'\n' ORDER BY id) FROM tenants),
-		(SELECT string_agg(concat_ws(' ', id, revoked_at), E'\n' ORDER BY id) FROM api_keys),
-		(SELECT string_agg(token_hash::text, E'\n' ORDER BY token_hash) FROM console_sessions),
-		(SELECT count(*) FROM audit_events WHERE outcome = 'DONE'))`)
+	return registrytest.Open(s.t, s.superuser())
+}
+
+// wantState fails the test if something has changed.
+func (s *site) wantState(before string) {
+	s.t.Helper()
+	if now := s.registry().State(); now != before {
+		s.t.Errorf("the state was\n%s\nand is\n%s", before, now)
+	}
 }
 
 // person is somebody who uses the console over HTTP, as a browser without scripts does.

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // onceField is the field of a form that makes one tenant, however often it is sent.
@@ -20,8 +22,7 @@ func TestConsole_Keys(t *testing.T) {
 	s := setup(t)
 	ids := map[string]string{}
 	for name, metadata := range map[string]map[string]string{"Eastern Clinic": {"region": "east"}, "Western Clinic": {"region": "west"}} {
-		made := s.call(http.MethodPost, "/admin/tenants", map[string]any{"name": name, "adminEmail": "ada@clinic.example", "adminFirstName": "Ada", "adminLastName": "Lovelace", "metadata": metadata})
-		ids[name] = s.inStatus(as[string](made["tenantId"]), "ACTIVE")
+		ids[name] = s.inStatus(s.create(map[string]any{"name": name, "adminEmail": "ada@clinic.example", "adminFirstName": "Ada", "adminLastName": "Lovelace", "metadata": metadata}), "ACTIVE")
 	}
 	east, west := ids["Eastern Clinic"], ids["Western Clinic"]
 	s.sub("WithoutScopes", func(t *testing.T) { testKeyWithoutScopes(t, s, east) })
@@ -35,9 +36,9 @@ func TestConsole_Keys(t *testing.T) {
 // testKeyWithoutScopes uses a key that may do nothing, which only the database can make.
 func testKeyWithoutScopes(t *testing.T, s *site, id string) {
 	key := s.createKey("Nobody", "tenants:read")
-	s.exec(`UPDATE api_keys SET scopes = '{}' WHERE name = 'Nobody'`)
+	s.registry().SetScopesOf("Nobody")
 	p := s.person(key)
-	before := s.state()
+	before := s.registry().State()
 	for _, route := range s.routes(pageRoute, id) {
 		switch a := p.get(route); {
 		case strings.HasPrefix(route, "/console/signin"), strings.HasPrefix(route, "/console/assets"), strings.HasSuffix(route, "/timeline"):
@@ -62,7 +63,7 @@ func testReadOnlyKey(t *testing.T, s *site, id string) {
 	for _, path := range []string{"/console", "/console/tenants", "/console/tenants/" + id, "/console/blueprints", "/console/contracts", "/console/platform"} {
 		p.get(path).want(http.StatusOK).lacks("/tenants/new", "/moves/", "/edit\"", "/actions", "/console/keys", "/activate", "/retire", "/revoke")
 	}
-	before := s.state()
+	before := s.registry().State()
 	for _, path := range []string{"/console/keys", "/console/tenants/new", "/console/tenants/" + id + "/edit", "/console/tenants/" + id + "/moves/suspend", "/console/platform/check", "/console/platform/verification", "/console/today/platform"} {
 		p.get(path).want(http.StatusForbidden).shows("You may not do this")
 	}
@@ -97,7 +98,7 @@ func testNarrowedKey(t *testing.T, s *site, east, west string) {
 		p.get("/console/tenants/" + east + path).want(http.StatusOK)
 	}
 	p.get("/console/tenants/"+west+"/timeline", "HX-Request", "true").want(http.StatusNotFound)
-	before := s.state()
+	before := s.registry().State()
 	for _, route := range s.routes(formRoute, west) {
 		if strings.Contains(route, west) {
 			p.post(route, fullForm(west)).want(http.StatusNotFound)
@@ -116,9 +117,8 @@ func testNarrowedKey(t *testing.T, s *site, east, west string) {
 
 // testAuditedForm: what a person sends is recorded with the name of the person's key, also a form that another person had open.
 func testAuditedForm(t *testing.T, s *site, id string) {
-	who := func() string {
-		return s.query(`SELECT concat_ws(' ', action, actor->>'kind', actor->>'name', host((actor->>'address')::inet)) FROM audit_events WHERE tenant_id = $1 ORDER BY seq DESC LIMIT 1`, id)
-	}
+	registry := s.registry()
+	who := func() string { return registry.LastEventOf(id) }
 	grace, ada := s.person(s.createKey("Grace", "tenants:write")), s.person(s.key)
 	form := ada.get("/console/tenants/" + id + "/moves/suspend").want(http.StatusOK)
 	if strings.Contains(form.text, ada.session) {
@@ -144,10 +144,18 @@ func testFormTwice(t *testing.T, s *site) {
 		t.Fatal("the form can be sent twice")
 	}
 	form := url.Values{"once": {once[1]}, "name": {"Twice Clinic"}, "adminEmail": {"ada@clinic.example"}, "adminFirstName": {"Ada"}, "adminLastName": {"Lovelace"}, "blueprint": {"standard"}}
-	count := func() string { return s.query(`SELECT count(*)::text FROM tenants WHERE name = 'Twice Clinic'`) }
+	registry := s.registry()
+	count := func() (n int) {
+		for _, found := range registry.All() {
+			if found.Name == "Twice Clinic" {
+				n++
+			}
+		}
+		return n
+	}
 	first := ada.post("/console/tenants/new", form).want(http.StatusSeeOther).location()
-	if again := ada.post("/console/tenants/new", form).want(http.StatusSeeOther).location(); again != first || count() != "1" {
-		t.Errorf("sent again it leads to %s, not %s, and there are %s tenants", again, first, count())
+	if again := ada.post("/console/tenants/new", form).want(http.StatusSeeOther).location(); again != first || count() != 1 {
+		t.Errorf("sent again it leads to %s, not %s, and there are %d tenants", again, first, count())
 	}
 	form.Set("adminFirstName", "Eve")
 	changed := ada.post("/console/tenants/new", form).want(http.StatusUnprocessableEntity).shows("has made a tenant already", "Eve")
@@ -156,8 +164,8 @@ func testFormTwice(t *testing.T, s *site) {
 	}
 	form.Set("adminFirstName", "Ada")
 	s.inStatus(strings.TrimSuffix(strings.TrimPrefix(first, "/console/tenants/"), "?done=create"), "ACTIVE")
-	if answer := grace.post("/console/tenants/new", form); answer.status != http.StatusConflict || count() != "1" {
-		t.Errorf("in another session: %d, and there are %s tenants: %s", answer.status, count(), answer.main())
+	if answer := grace.post("/console/tenants/new", form); answer.status != http.StatusConflict || count() != 1 {
+		t.Errorf("in another session: %d, and there are %d tenants: %s", answer.status, count(), answer.main())
 	}
 }
 
@@ -175,11 +183,12 @@ func testRevokedKey(t *testing.T, s *site, id string) {
 	if open.StatusCode != http.StatusOK || open.Header.Get("Content-Type") != "text/event-stream" || !lines.Scan() {
 		t.Fatalf("the timeline is %d %v, %v", open.StatusCode, open.Header, lines.Err())
 	}
-	for s.query(`SELECT count(*)::text FROM provisioning_logs WHERE tenant_id = $1 AND step = 'DEPLOY_SOROBAN_CONTRACT'`, waiting) == "0" {
+	registry := s.registry()
+	for registry.InProgress(tenant.StepDeploySorobanContract) == 0 {
 		lines.Scan() // The timeline tells it.
 	}
-	s.exec(`UPDATE api_keys SET revoked_at = now() WHERE name = 'Leaver'`)
-	before := s.state()
+	registry.RevokeKey("Leaver")
+	before := registry.State()
 	clicked := p.get("/console/tenants/" + id).want(http.StatusSeeOther)
 	if clicked.location() != "/console/signin?ended=1&return=%2Fconsole%2Ftenants%2F"+id || !strings.Contains(clicked.header.Get("Set-Cookie"), sessionCookie+"=; Path=/; Max-Age=0") {
 		t.Errorf("a click leads to %s, with %q", clicked.location(), clicked.header.Get("Set-Cookie"))

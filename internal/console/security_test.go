@@ -88,7 +88,7 @@ func TestConsole_Security(t *testing.T) {
 	})
 	s.sub("ReturnStaysInTheConsole", func(t *testing.T) { testReturn(t, ada) })
 	s.sub("LargeForm", func(*testing.T) {
-		before := s.state()
+		before := s.registry().State()
 		form := fullForm(id)
 		form.Set("metadata", strings.Repeat("x=y\n", 100_000))
 		ada.post("/console/tenants/new", form).want(http.StatusBadRequest).shows("too large")
@@ -98,17 +98,9 @@ func TestConsole_Security(t *testing.T) {
 	s.sub("StrangeRequests", func(t *testing.T) { testStrange(t, ada, id) })
 }
 
-// wantState fails the test if something has changed.
-func (s *site) wantState(before string) {
-	s.t.Helper()
-	if now := s.state(); now != before {
-		s.t.Errorf("the state was\n%s\nand is\n%s", before, now)
-	}
-}
-
 // testCrossSite sends each form as a page of another site would.
 func testCrossSite(ada *person, id string) {
-	before := ada.state()
+	before := ada.registry().State()
 	for _, route := range ada.routes(formRoute, id) {
 		for _, headers := range [][]string{
 			{"Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"},
@@ -189,7 +181,7 @@ func testReturn(t *testing.T, ada *person) {
 }
 
 func testStrange(t *testing.T, ada *person, id string) {
-	before := ada.state()
+	before := ada.registry().State()
 	for _, path := range []string{
 		"/console/absent", "/console/tenants/" + unknownID, "/console/tenants/1", "/console/tenants/x'%22%3Cscript%3E", "/console/tenants/..%2f..%2fadmin", "/console/tenants/" + id + "%2Faudit", "/console/tenants/" + id + "%00",
 		"/console/tenants/" + id + "/moves/absent", "/console/tenants/" + id + "/absent", "/console/blueprints/..%2fapi-keys", "/console/blueprints/%F0%9F%92%89", "/console/assets/..%2fconsole.go", "/console/assets/",

@@ -12,10 +12,11 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
 // publish publishes a revision of a blueprint whose tenants need no contract, with these migrations.
@@ -41,20 +42,13 @@ func (s *site) publish(migrations ...string) {
 func (s *site) wards(n int) (ids []string) {
 	s.t.Helper()
 	for i := range n {
-		made := s.call(http.MethodPost, "/admin/tenants", map[string]any{"name": fmt.Sprintf("Ward number %d", i), "adminEmail": "ada@clinic.example", "adminFirstName": "Ada", "adminLastName": "Lovelace", "blueprint": "ward"})
-		ids = append(ids, made["tenantId"].(string)) //nolint:forcetypeassert // The API's.
+		ids = append(ids, s.create(map[string]any{"name": fmt.Sprintf("Ward number %d", i), "adminEmail": "ada@clinic.example", "adminFirstName": "Ada", "adminLastName": "Lovelace", "blueprint": "ward"}))
 	}
 	for _, id := range ids {
 		s.inStatus(id, "ACTIVE")
 	}
 	slices.Reverse(ids)
 	return ids
-}
-
-// statuses counts the tenants by status, as "ACTIVE 3, SUSPENDED 27".
-func (s *site) statuses() string {
-	s.t.Helper()
-	return s.query(`SELECT string_agg(concat(status, ' ', n), ', ' ORDER BY status) FROM (SELECT status, count(*) AS n FROM tenants GROUP BY status) x`)
 }
 
 var outcomeLine = regexp.MustCompile(`<li class="(completed|failed)"><a href="/console/tenants/([^"]+)">`)
@@ -70,7 +64,7 @@ func TestConsole_Selection(t *testing.T) {
 	for i, id := range ids {
 		preview.shows(`name="id" value="`+id+`"`, fmt.Sprintf("Ward number %d", i))
 	}
-	before := s.state()
+	before := s.registry().State()
 	for _, typed := range []string{"", "3", "300", "thirty", "-30", "30x"} {
 		wrong := url.Values{"id": ids, "move": {"suspend"}, "confirm": {typed}}
 		ada.post("/console/tenants/actions/run", wrong).want(http.StatusBadRequest).shows(`role="alert"`, "Type 30 to confirm", "Ward number 29")
@@ -97,8 +91,8 @@ func TestConsole_Selection(t *testing.T) {
 	// One fails: it is archived meanwhile.
 	s.call(http.MethodPost, "/admin/tenants/"+ids[7]+"/archive", nil)
 	testOutcomes(t, ada, chosen, ids)
-	if found := s.statuses(); found != "ARCHIVED 1, SUSPENDED 29" {
-		t.Errorf("the tenants are %s", found)
+	if suspended := s.registry().Count(tenant.StatusSuspended); suspended != 29 {
+		t.Errorf("%d tenants are suspended", suspended)
 	}
 	chosen.Set("move", "resume")
 	testBrowserGone(t, ada, chosen)
@@ -107,10 +101,11 @@ func TestConsole_Selection(t *testing.T) {
 // testOutcomes runs a selection and reads the answer as it comes: when an outcome is there, those after it are still to be done.
 func testOutcomes(t *testing.T, ada *person, chosen url.Values, ids []string) {
 	answer := ada.begin(t.Context(), http.MethodPost, "/console/tenants/actions/run", chosen)
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	if answer.StatusCode != http.StatusOK {
 		t.Fatalf("the selection is %d", answer.StatusCode)
 	}
+	registry := ada.registry()
 	var (
 		seen, failed []string
 		rest         strings.Builder
@@ -129,7 +124,7 @@ func testOutcomes(t *testing.T, ada *person, chosen url.Values, ids []string) {
 			}
 		}
 		if len(seen) == 1 {
-			early = ada.query(`SELECT (count(*) > 1)::text FROM tenants WHERE status = 'ACTIVE'`) == "true"
+			early = registry.Count(tenant.StatusActive) > 1
 		}
 	}
 	if !slices.Equal(seen, ids) || !slices.Equal(failed, []string{ids[7]}) || !early {
@@ -162,9 +157,9 @@ func testBrowserGone(t *testing.T, ada *person, chosen url.Values) {
 			t.Fatal("the selection goes on without a browser")
 		}
 	}
-	resumed, err := strconv.Atoi(ada.query(`SELECT count(*)::text FROM tenants WHERE status = 'ACTIVE'`))
-	if err != nil || outcomes != 3 || resumed < 3 || resumed >= 29 {
-		t.Errorf("%d outcomes were read, and %d tenants were resumed, %v", outcomes, resumed, err)
+	resumed := ada.registry().Count(tenant.StatusActive)
+	if outcomes != 3 || resumed < 3 || resumed >= 29 {
+		t.Errorf("%d outcomes were read, and %d tenants were resumed", outcomes, resumed)
 	}
 	ada.post("/console/tenants/actions/run", chosen).want(http.StatusOK).shows("29 done", "1 failed") // Again, for the rest.
 }
@@ -174,11 +169,15 @@ func TestConsole_Canaries(t *testing.T) {
 	s := setup(t)
 	s.publish("CREATE TABLE patients (id bigint PRIMARY KEY, name text);")
 	ids := s.wards(4)
-	canary := s.query(`SELECT schema_name FROM tenants WHERE id = $1`, ids[0])
+	canary := s.registry().Named("Ward number 3").SchemaName // The newest is the first of the list.
 	s.exec(`INSERT INTO ` + canary + `.patients VALUES (1, NULL)`)
 	s.publish("CREATE TABLE patients (id bigint PRIMARY KEY, name text);", "-- +blueprint allow: scans\nALTER TABLE patients ALTER COLUMN name SET NOT NULL;\n")
 	versions := func() string {
-		return s.query(`SELECT string_agg(schema_version::text, ' ' ORDER BY created_at DESC, id DESC) FROM tenants`)
+		var all []string
+		for _, id := range ids {
+			all = append(all, fmt.Sprint(s.call(http.MethodGet, "/admin/tenants/"+id, nil)["schemaVersion"]))
+		}
+		return strings.Join(all, " ")
 	}
 	ada := s.person(s.key)
 	ada.get("/console/blueprints/ward").want(http.StatusOK).shows("4 tenants are at an older revision.", "Choose canaries and migrate", "Revision 2")

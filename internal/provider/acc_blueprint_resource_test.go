@@ -90,9 +90,9 @@ func TestAccBlueprint(t *testing.T) {
 					"tenants_behind": knownvalue.Int64Exact(1), "retired_at": knownvalue.Null(), "sha256": knownvalue.NotNull(),
 				})...),
 			},
-			// A published file that was changed, and one that breaks a rule, are refused at plan.
+			// A published file that was changed is refused at apply, and one that breaks a rule at plan.
 			after(add("0001_patients.sql", clinicBlueprint["migrations/0001_patients.sql"]+"CREATE TABLE more (id int);\n"),
-				w.refused(data, "migrations/0001_patients.sql: differs from the published file", "on terraform_plugin_test.tf line", "source_dir")),
+				w.refusedAtApply(data, "migrations/0001_patients.sql: differs from the published file", "on terraform_plugin_test.tf line", "source_dir")),
 			after(func() {
 				add("0001_patients.sql", clinicBlueprint["migrations/0001_patients.sql"])()
 				add("0003_drop.sql", "-- +goose Up\nSET ROLE postgres;\n")()

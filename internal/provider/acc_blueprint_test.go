@@ -90,7 +90,7 @@ data "healthcare_tenants" "all" { depends_on = [healthcare_tenant.clinic] }
 			}, planned(clinicWith(us), plancheck.ExpectResourceAction(clinicAddress, plancheck.ResourceActionNoop))),
 			// Another blueprint would need other tables: neither changed nor replaced.
 			planned(clinicWith("  variables = { region = \"us\" }"), plancheck.ExpectResourceAction(clinicAddress, plancheck.ResourceActionNoop)),
-			w.refused(clinicWith(`  blueprint = "standard"`), `was made from the blueprint "clinic"`, `the configuration says "standard"`, `Write blueprint = "clinic" to keep the tenant`, "make another tenant"),
+			w.refusedAtApply(clinicWith(`  blueprint = "standard"`), `was made from the blueprint "clinic"`, `the configuration says "standard"`, `Write blueprint = "clinic" to keep the tenant`, "make another tenant"),
 			w.refusedAtApply(clinicWith("  blueprint = \"clinic\"\n  variables = { region = \"asia\" }"), "the pattern ^(eu|us)$ does not match"),
 			resource.TestStep{
 				Config: header + clinicWith("  blueprint = \"clinic\"\n  variables = {}"),

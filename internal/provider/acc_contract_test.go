@@ -33,7 +33,7 @@ func TestAccTenant_ContractDrift(t *testing.T) {
 			after(func() { w.advanceLedgers(121 * ledgersPerDay) }, planned(clinic, wantChange("soroban_contract_state", "EXPIRED", "LIVE"))),
 			between(w.assertStoredTenant), // A repair creates no other contract.
 			after(func() { w.upgradeContract(fmt.Sprint(w.stored()["id"])) },
-				w.refused(clinic, "Contract mismatch", "it runs code", "Nothing was changed")),
+				w.refusedAtApply(clinic, "Contract mismatch", "it runs code", "Nothing was changed")),
 			// The end of the test archives it nevertheless.
 		)
 	})

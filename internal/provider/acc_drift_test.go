@@ -68,7 +68,7 @@ func TestAccTenant_DatabaseDrift(t *testing.T) {
 			// A repair and another change.
 			planned(hospital, wantChange("name", "St. Mary's Clinic", "St. Mary's Hospital"), wantChange("database_state", "DRIFTED", "IN_SYNC")),
 			after(func() { w.exec(`ALTER SCHEMA ` + schema + ` RENAME TO elsewhere`) },
-				w.refused(hospital, "Schema is missing", "the schema st_marys_clinic_", "does not exist", "Restore the schema with its tables from a backup")),
+				w.refusedAtApply(hospital, "Schema is missing", "the schema st_marys_clinic_", "does not exist", "Restore the schema with its tables from a backup")),
 			after(func() { w.exec(`ALTER SCHEMA elsewhere RENAME TO ` + schema) },
 				planned(hospital, plancheck.ExpectResourceAction(clinicAddress, plancheck.ResourceActionNoop))),
 			between(func() { w.exec(`DROP SCHEMA ` + schema + ` CASCADE`) }), // It can be archived nevertheless.

@@ -190,7 +190,7 @@ func TestAccTenant_UnarchiveExisting(t *testing.T) {
 			applied(clinicWith(external)),
 			between(func() { id = w.registry.Tenant().ID }),
 			destroyed(resource.TestStep{Config: header + clinicWith(external)}),
-			w.refused(clinicWith(external), "a tenant with this external id exists already", "set unarchive_existing = true"),
+			w.refusedAtApply(clinicWith(external), "a tenant with this external id exists already", "set unarchive_existing = true"),
 			withState(applied(strings.Replace(clinicWith(existing), "Lovelace", "Hopper", 1)), wantAttribute("status", "ACTIVE"), wantAttribute("admin_last_name", "Hopper"), wantAttribute("soroban_contract_state", "LIVE")),
 			between(func() {
 				if w.stored()["id"] != id {

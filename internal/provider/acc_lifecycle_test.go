@@ -149,10 +149,10 @@ func TestAccTenant_DeletionProtection(t *testing.T) {
 			w.refused(clinicWith(protected+external), "Tenant is protected"), // Another external id is another tenant.
 			applied(clinicWith(unprotected)),
 			applied(clinicWith(unprotected+external)),
-			taint(w.refused(clinicWith(unprotected+external), "an external_id stays with the archived tenant, so choose another one")),
+			taint(w.refusedAtApply(clinicWith(unprotected+external), "an external_id stays with the archived tenant, so choose another one")),
 			between(w.untaint),
 			destroy(resource.TestStep{Config: header + clinicWith(unprotected+external)}),
-			w.refused(clinicWith(unprotected+external), "a tenant with this external id exists already", "To bring that tenant back with its data, set unarchive_existing = true"),
+			w.refusedAtApply(clinicWith(unprotected+external), "a tenant with this external id exists already", "To bring that tenant back with its data, set unarchive_existing = true"),
 		)
 	})
 }
@@ -191,7 +191,7 @@ resource "healthcare_tenant" "again" {
 					t.Errorf("%d uploads", n)
 				}
 			}),
-			w.refused(names+again, "Name is used twice"), // The same 255 letters are the same name.
+			w.refusedAtApply(names+again, "a tenant with this name exists already"), // The same 255 letters are the same name.
 		)
 	})
 }

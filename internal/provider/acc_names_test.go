@@ -24,11 +24,11 @@ func TestAccTenant_NameClashes(t *testing.T) {
 		const twice = "Name is used twice"
 		one, other := tenantConfig("one", "St. Mary's Clinic"), tenantConfig("two", "ST. MARY'S clinics")
 		w.test(
-			w.refused(one+tenantConfig("two", " ST. MARY'S clinic "), twice, "another healthcare_tenant of this configuration has this name, too", "name = "),
-			w.refused(one+tenantConfig("two", "St.\u00a0Mary's  Cli\u034fnic"), twice),
-			w.refused(one+tenantConfig("two", "Ｓｔ． Ｍａｒｙ'ｓ Ｃｌｉｎｉｃ"), twice),
+			w.refusedAtApply(one+tenantConfig("two", " ST. MARY'S clinic "), twice, "another healthcare_tenant of this configuration has this name, too", "name = "),
+			w.refusedAtApply(tenantConfig("three", "St. Anna's Clinic")+tenantConfig("four", "St.\u00a0Anna's  Cli\u034fnic"), twice),
+			w.refusedAtApply(tenantConfig("five", "St. Eva's Clinic")+tenantConfig("six", "Ｓｔ． Ｅｖａ'ｓ Ｃｌｉｎｉｃ"), twice),
 			applied(one+other),
-			w.refused(one+tenantConfig("two", "St. Mary's Clinic"), twice),
+			w.refusedAtApply(one+tenantConfig("two", "St. Mary's Clinic"), twice),
 			w.refused(one+other+tenantConfig("three", "st. mary's clinic"), twice),
 			w.refused(tenantConfig("one", "Another")+tenantConfig("two", "another"), twice),
 
@@ -106,16 +106,17 @@ func TestAccTenant_NamesThatDoNotClash(t *testing.T) {
 	)
 }
 
-// TestAccTenant_ConfusableNames: a name that looks like another one is refused, at plan if both are
+// TestAccTenant_ConfusableNames: a name that looks like another one is refused, by the provider if both are
 // in the configuration, and possible if one of the two resources says so.
 func TestAccTenant_ConfusableNames(t *testing.T) {
 	inBothModes(t, func(t *testing.T, m mode) {
 		w := framework(t, m)
 		const latin, cyrillic, allowed = "Clinic A", "Сlinic A", "  allow_confusable_name = true"
 		one, other := tenantConfig("one", latin), tenantConfig("two", cyrillic)
+		second := tenantConfig("two", cyrillic, "  depends_on = [healthcare_tenant.one]")
 		wards := tenantConfig("one", "Ward 1") + tenantConfig("two", "Ward I")
 		w.test(
-			w.refused(one+other, "Name looks like another", latin, cyrillic, "allow_confusable_name = true in one of them"),
+			w.refusedAtApply(one+second, "Name looks like another", latin, cyrillic, "allow_confusable_name = true in one of them"),
 			applied(one),
 			between(func() { w.forget("one") }),
 			w.refusedAtApply(other, "Could not create tenant", `looks like "Clinic A", the name of the tenant`, "allow_confusable_name"),

@@ -170,8 +170,10 @@ func (r *blueprintResource) planFiles(ctx context.Context, b blueprint.Blueprint
 		before = published[0].Kept(b, fixed)
 	}
 	if err := b.CheckHistory(before); err != nil {
-		plan.addProblems(diags, err)
-		return
+		// A warning, as an error would stop a destroy, too: see refusal. The apply refuses it.
+		var found diag.Diagnostics
+		plan.addProblems(&found, err)
+		diags.Append(asWarnings(found)...)
 	}
 	diags.Append(plan.fillPlanned(ctx, b, before)...)
 }

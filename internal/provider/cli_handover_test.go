@@ -90,7 +90,8 @@ func TestCLITenant_NameHandedOver_OneAtATime(t *testing.T) {
 	w.assertNoChanges()
 }
 
-// TestCLITenant_NamesSwapped: what no order of operations can do is an error at plan.
+// TestCLITenant_NamesSwapped: what no order of operations can do is said by the plan, and refused by
+// the apply.
 func TestCLITenant_NamesSwapped(t *testing.T) {
 	all := func(one, two, three string) string {
 		return header + tenantConfig("one", one) + tenantConfig("two", two) + tenantConfig("three", three)
@@ -102,8 +103,13 @@ func TestCLITenant_NamesSwapped(t *testing.T) {
 	for _, swapped := range []string{all("Clinic B", "clinic a", "Clinic C"), all("Clinic B", "Clinic C", "Clinic A")} {
 		w.write("main.tf", swapped)
 		r := w.run("plan", "-no-color")
+		r.wantText(t, "Warning: Names are swapped", "Nothing was changed", "Give one of them a third name", "The apply refuses this resource")
+		if r.code != 0 || strings.Count(r.out, "Warning: Names are swapped") != 1 {
+			t.Errorf("code %d: %s", r.code, r.out)
+		}
+		r = w.apply()
 		r.wantText(t, "Error: Names are swapped", "Nothing was changed", "Give one of them a third name")
-		if r.code != 1 || strings.Count(r.out, "Error:") != 1 || fmt.Sprint(w.registry.Live()) != before {
+		if r.code != 1 || strings.Count(r.out, "Error:") != strings.Count(r.out, "Error: Names are swapped") || fmt.Sprint(w.registry.Live()) != before {
 			t.Errorf("code %d, live %v: %s", r.code, w.registry.Live(), r.out)
 		}
 	}

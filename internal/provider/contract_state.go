@@ -77,8 +77,8 @@ func (r *tenantResource) applyContractPlan(ctx context.Context, planned, current
 	return err == nil
 }
 
-// planContract reports whether the contract must be reconciled. A contract that does not
-// match is an error: this provider changes nothing about it.
+// planContract reports whether there is something for the apply to do. It reconciles the contract. One
+// that does not match is an error: this provider changes nothing about it.
 func (r *tenantResource) planContract(ctx context.Context, state tenantModel, diags *diag.Diagnostics) bool {
 	switch contracts.State(state.SorobanContractState.ValueString()) {
 	case contracts.StateExpiring, contracts.StateExpired, contracts.StateMissing:
@@ -87,7 +87,8 @@ func (r *tenantResource) planContract(ctx context.Context, state tenantModel, di
 		diags.AddAttributeError(path.Root("soroban_contract_id"), "Contract mismatch",
 			"The contract of tenant \""+state.Name.ValueString()+"\" ("+state.ID.ValueString()+") differs from the one that was deployed for it: "+r.contractDrift(ctx, state)+".\n\n"+
 				"Nothing was changed, and this provider changes nothing about such a contract. If a newer release of the platform upgraded it, use that release here. "+
-				"Otherwise find out who has the deployer's key. To archive the tenant in spite of this, use terraform destroy -refresh=false.")
+				"Otherwise find out who has the deployer's key. To archive the tenant in spite of this, use terraform destroy.")
+		return true // The apply says it again, as an error.
 	case contracts.StateLive:
 	}
 	return false

@@ -39,8 +39,8 @@ func setFoundDatabaseState(ctx context.Context, m *tenantModel, i inspection.Ins
 	}
 }
 
-// planDatabase reports whether the tenant's role must be repaired. A missing schema is an
-// error: only a backup can restore its data.
+// planDatabase reports whether there is something for the apply to do. It repairs the tenant's role. A
+// missing schema is an error: only a backup can restore its data.
 func (r *tenantResource) planDatabase(ctx context.Context, state tenantModel, diags *diag.Diagnostics) bool {
 	prefix := "Tenant \"" + state.Name.ValueString() + "\" (" + state.ID.ValueString() + "): "
 	switch inspection.DatabaseState(state.DatabaseState.ValueString()) {
@@ -51,7 +51,8 @@ func (r *tenantResource) planDatabase(ctx context.Context, state tenantModel, di
 	case inspection.DatabaseMissing:
 		diags.AddAttributeError(path.Root("schema_name"), "Schema is missing",
 			prefix+r.databaseDrift(ctx, state)+".\n\nNothing was changed, and this provider never creates an empty schema in place of one with records. Restore the schema with its tables from a backup, and plan again: "+
-				"the next apply grants the role its privileges. If there is no backup, archive the tenant: terraform destroy -refresh=false.")
+				"the next apply grants the role its privileges. If there is no backup, archive the tenant: terraform destroy.")
+		return true // The apply says it again, as an error.
 	case inspection.DatabaseInSync:
 	}
 	return false

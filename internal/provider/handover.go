@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -10,8 +11,10 @@ import (
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 )
 
-// handoverWait is how long a tenant that takes the name of another one waits without anything else
+// handoverWait is how long tenants that take the names of other ones wait without anything else
 // going on: Terraform runs at most so many operations at once as -parallelism says, and in any order.
+// It is over once for a whole apply: an apply of many tenants whose names stay taken does not wait for
+// each of them.
 const handoverWait = 15 * time.Second
 
 // handoverPoll is the pause between two attempts.
@@ -26,9 +29,17 @@ const handoverRemedy = "If this configuration renames or archives the tenant tha
 // tenant that has its name as long as that one is being changed, or may be next.
 type handovers struct {
 	mu      sync.Mutex
-	running map[string]int   // Operations by the id of their tenant.
-	last    time.Time        // When one of them last began or ended.
-	taken   map[string]claim // By the id of a tenant that one resource creates and another one deletes.
+	running map[string][]*operation // By the id of their tenant, "" for new ones.
+	last    time.Time               // When one of them last began, or ended that did not only wait.
+	over    bool                    // The wait is over: one has waited in vain.
+	taken   map[string]claim        // By the id of a tenant that one resource creates and another one deletes.
+}
+
+// operation is one change of a tenant, from its begin to its end.
+type operation struct {
+	handovers *handovers
+	id        string
+	holder    string // Id of the tenant whose name it waits for; "": it does not wait.
 }
 
 // claim is which operation has a tenant that a create found live. Both look at the registry before
@@ -66,35 +77,89 @@ func (h *handovers) keep(id string) {
 	delete(h.taken, id)
 }
 
-// begin records an operation on a tenant, "" for a new one, until end is called.
-func (h *handovers) begin(id string) (end func()) {
-	h.count(id, 1)
-	return func() { h.count(id, -1) }
-}
-
-func (h *handovers) count(id string, change int) {
+// begin records an operation on a tenant, "" for a new one, until it ends.
+func (h *handovers) begin(id string) *operation {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.running == nil {
-		h.running = map[string]int{}
+		h.running = map[string][]*operation{}
 	}
-	h.running[id] += change
+	o := &operation{handovers: h, id: id}
+	h.running[id] = append(h.running[id], o)
 	h.last = time.Now()
+	return o
 }
 
-// expected reports whether the holder of a name may still give it up.
-func (h *handovers) expected(holder string) bool {
+// end ends an operation. One that has waited in vain set no name free, so others do not wait anew for it.
+func (o *operation) end() {
+	h := o.handovers
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.running[holder] > 0 || time.Since(h.last) < handoverWait
+	h.running[o.id] = slices.DeleteFunc(h.running[o.id], func(other *operation) bool { return other == o })
+	if len(h.running[o.id]) == 0 {
+		delete(h.running, o.id)
+	}
+	if o.holder == "" {
+		h.last = time.Now()
+	}
+}
+
+// waits records that an operation waits for the name of a tenant, and reports whether that one may
+// still give it up.
+func (o *operation) waits(holder string) bool {
+	h := o.handovers
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	o.holder = holder
+	if h.works(holder, map[string]bool{}) {
+		return true
+	}
+	if time.Since(h.last) >= handoverWait {
+		h.over = true
+	}
+	return !h.over || h.anyWorks() && time.Since(h.last) < handoverWait
+}
+
+// goesOn records that an operation does not wait any more.
+func (o *operation) goesOn() {
+	o.handovers.mu.Lock()
+	defer o.handovers.mu.Unlock()
+	o.holder = ""
+}
+
+// works reports whether a tenant is being changed, also if that waits for a name itself: it ends with its
+// own wait. In a circle, no tenant is.
+func (h *handovers) works(id string, seen map[string]bool) bool {
+	if seen[id] {
+		return false
+	}
+	seen[id] = true
+	for _, o := range h.running[id] {
+		if o.holder == "" || len(h.running[o.holder]) == 0 || h.works(o.holder, seen) {
+			return true
+		}
+	}
+	return false
+}
+
+// anyWorks reports whether some operation does more than wait.
+func (h *handovers) anyWorks() bool {
+	for _, all := range h.running {
+		if slices.ContainsFunc(all, func(o *operation) bool { return o.holder == "" }) {
+			return true
+		}
+	}
+	return false
 }
 
 // nameWait decides whether an operation that gives a tenant a name is tried again, because another
 // tenant has the name and may give it up in this apply.
 type nameWait struct {
 	r           *tenantResource
+	operation   *operation
 	service     tenantService
 	name, ownID string // The id is that of the tenant, "" for a new one.
+	oldName     string // Of a tenant that is renamed.
 	foundFree   bool   // At the last conflict, nobody had the name any more.
 }
 
@@ -108,12 +173,15 @@ func (w *nameWait) provision(ctx context.Context, inputs tenant.Inputs) (out pro
 			out, err = provisioning.Outcome{ConflictingTenant: &holder}, provisioning.ErrTenantExists(holder, inputs)
 		}
 	}
+	if err == nil {
+		w.operation.goesOn()
+	}
 	return out, err
 }
 
 // again reports after a try whether there is another one, and waits before it.
 func (w *nameWait) again(ctx context.Context, err error) bool {
-	if !isNameConflict(err) {
+	if !isNameConflict(err) || w.oldName != "" && w.r.names.circle(w.oldName) != nil {
 		return false
 	}
 	t, findErr := w.service.FindByName(ctx, w.name)
@@ -123,8 +191,9 @@ func (w *nameWait) again(ctx context.Context, err error) bool {
 	case findErr != nil || !t.Status.OccupiesName():
 		before := w.foundFree
 		w.foundFree = true
+		w.operation.goesOn()
 		return !before // The name is refused for another reason, if it is again.
-	case t.ID.String() == w.ownID, t.ManagedBy != w.r.settings.managedBy, !w.r.handovers.expected(t.ID.String()):
+	case t.ID.String() == w.ownID, t.ManagedBy != w.r.settings.managedBy, !w.operation.waits(t.ID.String()):
 		return false
 	}
 	w.foundFree = false

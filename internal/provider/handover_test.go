@@ -55,8 +55,7 @@ func TestHandovers_AdoptedAndArchived(t *testing.T) {
 		service := &oneTenant{}
 		out, _ := service.Provision(t.Context(), inputs)
 		r := &tenantResource{backend: &backend{settings: settings{managedBy: "ci"}}}
-		r.handovers.begin("")
-		return &nameWait{r: r, service: service, name: inputs.Name}, service, out.Tenant
+		return &nameWait{r: r, operation: r.handovers.begin(""), service: service, name: inputs.Name}, service, out.Tenant
 	}
 	t.Run("AdoptedFirst", func(t *testing.T) {
 		t.Parallel()

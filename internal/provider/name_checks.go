@@ -29,9 +29,7 @@ func (r *tenantResource) checkNameAvailable(ctx context.Context, req resource.Mo
 		warnRecreated(name, diags)
 	}
 	if duplicate {
-		diags.AddAttributeError(path.Root("name"), "Name is used twice", fmt.Sprintf("Tenant %q: another healthcare_tenant of this configuration has this name, too. "+
-			"Names of live tenants differ in more than case and what cannot be seen.\n\nNothing was changed. Change one of the names. "+
-			"If both are meant to be the same tenant, one resource is enough; if its address changed, add a moved block.", name))
+		addUsedTwice(name, diags)
 		return
 	}
 	if other := r.names.checkLook(name, plan.AllowConfusableName.ValueBool()); other != "" && !plan.AllowConfusableName.IsUnknown() {
@@ -46,6 +44,13 @@ func (r *tenantResource) checkNameAvailable(ctx context.Context, req resource.Mo
 		r.checkNotSwapped(state.Name.ValueString(), name, diags)
 	}
 	r.checkNameNotInUse(ctx, plan, ownID, state == nil, diags)
+}
+
+// addUsedTwice adds the error of a name that two resources have.
+func addUsedTwice(name string, diags *diag.Diagnostics) {
+	diags.AddAttributeError(path.Root("name"), "Name is used twice", fmt.Sprintf("Tenant %q: another healthcare_tenant of this configuration has this name, too. "+
+		"Names of live tenants differ in more than case and what cannot be seen.\n\nNothing was changed. Change one of the names. "+
+		"If both are meant to be the same tenant, one resource is enough; if its address changed, add a moved block.", name))
 }
 
 // planArchive records at plan that a tenant will be archived, and warns if a new tenant
@@ -67,10 +72,13 @@ func warnRecreated(name string, diags *diag.Diagnostics) {
 
 // checkNotSwapped reports tenants that take each other's names: none of them can be the first.
 func (r *tenantResource) checkNotSwapped(from, to string, diags *diag.Diagnostics) {
-	circle := r.names.checkRename(from, to)
-	if circle == nil {
-		return
+	if circle := r.names.checkRename(from, to); circle != nil {
+		addSwapped(from, circle, diags)
 	}
+}
+
+// addSwapped adds the error of tenants that take each other's names.
+func addSwapped(from string, circle []string, diags *diag.Diagnostics) {
 	names := make([]string, len(circle))
 	for i, name := range circle {
 		names[i] = strconv.Quote(name)

@@ -18,6 +18,7 @@ type nameRegistry struct {
 	looks   map[string][]*nameUsage // By skeleton, what was planned.
 	renames map[string]rename       // By the name key that a tenant gives up.
 	inState map[string]storedTenant // The tenants in this state, by id.
+	created map[string]struct{}     // Name keys that this apply creates.
 	gone    map[string]struct{}     // Ids of those that have left it. Terraform may send a state again.
 
 	lastRead time.Time // When the last one was added to inState.
@@ -36,7 +37,7 @@ type nameUsage struct {
 func (n *nameRegistry) reset() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.names, n.looks, n.renames, n.inState, n.gone = nil, nil, nil, nil, nil
+	n.names, n.looks, n.renames, n.inState, n.gone, n.created = nil, nil, nil, nil, nil, nil
 }
 
 // storedTenant is what a plan of a tainted resource needs to know of its state, which Terraform does
@@ -114,14 +115,25 @@ type rename struct{ from, to string }
 
 // checkRename records a rename. If it completes a circle, in which each tenant takes the name of
 // the next one, it returns the names in it.
-func (n *nameRegistry) checkRename(from, to string) (circle []string) {
+func (n *nameRegistry) checkRename(from, to string) []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.renames == nil {
 		n.renames = map[string]rename{}
 	}
+	n.renames[tenant.NameKey(from)] = rename{from, to}
+	return n.circleOf(from)
+}
+
+// circle returns the names in the circle that a planned rename is part of, if it is.
+func (n *nameRegistry) circle(from string) []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.circleOf(from)
+}
+
+func (n *nameRegistry) circleOf(from string) (circle []string) {
 	first := tenant.NameKey(from)
-	n.renames[first] = rename{from, to}
 	for key := first; ; {
 		next, planned := n.renames[key]
 		if !planned || len(circle) == len(n.renames) {
@@ -147,6 +159,21 @@ func (n *nameRegistry) reserve(name, id string) (duplicate, recreated bool) {
 		u.existing[id] = struct{}{}
 	}
 	return len(u.existing)+u.planned > 1, id == "" && u.toDestroy
+}
+
+// claim records that an apply creates a tenant of that name. It reports false if it creates another one.
+func (n *nameRegistry) claim(name string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	key := tenant.NameKey(name)
+	if _, taken := n.created[key]; taken {
+		return false
+	}
+	if n.created == nil {
+		n.created = map[string]struct{}{}
+	}
+	n.created[key] = struct{}{}
+	return true
 }
 
 // checkLook records how a reserved name looks. It returns a planned name that looks like it through

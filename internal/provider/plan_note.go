@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
 )
 
 // planNoteKey is the private-data key of what a plan says about the tenant that is in the state.
@@ -24,6 +25,21 @@ type planNote struct {
 	SchemaName string `json:"schema_name,omitempty"`
 	Purge      bool   `json:"purge,omitempty"`      // The plan warned that the data are deleted.
 	KeepsData  bool   `json:"keeps_data,omitempty"` // The configuration says ARCHIVE.
+
+	Refused *refusal `json:"refused,omitempty"`
+}
+
+// refusal is an error that the plan found and the apply returns.
+//
+// For a destroy, Terraform first plans as for an apply, to refresh the state, and an error in that plan
+// ends it: nothing is destroyed. No provider can tell the two plans apart. So what speaks against
+// creating or changing a tenant is a warning in the plan, and the apply refuses that one resource, before
+// anything of it is changed. See ADR 15. Update and Delete read this. Create does not get it from the
+// framework: there the service refuses, and nameRegistry.claim.
+type refusal struct {
+	Attribute string `json:"attribute"`
+	Summary   string `json:"summary"`
+	Detail    string `json:"detail"`
 }
 
 // readPlanNote returns the zero value if there is none, as in the plan of a new or tainted resource.
@@ -46,6 +62,33 @@ func (n planNote) save(ctx context.Context, private privateWriter, diags *diag.D
 		return
 	}
 	diags.Append(private.SetKey(ctx, planNoteKey, text)...)
+}
+
+// refuse turns the errors among what a plan has found into warnings, and notes the first for the apply.
+func (n *planNote) refuse(found diag.Diagnostics, diags *diag.Diagnostics) {
+	for _, d := range found {
+		if d.Severity() != diag.SeverityError {
+			diags.Append(d)
+			continue
+		}
+		at := path.Root("name")
+		if placed, ok := d.(diag.DiagnosticWithPath); ok {
+			at = placed.Path()
+		}
+		if n.Refused == nil {
+			root, _ := at.Steps().LastStep() // They are all about attributes of the resource.
+			n.Refused = &refusal{Attribute: root.String(), Summary: d.Summary(), Detail: d.Detail()}
+		}
+		diags.AddAttributeWarning(at, d.Summary(), d.Detail()+"\n\nThe apply refuses this resource, and goes on with the others.")
+	}
+}
+
+// addTo adds the refusal as an error, and reports whether there is one.
+func (r *refusal) addTo(diags *diag.Diagnostics) bool {
+	if r != nil {
+		diags.AddAttributeError(path.Root(r.Attribute), r.Summary, r.Detail)
+	}
+	return r != nil
 }
 
 // noteOf begins the note on a tenant of the state.

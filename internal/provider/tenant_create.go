@@ -32,6 +32,10 @@ func (r *tenantResource) Create(ctx context.Context, req resource.CreateRequest,
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	if !r.names.claim(plan.Name.ValueString()) { // With managed_by, it would adopt the other one.
+		addUsedTwice(plan.Name.ValueString(), &resp.Diagnostics)
+		return
+	}
 	createCtx, cancel := withTimeout(app.MakeRegistry(ctx), "create", timeout)
 	defer cancel()
 
@@ -44,8 +48,9 @@ func (r *tenantResource) Create(ctx context.Context, req resource.CreateRequest,
 	inputs.AdminPassword, inputs.DeletionProtection = password, life.deletionProtection()
 	started := time.Now()
 	tflog.Info(ctx, "creating the tenant", map[string]any{"tenant_name": plan.Name.ValueString()})
-	defer r.handovers.begin("")()
-	out, err := (&nameWait{r: r, service: service, name: inputs.Name}).provision(createCtx, inputs)
+	operation := r.handovers.begin("")
+	defer operation.end()
+	out, err := (&nameWait{r: r, operation: operation, service: service, name: inputs.Name}).provision(createCtx, inputs)
 	if out.Tenant.ID == uuid.Nil { // No tenant was created, so there is no state to save.
 		r.conflictDiagnostic(plan, out).add(createCtx, &resp.Diagnostics, err)
 		return

@@ -21,9 +21,11 @@ func (r *tenantResource) Delete(ctx context.Context, req resource.DeleteRequest,
 	timeout, diags := timeoutFor(ctx, state.Timeouts, state.Timeouts.Delete, deleteTimeout)
 	resp.Diagnostics.Append(diags...)
 	note := readPlanNote(ctx, req.Private)
-	purge := note.Purge && note.TenantID == state.ID.ValueString() // Only what the plan warned of.
-	r.checkDeletable(state, purge, &resp.Diagnostics)
-	if resp.Diagnostics.HasError() {
+	if note.TenantID != state.ID.ValueString() {
+		note = planNote{} // It says nothing about this tenant.
+	}
+	r.checkDeletable(state, note.Purge, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() || note.Refused.addTo(&resp.Diagnostics) { // What would replace it is refused.
 		return
 	}
 	ctx, cancel := withTimeout(ctx, "delete", timeout)
@@ -46,11 +48,11 @@ func (r *tenantResource) Delete(ctx context.Context, req resource.DeleteRequest,
 		d.add(ctx, &resp.Diagnostics, err)
 		return
 	}
-	if purge && !r.checkPurge(ctx, service, id, &resp.Diagnostics) {
+	if note.Purge && !r.checkPurge(ctx, service, id, &resp.Diagnostics) {
 		r.handovers.keep(id.String())
 		return
 	}
-	defer r.handovers.begin(id.String())()
+	defer r.handovers.begin(id.String()).end()
 	t, err := service.Archive(ctx, id)
 	switch {
 	case errs.KindOf(err) == errs.KindNotFound: // It does not exist any more.
@@ -62,9 +64,9 @@ func (r *tenantResource) Delete(ctx context.Context, req resource.DeleteRequest,
 		r.names.forget(t.ID.String())
 		r.setContractStatus(ctx, t, &resp.Diagnostics)
 		switch {
-		case purge:
+		case note.Purge:
 			r.purge(ctx, service, t, resp)
-		case hasPurgePolicy(state) && !(note.KeepsData && note.TenantID == state.ID.ValueString()):
+		case hasPurgePolicy(state) && !note.KeepsData:
 			warnNotPurged(t, &resp.Diagnostics)
 		}
 	default:

@@ -14,7 +14,7 @@ import (
 )
 
 // ModifyPlan plans an in-place update for a tenant that is not live yet or whose
-// welcome mail was not sent, and reports at plan the errors that apply would return.
+// welcome mail was not sent, and warns at plan of the errors that apply would return.
 func (r *tenantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
 	var plan, state tenantModel
 	switch {
@@ -41,11 +41,13 @@ func (r *tenantResource) planCreate(ctx context.Context, req resource.ModifyPlan
 	if note.Purge { // Which sets the external id free.
 		ownID = note.TenantID
 	}
-	r.checkExternalIDAvailable(ctx, plan, ownID, &resp.Diagnostics)
-	if !resp.Diagnostics.HasError() {
-		r.checkNameAvailable(ctx, req, plan, nil, &resp.Diagnostics)
+	var found diag.Diagnostics
+	r.checkExternalIDAvailable(ctx, plan, ownID, &found)
+	if !found.HasError() {
+		r.checkNameAvailable(ctx, req, plan, nil, &found)
 	}
-	if note.Purge && !resp.Diagnostics.HasError() {
+	note.refuse(found, &resp.Diagnostics)
+	if note.Purge && note.Refused == nil {
 		warnPurge(note, &resp.Diagnostics)
 	}
 	note.save(ctx, resp.Private, &resp.Diagnostics)
@@ -98,21 +100,23 @@ func (r *tenantResource) planUpdate(ctx context.Context, req resource.ModifyPlan
 	}
 	note := noteOf(state)
 	note.KeepsData = plan.DeletionPolicy.ValueString() == policyArchive
-	r.checkNameAvailable(ctx, req, plan, &state, &resp.Diagnostics)
-	checkBlueprintUnchanged(plan, state, &resp.Diagnostics)
+	var found diag.Diagnostics
+	r.checkNameAvailable(ctx, req, plan, &state, &found)
+	checkBlueprintUnchanged(plan, state, &found)
 	if !plan.ExternalID.Equal(state.ExternalID) { // Which replaces it.
 		r.planReplacement(plan, state, &note, &resp.Diagnostics)
-		r.checkExternalIDAvailable(ctx, plan, note.TenantID, &resp.Diagnostics)
+		r.checkExternalIDAvailable(ctx, plan, note.TenantID, &found)
 	}
-	note.save(ctx, resp.Private, &resp.Diagnostics)
-	if r.planContract(ctx, state, &resp.Diagnostics) {
+	if r.planContract(ctx, state, &found) {
 		plan.SorobanContractState = types.StringValue(string(contracts.StateLive))
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("soroban_contract_state"), plan.SorobanContractState)...)
 	}
-	if r.planDatabase(ctx, state, &resp.Diagnostics) {
+	if r.planDatabase(ctx, state, &found) {
 		plan.DatabaseState = types.StringValue(string(inspection.DatabaseInSync))
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("database_state"), plan.DatabaseState)...)
 	}
+	note.refuse(found, &resp.Diagnostics)
+	note.save(ctx, resp.Private, &resp.Diagnostics)
 	plan.Suspended = planLife(ctx, req, resp, state)
 	planComputed(ctx, plan, state, resp)
 }

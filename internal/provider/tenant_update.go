@@ -27,7 +27,7 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 	ctx, password, diags := passwordFromConfig(ctx, req.Config)
 	resp.Diagnostics.Append(diags...)
 	life := readLifeConfig(ctx, req.Config, &resp.Diagnostics)
-	if resp.Diagnostics.HasError() {
+	if resp.Diagnostics.HasError() || readPlanNote(ctx, req.Private).Refused.addTo(&resp.Diagnostics) {
 		return
 	}
 	if state.Status.ValueString() == string(tenant.StatusArchived) {
@@ -79,16 +79,21 @@ func (r *tenantResource) Update(ctx context.Context, req resource.UpdateRequest,
 
 // updateInputs changes the inputs of a tenant, and waits for a name that this apply sets free.
 func (r *tenantResource) updateInputs(ctx context.Context, service tenantService, id uuid.UUID, inputs tenant.Inputs, d diagnostic, diags *diag.Diagnostics) (t tenant.Tenant, ok bool) {
-	defer r.handovers.begin(id.String())()
+	operation := r.handovers.begin(id.String())
+	defer operation.end()
 	var err error
-	wait := &nameWait{r: r, service: service, name: inputs.Name, ownID: id.String()}
+	wait := &nameWait{r: r, operation: operation, service: service, name: inputs.Name, ownID: id.String(), oldName: d.name}
 	for again := true; again; again = wait.again(ctx, err) {
 		t, err = service.Update(ctx, id, inputs, 0)
 	}
 	if err == nil {
+		operation.goesOn()
 		return t, true
 	}
 	switch fields := errs.FieldsOf(err); {
+	case isNameConflict(err) && r.names.circle(d.name) != nil:
+		addSwapped(d.name, r.names.circle(d.name), diags)
+		return t, false
 	case isNameConflict(err):
 		d.remedy = "Choose another name. " + handoverRemedy
 	case errs.KindOf(err) == errs.KindConflict && len(fields) > 0 && fields[0].Field != "blueprint":

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -16,17 +18,31 @@ type stdout struct{}
 func (stdout) Write(p []byte) (int, error) { return os.Stdout.Write(p) }
 
 // printTable prints rows in columns.
-func printTable(header []string, rows [][]string) error {
-	w := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
+func printTable(header []string, rows [][]string) error { return writeTable(os.Stdout, header, rows) }
+
+// writeTable writes rows in columns, also where the cells at the end of a row are empty: a column ends
+// for tabwriter where a line has no cell of it.
+func writeTable(out io.Writer, header []string, rows [][]string) error {
+	var table bytes.Buffer
+	w := tabwriter.NewWriter(&table, 0, 8, 2, ' ', 0)
 	for _, row := range append([][]string{header}, rows...) {
+		cells := make([]string, max(len(header), len(row)))
 		for i, cell := range row {
-			row[i] = singleLine(cell)
+			cells[i] = singleLine(cell)
 		}
-		if _, err := fmt.Fprintln(w, strings.TrimRight(strings.Join(row, "\t"), "\t ")); err != nil {
+		if _, err := fmt.Fprintln(w, strings.Join(cells, "\t")); err != nil {
 			return err
 		}
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(table.String()) {
+		if _, err := fmt.Fprintln(out, strings.TrimRight(line, " \n")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // singleLine replaces control characters: names come from callers.

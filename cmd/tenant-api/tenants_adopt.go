@@ -118,7 +118,7 @@ func (a *cli) adoptTenants(cmd *cobra.Command, f adoptFlags, all []adoptee) erro
 			break
 		}
 		group.Go(func() error {
-			r.add(i, one, adoptOne(cmd.Context(), maintenance, f, one))
+			r.add(i, one, adoptOne(cmd, maintenance, f, one))
 			return nil
 		})
 	}
@@ -129,10 +129,10 @@ func (a *cli) adoptTenants(cmd *cobra.Command, f adoptFlags, all []adoptee) erro
 }
 
 // adoptOne adopts or compares one schema.
-func adoptOne(ctx context.Context, maintenance *app.Maintenance, f adoptFlags, one adoptee) dto.Adoption {
-	v, err := maintenance.Adopt(ctx, one.in, one.adoption, f.dryRun)
+func adoptOne(cmd *cobra.Command, maintenance *app.Maintenance, f adoptFlags, one adoptee) dto.Adoption {
+	v, err := maintenance.Adopt(cmd.Context(), one.in, one.adoption, f.dryRun)
 	if err != nil {
-		message := userMessage(err)
+		message := withFlags(cmd, userMessage(err))
 		v.Error = &message
 	}
 	return v

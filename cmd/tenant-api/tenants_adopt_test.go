@@ -146,7 +146,7 @@ func TestTenantsAdopt_Refused(t *testing.T) {
 	}
 	adopt("nothing").want(t, 1, "there is no schema nothing in this database")
 	adopt("public").want(t, 1, `schema is "public"; give the name of a schema of one tenant`)
-	adopt("org_000", "--at-version", "9").want(t, 1, "atVersion is 9; give the number of the last migration")
+	adopt("org_000", "--at-version", "9").want(t, 1, "--at-version is 9; give the number of the last migration")
 	adopt("org_000", "--blueprint", "standard").want(t, 1, "blueprint is standard; publish a blueprint")
 	w.run("tenants", "adopt", "--blueprint", "platform").want(t, 2, "give one schema, or --from FILE.csv")
 	w.run("tenants", "adopt", "org_000", "--blueprint", "platform", "--at-version", "3", "--admin-email", "a@org.example").want(t, 2, "--name is not set")

@@ -42,20 +42,28 @@ name, and after a purge.
 
 // move makes a command that moves one tenant to another status.
 func (a *cli) move(cmd *cobra.Command, find func(tenantArg, context.Context, *app.Services) (tenant.Tenant, error), do func(context.Context, *app.Services, uuid.UUID) (tenant.Tenant, error)) *cobra.Command {
+	return a.describedMove(cmd, find, do, func(_, after tenant.Tenant) string { return fmt.Sprintf("is %s.", after.Status) })
+}
+
+// describedMove makes a command that changes one tenant, and prints what describe says of it.
+func (a *cli) describedMove(cmd *cobra.Command, find func(tenantArg, context.Context, *app.Services) (tenant.Tenant, error), do func(context.Context, *app.Services, uuid.UUID) (tenant.Tenant, error),
+	describe func(before, after tenant.Tenant) string,
+) *cobra.Command {
 	var jsonOutput bool
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		s, t, err := a.openTenant(cmd, args[0], find)
+		s, before, err := a.openTenant(cmd, args[0], find)
 		if err != nil {
 			return err
 		}
 		defer s.close()
-		if t, err = do(cmd.Context(), s.Services, t.ID); err != nil {
+		t, err := do(cmd.Context(), s.Services, before.ID)
+		if err != nil {
 			return err
 		}
 		if jsonOutput {
 			return printJSON(dto.NewTenant(t).WithoutOutputs())
 		}
-		fmt.Printf("The tenant %q (%s) is %s.\n", t.Name, t.ID, t.Status)
+		fmt.Printf("The tenant %q (%s) %s\n", t.Name, t.ID, describe(before, t))
 		return nil
 	}
 	cmd.Flags().BoolVar(&jsonOutput, "json", false, "print JSON")

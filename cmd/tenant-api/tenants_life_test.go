@@ -31,16 +31,28 @@ func TestTenantsLife(t *testing.T) {
 	w.mustRun("tenants", "resume", "name:Klinik").want(t, 0, "is ACTIVE.")
 
 	w.run("tenants", "hold", "set", "name:Klinik").want(t, 2, "--reason is not set; say why")
-	w.mustRun("tenants", "hold", "set", "name:Klinik", "--reason", "Case 17").want(t, 0, `The tenant "Klinik"`)
+	w.mustRun("tenants", "hold", "clear", "name:Klinik", "--reason", "None").want(t, 0, `The tenant "Klinik"`, "is ACTIVE. It was under no legal hold; nothing was changed.")
+	w.mustRun("tenants", "hold", "set", "name:Klinik", "--reason", "Case 17").want(t, 0, `The tenant "Klinik"`, "is ACTIVE, and under a legal hold since ", "(command): Case 17.")
 	w.mustRun("tenants", "show", "name:Klinik").want(t, 0, "Legal hold", "(command): Case 17")
 	w.mustRun("tenants", "archive", "name:Klinik").want(t, 0, "is ARCHIVED.")
 	purge := []string{"tenants", "purge", "name:Klinik", "--confirm", "Klinik", "--retention", "0s"}
 	w.run(purge...).want(t, 1, "the tenant is under a legal hold since ", ": Case 17.")
-	w.mustRun("tenants", "hold", "clear", "name:Klinik", "--reason", "Closed").want(t, 0, "is ARCHIVED.")
+	w.mustRun("tenants", "hold", "clear", "name:Klinik", "--reason", "Closed").want(t, 0, "is ARCHIVED, and under a legal hold no longer.")
 
 	w.mustRun(append(create, "--unarchive-existing")...).want(t, 0, `The tenant "Clinic"`, "is ACTIVE.")
 	w.mustRun("tenants", "archive", "name:Clinic")
 	purge[2], purge[4] = "name:Clinic", "Clinic"
 	w.mustRun(purge...)
+	for _, move := range []string{"suspend", "resume", "repair", "invite"} {
+		if r := w.run("tenants", move, "name:Clinic"); r.code != 1 || !strings.Contains(r.err, "the tenant was purged on ") || strings.Contains(r.err, "can become") {
+			t.Errorf("%s: %d %s", move, r.code, r.err)
+		}
+	}
+	if shown := w.mustRun("tenants", "show", "name:Clinic").out; !strings.Contains(shown, "ARCHIVED, purged") || strings.Contains(shown, "Administrator") || strings.Contains(shown, "<>") {
+		t.Error(shown)
+	}
 	w.mustRun(create...).want(t, 0, "is ACTIVE.") // Name and external id are free.
+	create[3] = "\u0421linic"                     // In Cyrillic letters.
+	w.run(create[:len(create)-2]...).want(t, 1, `name looks like "Clinic"`, "or set --allow-confusable-name if both are meant")
+	w.run("tenants", "create", "--help").want(t, 0, "--allow-confusable-name")
 }

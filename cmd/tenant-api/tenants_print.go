@@ -20,8 +20,8 @@ func hiddenOutputs(o tenant.Outputs) tenant.Outputs {
 func printTenant(t tenant.Tenant, node string, entries []tenant.LogEntry) error {
 	rows := [][]string{}
 	for _, row := range [][2]string{
-		{"Name", t.Name}, {"Status", string(t.Status)}, {"Error", t.ProvisioningError},
-		{"Administrator", t.AdminFirstName + " " + t.AdminLastName + " <" + t.AdminEmail + ">"},
+		{"Name", t.Name}, {"Status", statusOf(t)}, {"Error", t.ProvisioningError},
+		{"Administrator", administratorOf(t)},
 		{"Welcome mail", string(t.WelcomeEmail)}, {"Invitation", invitationOf(t.Invitation)},
 		{"External id", t.ExternalID}, {"Managed by", t.ManagedBy}, {"Locale", t.Locale},
 		{"Blueprint", blueprintOf(t)}, {"Variables", formatPairs(t.Variables)}, {"Outputs", formatPairs(t.Outputs)},
@@ -57,6 +57,14 @@ func traceOf(entries []tenant.LogEntry) string {
 		}
 	}
 	return ""
+}
+
+// administratorOf is the administrator with the address; empty after a purge.
+func administratorOf(t tenant.Tenant) string {
+	if t.AdminEmail == "" {
+		return ""
+	}
+	return t.AdminFirstName + " " + t.AdminLastName + " <" + t.AdminEmail + ">"
 }
 
 // protectionOf says that a tenant has deletion protection; empty without.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
@@ -67,13 +68,24 @@ func (a *cli) tenantsHoldClear() *cobra.Command {
 	})
 }
 
+// describeHold says what a command has made of a tenant's hold.
+func describeHold(before, after tenant.Tenant) string {
+	switch {
+	case after.Hold.Active():
+		return fmt.Sprintf("is %s, and under a legal hold %s.", after.Status, singleLine(holdOf(after.Hold)))
+	case before.Hold.Active():
+		return fmt.Sprintf("is %s, and under a legal hold no longer.", after.Status)
+	}
+	return fmt.Sprintf("is %s. It was under no legal hold; nothing was changed.", after.Status)
+}
+
 // hold makes a command that sets or clears a hold.
 func (a *cli) hold(cmd *cobra.Command, do func(context.Context, *app.Services, uuid.UUID, string) (tenant.Tenant, error)) *cobra.Command {
 	var reason string
-	cmd = a.move(cmd, tenantArg.findArchived, func(ctx context.Context, s *app.Services, id uuid.UUID) (tenant.Tenant, error) {
+	cmd = a.describedMove(cmd, tenantArg.findArchived, func(ctx context.Context, s *app.Services, id uuid.UUID) (tenant.Tenant, error) {
 		t, err := do(ctx, s, id, reason)
 		return t, nameInvalid(cmd, err)
-	})
+	}, describeHold)
 	run := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := requireFlag(cmd, "reason", "say why; the audit log keeps it"); err != nil {

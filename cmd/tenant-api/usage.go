@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode"
 
@@ -73,7 +74,7 @@ func nameFlags(cmd *cobra.Command, err error) error {
 		if cmd.Flags().Lookup(flag) == nil {
 			return err
 		}
-		faults = append(faults, "--"+flag+" "+f.Message)
+		faults = append(faults, "--"+flag+" "+withFlags(cmd, f.Message))
 	}
 	if len(faults) == 0 {
 		return err
@@ -81,12 +82,32 @@ func nameFlags(cmd *cobra.Command, err error) error {
 	return usageErrorf(cmd, "%s", strings.Join(faults, "; "))
 }
 
-// nameInvalid is nameFlags for values that break a rule, which is not a name that is taken.
+// nameInvalid is nameFlags for values that break a rule. In other errors, such as that of a name that is
+// taken, flags are named in place of fields.
 func nameInvalid(cmd *cobra.Command, err error) error {
-	if errs.KindOf(err) != errs.KindInvalid {
+	if errs.KindOf(err) == errs.KindInvalid {
+		return nameFlags(cmd, err)
+	}
+	var e *errs.Error
+	if !errors.As(err, &e) {
 		return err
 	}
-	return nameFlags(cmd, err)
+	named := *e
+	named.Message, named.Err = withFlags(cmd, errs.SafeMessage(err)), err
+	return &named
+}
+
+// camelCase matches names of fields of several words, as the API has them.
+var camelCase = regexp.MustCompile(`\b[a-z]+(?:[A-Z][a-z]+)+\b`)
+
+// withFlags replaces the fields in a text that the command has a flag for.
+func withFlags(cmd *cobra.Command, text string) string {
+	return camelCase.ReplaceAllStringFunc(text, func(field string) string {
+		if cmd.Flags().Lookup(flagOf(field)) == nil {
+			return field
+		}
+		return "--" + flagOf(field)
+	})
 }
 
 // flagOf is the flag for a field of a tenant: admin-email for adminEmail.

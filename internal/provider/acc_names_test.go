@@ -119,7 +119,7 @@ func TestAccTenant_ConfusableNames(t *testing.T) {
 			w.refusedAtApply(one+second, "Name looks like another", latin, cyrillic, "allow_confusable_name = true in one of them"),
 			applied(one),
 			between(func() { w.forget("one") }),
-			w.refusedAtApply(other, "Could not create tenant", `looks like "Clinic A", the name of the tenant`, "allow_confusable_name"),
+			w.refusedAtApply(other, "Could not create tenant", `looks like "Clinic A", the name of the tenant`, "or set allow_confusable_name if both are meant"),
 			applied(tenantConfig("two", "Another")),
 			w.refusedAtApply(other, `looks like "Clinic A"`, "allow_confusable_name"),
 			applied(tenantConfig("two", cyrillic, allowed)),

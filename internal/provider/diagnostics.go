@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -72,14 +73,10 @@ func (d diagnostic) add(ctx context.Context, diags *diag.Diagnostics, err error)
 	if remedy == "" {
 		remedy = remedyFor(errs.KindOf(err))
 	}
-	detail := fmt.Sprintf("%s%s.\n\n%s\n\n%s", prefix, errs.SafeMessage(err), state, remedy)
+	detail := fmt.Sprintf("%s%s.\n\n%s\n\n%s", prefix, d.withAttributes(errs.SafeMessage(err)), state, remedy)
 	fields := errs.FieldsOf(err)
 	for _, f := range fields {
-		at, ok := d.attributes[f.Field]
-		if !ok && d.attributes == nil {
-			at, ok = attributePath(f.Field)
-		}
-		if ok {
+		if at, ok := d.attributeOf(f.Field); ok {
 			diags.AddAttributeError(at, summary, detail)
 			return
 		}
@@ -89,6 +86,28 @@ func (d diagnostic) add(ctx context.Context, diags *diag.Diagnostics, err error)
 		return
 	}
 	diags.AddError(summary, detail)
+}
+
+// attributeOf returns the attribute of an error's field.
+func (d diagnostic) attributeOf(field string) (path.Path, bool) {
+	if d.attributes != nil {
+		at, ok := d.attributes[field]
+		return at, ok
+	}
+	return attributePath(field)
+}
+
+// camelCase matches names of fields of several words, as errors have them.
+var camelCase = regexp.MustCompile(`\b[a-z]+(?:[A-Z][a-z]+)+\b`)
+
+// withAttributes names attributes in place of fields.
+func (d diagnostic) withAttributes(text string) string {
+	return camelCase.ReplaceAllStringFunc(text, func(field string) string {
+		if at, ok := d.attributeOf(field); ok {
+			return at.String()
+		}
+		return field
+	})
 }
 
 // addInvalidID reports a state whose id is no UUID, as after an edit by hand: only the name is left

@@ -3,6 +3,7 @@ package tenant
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
 )
@@ -62,6 +63,20 @@ func (s Status) TransitionError(op, what string) *errs.Error {
 	}
 	return errs.Errorf(errs.KindConflict, op, "%s is not possible while the tenant is %s; from there it can become %s",
 		what, s, strings.Join(names, " or "))
+}
+
+// TransitionError is the error for a move that a tenant's status does not permit, and PurgedError for a
+// purged one, which can become nothing.
+func (t Tenant) TransitionError(op, what string) *errs.Error {
+	if !t.PurgedAt.IsZero() {
+		return t.PurgedError(op)
+	}
+	return t.Status.TransitionError(op, what)
+}
+
+// PurgedError is the error for a move of a tenant that was purged.
+func (t Tenant) PurgedError(op string) *errs.Error {
+	return errs.Errorf(errs.KindConflict, op, "the tenant was purged on %s: its data are deleted for good", t.PurgedAt.UTC().Format(time.DateOnly))
 }
 
 // WelcomeEmailStatus is the status of the welcome mail.

@@ -117,9 +117,9 @@ func checkUnarchive(t tenant.Tenant) error {
 	case t.Status.Live():
 		return nil
 	case t.Status != tenant.StatusArchived:
-		return t.Status.TransitionError(op, "unarchiving")
+		return t.TransitionError(op, "unarchiving")
 	case !t.PurgedAt.IsZero():
-		return tenantrow.PurgedError(t, op)
+		return t.PurgedError(op)
 	case !t.WasLive():
 		return errs.Errorf(errs.KindConflict, op,
 			"the tenant was archived before it was live, so it cannot be unarchived; create it again with the same name")
@@ -145,7 +145,7 @@ func (s *Lifecycle) Archive(ctx context.Context, id uuid.UUID) (tenant.Tenant, e
 			return err
 		case tenant.StatusActive, tenant.StatusSuspended:
 		default:
-			return t.Status.TransitionError("archive tenant", "archiving without a rollback")
+			return t.TransitionError("archive tenant", "archiving without a rollback")
 		}
 		if t.DeletionProtection {
 			return provisioning.ErrProtected("archive tenant", t)

@@ -19,7 +19,7 @@ func (s *Lifecycle) SetHold(ctx context.Context, id uuid.UUID, reason string) (t
 	return s.changeHold(ctx, op, id, func(tx pgx.Tx, t tenant.Tenant) (tenant.Tenant, error) {
 		switch {
 		case !t.PurgedAt.IsZero():
-			return t, tenantrow.PurgedError(t, op)
+			return t, t.PurgedError(op)
 		case !t.WasLive():
 			return t, errs.Errorf(errs.KindConflict, op, "the tenant is %s and was never live, so it has no data to hold", t.Status)
 		case t.Hold.Reason == reason:

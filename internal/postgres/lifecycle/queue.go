@@ -74,7 +74,7 @@ func checkMove(ctx context.Context, tx pgx.Tx, t tenant.Tenant, r provisioning.M
 		return err
 	case provisioning.MoveRepair:
 		if !t.Status.Live() {
-			return t.Status.TransitionError("repair tenant", "repairing")
+			return t.TransitionError("repair tenant", "repairing")
 		}
 	default:
 		return errs.Errorf(errs.KindInvalid, "queue move", "the move %q is unknown", r.Move)

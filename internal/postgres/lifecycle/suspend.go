@@ -72,7 +72,7 @@ func checkSuspend(t tenant.Tenant) error {
 	if t.Status.Live() {
 		return nil
 	}
-	return t.Status.TransitionError("suspend tenant", "suspending")
+	return t.TransitionError("suspend tenant", "suspending")
 }
 
 // Resume makes a SUSPENDED tenant ACTIVE again.
@@ -108,7 +108,7 @@ func checkResume(t tenant.Tenant) error {
 	if t.Status.Live() {
 		return nil
 	}
-	return t.Status.TransitionError("resume tenant", "resuming")
+	return t.TransitionError("resume tenant", "resuming")
 }
 
 // backInService makes a locked tenant ACTIVE or SUSPENDED. A welcome mail of an ACTIVE one that was

@@ -65,7 +65,7 @@ func (s *Logins) OpenCredential(ctx context.Context, tenantID uuid.UUID, r crede
 			return err
 		}
 		if t.Tenant.Status != tenant.StatusActive {
-			return t.Tenant.Status.TransitionError(op, "opening a login for its schema")
+			return t.Tenant.TransitionError(op, "opening a login for its schema")
 		}
 		return s.open(ctx, tx, t.Tenant, &l, r.TTL)
 	})

@@ -210,7 +210,7 @@ func uniqueViolation(err error, pgErr *pgconn.PgError, op string) error {
 // confusableName returns the conflict of a name that looks like that of another tenant.
 func confusableName(err error, pgErr *pgconn.PgError, op string) error {
 	message := "looks like " + strconv.Quote(pgErr.Message) + ", the name of the tenant " + pgErr.Detail +
-		", in letters of another script; choose another name, or set allowConfusableName (Terraform: allow_confusable_name) if both are meant"
+		", in letters of another script; choose another name, or set allowConfusableName if both are meant"
 	return &errs.Error{
 		Kind: errs.KindConflict, Op: op, Message: "name " + message, Err: err,
 		Fields: []errs.FieldError{{Field: "name", Message: message}},

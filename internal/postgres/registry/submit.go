@@ -189,7 +189,7 @@ func (s *Creations) Requeue(ctx context.Context, id uuid.UUID) (provisioning.Sub
 			return errs.Errorf(errs.KindConflict, op,
 				"the rollback of the previous attempt is not finished yet; retry in a few seconds")
 		case !t.PurgedAt.IsZero():
-			return tenantrow.PurgedError(t, op)
+			return t.PurgedError(op)
 		case runs.CanStartNewAttempt(t):
 			submission, err = s.requeueAttempt(ctx, tx, locked, nil, "")
 			return err
@@ -199,7 +199,7 @@ func (s *Creations) Requeue(ctx context.Context, id uuid.UUID) (provisioning.Sub
 			submission.JobID, err = s.enqueue(ctx, tx, id)
 			return err
 		}
-		return t.Status.TransitionError(op, "provisioning")
+		return t.TransitionError(op, "provisioning")
 	})
 	return submission, err
 }

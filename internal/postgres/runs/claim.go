@@ -49,11 +49,11 @@ func ClaimLocked(ctx context.Context, tx pgx.Tx, locked tenantrow.Row, mode prov
 		setItems = claimSetItems
 	case t.Status == tenant.StatusPending, t.Status == tenant.StatusProvisioning:
 	case !t.PurgedAt.IsZero():
-		return provisioning.Run{}, tenantrow.PurgedError(t, "claim tenant")
+		return provisioning.Run{}, t.PurgedError("claim tenant")
 	case mode == provisioning.ClaimRetry && CanStartNewAttempt(t):
 		setItems, action = NewAttemptSetItems+setItems, audit.ActionRetry
 	default:
-		return provisioning.Run{}, t.Status.TransitionError("claim tenant", "provisioning")
+		return provisioning.Run{}, t.TransitionError("claim tenant", "provisioning")
 	}
 	rows, _ := tx.Query(ctx, `WITH claimed AS (
 			UPDATE tenants SET `+setItems+` WHERE id = $1 RETURNING *
@@ -96,8 +96,8 @@ func (s *Runs) Abort(ctx context.Context, id uuid.UUID, lease provisioning.Lease
 		if err != nil {
 			return err
 		}
-		if s := locked.Tenant.Status; locked.Tenant.WasLive() || s == tenant.StatusArchived {
-			return s.TransitionError("abort tenant", "aborting")
+		if locked.Tenant.WasLive() || locked.Tenant.Status == tenant.StatusArchived {
+			return locked.Tenant.TransitionError("abort tenant", "aborting")
 		}
 		rows, _ := tx.Query(ctx, `UPDATE tenants SET rollback_target = 'ARCHIVED', job_id = NULL, failure_email_due_at = NULL, `+claimSetItems+`
 			WHERE id = $1 RETURNING `+tenantrow.Columns+tenantrow.RunColumns, id, lease.Owner, lease.TTL)

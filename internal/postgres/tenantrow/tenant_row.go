@@ -171,12 +171,6 @@ func (r Row) LeasedError(op string) error {
 	return err
 }
 
-// PurgedError returns the error for a tenant that was purged.
-func PurgedError(t tenant.Tenant, op string) error {
-	return errs.Errorf(errs.KindConflict, op,
-		"the tenant was purged on %s: its data are deleted for good", t.PurgedAt.UTC().Format(time.DateOnly))
-}
-
 // Query reads one tenant. KindNotFound, with the message, when there is none.
 func Query(ctx context.Context, db *pgdb.DB, op, notFound, query string, args ...any) (tenant.Tenant, error) {
 	pool, err := db.ReadyPool(ctx)

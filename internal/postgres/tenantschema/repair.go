@@ -27,7 +27,7 @@ func (s *Schemas) Repair(ctx context.Context, id uuid.UUID) (tenant.Tenant, []st
 	const op = "repair tenant"
 	return s.repair(ctx, op, id, func(_ pgx.Tx, locked tenantrow.Row) (bool, error) {
 		if !locked.Tenant.Status.Live() {
-			return false, locked.Tenant.Status.TransitionError(op, "repairing")
+			return false, locked.Tenant.TransitionError(op, "repairing")
 		}
 		return true, nil
 	})

@@ -63,7 +63,10 @@ func (s *Mails) create(ctx context.Context, id uuid.UUID, inv invitation.Invitat
 		if err := check(tx, locked); err != nil {
 			return err
 		}
-		if locked.Tenant.Status != tenant.StatusActive {
+		switch {
+		case !locked.Tenant.PurgedAt.IsZero():
+			return locked.Tenant.PurgedError("store invitation")
+		case locked.Tenant.Status != tenant.StatusActive:
 			return errs.Errorf(errs.KindConflict, "store invitation",
 				"the tenant is %s; a welcome mail can only be sent again to an ACTIVE tenant", locked.Tenant.Status)
 		}

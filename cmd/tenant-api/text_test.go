@@ -63,3 +63,17 @@ func TestHelp_Width(t *testing.T) {
 		t.Errorf("only %d lines", checked)
 	}
 }
+
+// TestWriteTable: the head stands above its columns, also where the last cells of the first row are
+// empty, and no line ends with spaces.
+func TestWriteTable(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	if err := writeTable(&out, []string{"NAME", "EXPIRES", "LAST USED"}, [][]string{{"first", "", ""}, {"second one", "2026-01-31 10:00 UTC", "today"}, {"third"}}); err != nil {
+		t.Fatal(err)
+	}
+	want := "NAME        EXPIRES               LAST USED\nfirst\nsecond one  2026-01-31 10:00 UTC  today\nthird\n"
+	if out.String() != want {
+		t.Errorf("%s, want\n%s", out.String(), want)
+	}
+}

@@ -113,7 +113,7 @@ func (s *Server) purgeTenant(ctx context.Context, in *purgeTenantInput) (*huma.S
 	return s.okJSON(dto.NewCertificate(certificate)), nil
 }
 
-func (s *Server) checkPurge(ctx context.Context, in *purgeTenantInput) (*struct{}, error) {
+func (s *Server) checkPurge(ctx context.Context, in *purgeTenantInput) (*bodyOutput[checkedView], error) {
 	if err := in.Body.Problem(); err != nil {
 		return nil, err
 	}
@@ -121,7 +121,10 @@ func (s *Server) checkPurge(ctx context.Context, in *purgeTenantInput) (*struct{
 	if err != nil {
 		return nil, err
 	}
-	return nil, s.opts.Service.CheckPurge(ctx, in.tenantID, in.Body.Confirm, retention)
+	if err := s.opts.Service.CheckPurge(ctx, in.tenantID, in.Body.Confirm, retention); err != nil {
+		return nil, err
+	}
+	return newBodyOutput(checkedView{"valid"}), nil
 }
 
 // purgeRetention is how long the tenant of a purge must have been archived.

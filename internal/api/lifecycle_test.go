@@ -191,7 +191,7 @@ func TestServer_PurgeTenant(t *testing.T) {
 			return b.do(http.MethodPost, path+"/purge/check", body).want(status)
 		}
 		early := map[string]any{"confirm": "Clinic", "skipRetention": true}
-		check(http.StatusNoContent, early)
+		check(http.StatusOK, early)
 		check(http.StatusBadRequest, map[string]any{"confirm": "Clinic2"})
 		check(http.StatusConflict, map[string]any{"confirm": "Clinic", "retentionMs": 60_000}) // It would be archived only now.
 		b.do(http.MethodPut, path+"/hold", map[string]any{"reason": "Case 17"}).want(http.StatusOK)

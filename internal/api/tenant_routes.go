@@ -132,9 +132,9 @@ func (s *Server) registerLifecycleRoutes() {
 	}, s.purgeTenant)
 	registerEndpoint(s, &endpoint{
 		id: "check-purge", method: http.MethodPost, path: tenantPath + "/purge/check", tag: "tenants",
-		summary: "Check whether a tenant can be purged", description: "The body of purge-tenant. The response is 204 if the tenant could be purged now, or archived and then purged if it is live; else the problem that purge-tenant would return, as far as it is known before a purge begins. Nothing is changed; a refusal because of a legal hold is recorded.",
+		summary: "Check whether a tenant can be purged", description: "The body of purge-tenant. The response is 200 if the tenant could be purged now, or archived and then purged if it is live; else the problem that purge-tenant would return, as far as it is known before a purge begins. Nothing is changed; a refusal because of a legal hold is recorded.",
 		scope: access.ScopePurge, contentTypes: jsonOnly, body: openapi.SchemaRef[purgeBody], example: map[string]any{"confirm": "St. Mary's Clinic"},
-		status: http.StatusNoContent, errorStatuses: []int{http.StatusConflict},
+		errorStatuses: []int{http.StatusConflict},
 	}, s.checkPurge)
 }
 

@@ -40,7 +40,7 @@ func (s *Server) createTenant(ctx context.Context, in *createTenantInput) (*huma
 
 type checkTenantInput struct{ Body createBody }
 
-// checkedView says that a tenant could be created.
+// checkedView says that what was checked would be possible.
 type checkedView struct {
 	Status string `json:"status" enum:"valid"`
 }

@@ -23,7 +23,7 @@ var domain = map[string][]string{
 	"tenant":      {"confusables", "errs", "invitation"},
 	"retry":       {"errs", "clock"},
 	"breaker":     {"clock"},
-	"audit":       {"processid"},
+	"audit":       {"errs", "processid"},
 	"events":      {"tenant"},
 	"monitoring":  {"tenant"},
 	"tracing":     {"errs"},

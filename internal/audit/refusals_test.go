@@ -38,7 +38,7 @@ func TestRefusals(t *testing.T) {
 	t.Run("RecordsRefusal", func(t *testing.T) {
 		t.Parallel()
 		log := &recorder{}
-		if err := audit.NewRefusals(log).Add(ctx, id, audit.ActionArchive, protected); err != error(protected) {
+		if err := audit.NewRefusals(log).Add(ctx, id, audit.ActionArchive, protected); !errors.Is(err, protected) {
 			t.Error(err)
 		}
 		want := audit.Event{TenantID: id, Action: audit.ActionArchive, Outcome: audit.OutcomeRejected, Caller: caller, Detail: map[string]any{"error": "the tenant has deletion protection"}}
@@ -105,7 +105,7 @@ func TestRefusals(t *testing.T) {
 	})
 	t.Run("NilRecordsNothing", func(t *testing.T) {
 		t.Parallel()
-		if err := (*audit.Refusals)(nil).Add(ctx, id, audit.ActionArchive, protected); err != error(protected) {
+		if err := (*audit.Refusals)(nil).Add(ctx, id, audit.ActionArchive, protected); !errors.Is(err, protected) {
 			t.Error(err)
 		}
 	})

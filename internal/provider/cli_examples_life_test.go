@@ -48,14 +48,10 @@ func runLife(t *testing.T, w *testEnv) {
 func runLifeAPI(t *testing.T, w *testEnv) {
 	w.write("main.tf", header+clinic)
 	w.mustApply()
-	create := w.apiCommand(w.server.settings, "apikey", "create", "--name", "operations", "--scope", "admin")
-	key, err := create.Output()
-	if err != nil {
-		t.Fatalf("create a key: %v: %s", err, stderr(err))
-	}
-	w.env["TENANT"], w.env["TENANT_API_URL"], w.env["TENANT_API_TOKEN"] = fmt.Sprint(w.state(clinicAddress)["id"]), w.server.url, strings.TrimSpace(string(key))
+	w.env["TENANT"] = fmt.Sprint(w.state(clinicAddress)["id"])
+	w.copyExample(lifeGuide+"key.sh", "key.sh", "https://tenants.platform.example", w.server.url)
 	w.copyExample(lifeGuide+"api.sh", "api.sh")
-	w.mustShell("-eu", "api.sh").wantText(t, `"status":"SUSPENDED"`, `"total":1`, `"reason":"Case 2026-17"`, `"anchorsCompared"`, `"pending":0`, "has been archived", `"tenantsUnchecked":false`)
+	w.mustShell("-euc", "DATABASE_URL="+w.server.settings["DATABASE_URL"]+" . ./key.sh; unset DATABASE_URL; . ./api.sh").wantText(t, `"status":"SUSPENDED"`, `"total":1`, `"reason":"Case 2026-17"`, `"anchorsCompared"`, `"pending":0`, "has been archived", `"tenantsUnchecked":false`)
 	w.assertNoChanges()
 	w.destroyAll()
 }

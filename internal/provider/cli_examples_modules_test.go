@@ -35,7 +35,6 @@ func runModules(t *testing.T, w *testEnv) {
 func runRegions(t *testing.T, w *testEnv) {
 	eu, us := testenv.EmptyDatabase(t), testenv.EmptyDatabase(t)
 	w.env["TF_VAR_eu_database_url"], w.env["TF_VAR_us_database_url"] = eu, us
-	delete(w.env, "DATABASE_URL")
 	w.copyExample("guides/several-regions/main.tf", "providers.tf")
 	w.copyExample("guides/several-regions/tenants.tf", "tenants.tf")
 	w.mustApply().wantText(t, "2 added")
@@ -52,6 +51,17 @@ func runRegions(t *testing.T, w *testEnv) {
 	w.run("plan", "-no-color").wantText(t, "it is in the registry "+inUS.ID(), "it is in the registry "+inEU.ID())
 	w.env["TF_VAR_eu_database_url"], w.env["TF_VAR_us_database_url"] = eu, us
 	w.assertNoChanges()
+	// A forgotten argument is an error, although the environment has a database.
+	if w.env["DATABASE_URL"] == "" {
+		t.Fatal("the environment has no database, so this proves nothing")
+	}
+	w.copyExample("guides/several-regions/tenants.tf", "tenants.tf", "  provider         = healthcare.us\n", "")
+	if r := w.run("plan", "-no-color"); r.code != 1 || strings.Contains(r.out, "Plan:") {
+		t.Errorf("plan ended with %d: %s", r.code, r.out)
+	} else {
+		r.wantText(t, "Invalid provider configuration: database", "DATABASE_URL cannot be read; give postgres://user:password@host:5432/name")
+	}
+	w.copyExample("guides/several-regions/tenants.tf", "tenants.tf")
 	w.destroyAll()
 	for _, registry := range []*registrytest.Registry{inEU, inUS} {
 		if n := registry.Count(tenant.StatusArchived); n != 1 {

@@ -99,7 +99,7 @@ var exampleRuns = map[string]exampleRun{
 	"Directory":  {files: []string{"directory/"}, coveredBy: "TestDirectory"},
 	"Life": {files: []string{"guides/tenant-life/moves.sh", "guides/tenant-life/purge.sh", "guides/tenant-life/main.tf", "guides/tenant-life/apply.sh", "guides/tenant-life/purge_override.tf",
 		"guides/tenant-life/destroy.sh", "guides/tenant-life/restored.sh"}, modes: []mode{databaseMode}, run: runLife},
-	"LifeAPI":         {files: []string{"guides/tenant-life/api.sh"}, modes: []mode{apiMode}, run: runLifeAPI},
+	"LifeAPI":         {files: []string{"guides/tenant-life/key.sh", "guides/tenant-life/api.sh"}, modes: []mode{apiMode}, run: runLifeAPI},
 	"Modules":         {files: []string{"guides/modules/"}, modes: []mode{databaseMode}, run: runModules},
 	"Regions":         {files: []string{"guides/several-regions/"}, modes: []mode{databaseMode}, run: runRegions},
 	"Operations":      {files: []string{"guides/operations/"}, coveredBy: "TestOperationsGuide_HasEachScript"},

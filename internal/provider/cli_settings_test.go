@@ -55,8 +55,8 @@ func TestCLIProvider_MisspeltVariable(t *testing.T) {
 func TestCLIProvider_TwoModes(t *testing.T) {
 	w := setup(t, databaseMode, clinic)
 	w.env["TENANT_API_URL"], w.env["TENANT_API_TOKEN"] = "http://127.0.0.1:1", "none"
-	const summary = "TENANT_API_URL and DATABASE_URL are set"
-	w.run("plan", "-no-color").wantText(t, summary, "TENANT_API_URL is used", "DATABASE_URL has no effect", "write api = {} or database = {} into the provider block")
+	const summary = "Variables have both tenant-api and database"
+	w.run("plan", "-no-color").wantText(t, summary, "TENANT_API_URL and DATABASE_URL are set", "TENANT_API_URL is used", "DATABASE_URL has no effect", "write api = {} or database = {} into the provider block")
 	for block, want := range map[string]string{"api": "tenant-api does not answer at http://127.0.0.1:1", "database": "1 added"} {
 		w.write("main.tf", header+"provider \"healthcare\" {\n  "+block+" = {}\n}\n"+clinic)
 		r := w.apply()

@@ -264,8 +264,8 @@ func (c *settingsCollector) warnOfTwoModes(m providerModel) {
 	if !m.API.IsNull() || database == "" || !c.usesAPI(m) {
 		return
 	}
-	c.diags.AddWarning("TENANT_API_URL and "+database+" are set", fmt.Sprintf("Where the provider runs, both variables are set, and the provider block has neither api nor database. "+
-		"TENANT_API_URL is used: all work is done through the tenant-api there, and %s has no effect.\n\n"+
+	c.diags.AddWarning("Variables have both tenant-api and database", fmt.Sprintf("Where the provider runs, TENANT_API_URL and %[1]s are set, and the provider block has neither api nor database. "+
+		"TENANT_API_URL is used: all work is done through the tenant-api there, and %[1]s has no effect.\n\n"+
 		"To choose, unset one of them, or write api = {} or database = {} into the provider block: it is filled from the variables.", database))
 }
 

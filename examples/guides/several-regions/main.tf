@@ -8,6 +8,10 @@ variable "us_database_url" {
   sensitive = true
 }
 
+provider "healthcare" { # Of no region: a resource without the argument provider is an error.
+  database = { url = "none://write-the-argument-provider" }
+}
+
 provider "healthcare" {
   alias      = "eu"
   managed_by = "tenants/eu"

@@ -1,6 +1,11 @@
 package provider_test
 
 import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -48,6 +53,13 @@ func TestCLITenant_Life(t *testing.T) {
 		w.wantContractStatus("SUSPENDED")
 		apply("  suspended = false\n", "ACTIVE")
 		w.wantContractStatus("ACTIVE")
+		apply(purge, "ACTIVE")
+		w.moveTenant(id, "hold set", "--reason", "Case of Grace Hopper")
+		// The state does not know the hold: the registry refuses, records it, and archives nothing.
+		w.run("destroy", "-auto-approve", "-no-color", "-refresh=false").wantText(t, "Could not purge tenant", "Case of Grace Hopper", "is ACTIVE, and stays in the state")
+		if n := w.count(`SELECT count(*) FROM audit_events WHERE tenant_id::text = $1 AND action = 'tenant.purge' AND outcome = 'REJECTED'`, id); n != 1 {
+			t.Errorf("%d refusals are recorded", n)
+		}
 		apply(hold+purge, "ACTIVE")
 		w.run("destroy", "-auto-approve", "-no-color").wantText(t, "Tenant is under a legal hold", "Case of Grace Hopper")
 		apply(cleared, "ACTIVE")
@@ -77,8 +89,43 @@ func TestCLITenant_Life(t *testing.T) {
 	})
 }
 
-// assertNoPersonalData searches every table of the database, and the log of tenant-api, for words that
-// only the data of persons have.
+// feed is everything in GET /admin/events, if there is a server.
+func (w *testEnv) feed() (all string) {
+	w.t.Helper()
+	if w.mode != apiMode {
+		return ""
+	}
+	key := strings.TrimSpace(w.tenantAPI("apikey", "create", "--name", "feed", "--scope", "admin"))
+	for query := "?limit=100"; ; {
+		r, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, w.server.url+"/admin/events"+query, http.NoBody)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+key)
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		text, err := io.ReadAll(response.Body)
+		if err = errors.Join(err, response.Body.Close()); err != nil || response.StatusCode != http.StatusOK {
+			w.t.Fatalf("%s, %v: %s", response.Status, err, text)
+		}
+		var page struct {
+			Events     []json.RawMessage
+			NextCursor string
+		}
+		if err := json.Unmarshal(text, &page); err != nil {
+			w.t.Fatal(err)
+		}
+		if all += string(text); len(page.Events) == 0 {
+			return all
+		}
+		query = "?limit=100&cursor=" + url.QueryEscape(page.NextCursor)
+	}
+}
+
+// assertNoPersonalData searches every table of the database, the feed, and the log of tenant-api, for
+// words that only the data of persons have.
 func (w *testEnv) assertNoPersonalData(words ...string) {
 	w.t.Helper()
 	rows, _ := w.pg.Query(w.t.Context(), `SELECT table_schema, table_name FROM information_schema.tables
@@ -98,7 +145,14 @@ func (w *testEnv) assertNoPersonalData(words ...string) {
 			}
 		}
 	}
+	feed := w.feed()
+	if w.mode == apiMode && !strings.Contains(feed, `"tenant.purge"`) {
+		w.t.Errorf("the feed does not have the purge: %s", feed)
+	}
 	for _, word := range words {
+		if regexp.MustCompile(`(?i)\b` + regexp.QuoteMeta(word) + `\b`).MatchString(feed) {
+			w.t.Errorf("the feed has %q", word)
+		}
 		if strings.Contains(w.serverLog.String(), word) {
 			w.t.Errorf("the log of tenant-api has %q", word)
 		}

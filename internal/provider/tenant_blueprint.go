@@ -24,7 +24,7 @@ func blueprintAttribute() schema.StringAttribute {
 		Optional: true, Computed: true, PlanModifiers: []planmodifier.String{stringplanmodifier.UseNonNullStateForUnknown()},
 		Validators: []validator.String{fieldValidator{"blueprint", tenant.CheckBlueprint}},
 		MarkdownDescription: "Name of the blueprint that the tenant is made from: its tables, privileges, user roles and mails. It must be published and active in the registry. " +
-			"It never changes: another value is an error at plan. Default: `default_blueprint` of the provider, or `DEFAULT_BLUEPRINT` of the server in `api` mode, which is `standard` unless set.",
+			"It never changes: another value is a warning at plan, and the apply refuses it. Default: `default_blueprint` of the provider, or `DEFAULT_BLUEPRINT` of the server in `api` mode, which is `standard` unless set.",
 	}
 }
 

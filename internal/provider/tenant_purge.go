@@ -28,7 +28,7 @@ const (
 func deletionPolicyAttribute() schema.StringAttribute {
 	return schema.StringAttribute{
 		Optional: true, Computed: true, Default: stringdefault.StaticString(policyArchive), Validators: []validator.String{stringvalidator.OneOf(policyArchive, policyPurge)},
-		MarkdownDescription: "What a destroy does: `ARCHIVE` (the default) keeps schema and data, `PURGE` **deletes them for good**, without waiting for the end of the retention period. `PURGE` needs `allow_purge = true` in the provider, in `api` mode also `ALLOW_EARLY_PURGE=true` of the server and the scope `tenants:purge`, and is refused under a legal hold.",
+		MarkdownDescription: "What a destroy does: `ARCHIVE` (the default) keeps schema and data, `PURGE` **deletes them for good**, without waiting for the end of the retention period. `PURGE` needs `allow_purge = true` in the provider, in `api` mode also `ALLOW_EARLY_PURGE=true` of the server and the scope `tenants:purge`, and is refused under a legal hold. A plan that purges has a warning that names tenant and schema. State and configuration must both say `PURGE`.",
 	}
 }
 

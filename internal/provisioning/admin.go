@@ -186,9 +186,9 @@ func (s *Service) CheckPurge(ctx context.Context, id uuid.UUID, confirm string, 
 		return err
 	}
 	if err := checkConfirmation(t, confirm); err != nil {
-		return err
+		return s.refusals.Add(ctx, id, audit.ActionPurge, err)
 	}
-	return s.moves.CheckPurge(ctx, id, retention, true)
+	return s.refusals.Add(ctx, id, audit.ActionPurge, s.moves.CheckPurge(ctx, id, retention, true))
 }
 
 // Purge permanently deletes the data of an archived tenant, after its own steps were undone.

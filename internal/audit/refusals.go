@@ -53,9 +53,7 @@ func (r *Refusals) Add(ctx context.Context, tenantID uuid.UUID, action Action, e
 	}
 	text := errs.Truncate(errs.SafeMessage(err), errs.MaxErrorLength)
 	key := refusal{tenantID, action, text}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.recorded[key] {
+	if !r.mark(key, true) {
 		return err
 	}
 	detail := map[string]any{"error": text}
@@ -69,10 +67,19 @@ func (r *Refusals) Add(ctx context.Context, tenantID uuid.UUID, action Action, e
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refusalTimeout)
 	defer cancel()
 	if failure := r.log.Record(ctx, Event{TenantID: tenantID, Action: action, Outcome: OutcomeRejected, Caller: caller, Detail: detail}); failure != nil {
+		r.mark(key, false) // The next one is recorded.
 		return errors.Join(err, failure)
 	}
-	r.recorded[key] = true
 	return err
+}
+
+// mark notes that a refusal is recorded, or is not any more. It reports whether that is new. Nothing waits for the registry here.
+func (r *Refusals) mark(key refusal, recorded bool) (changed bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	changed = r.recorded[key] != recorded
+	r.recorded[key] = recorded
+	return changed
 }
 
 // isRefusal reports whether an error is an answer of this program, and no failure: those that the

@@ -115,7 +115,7 @@ func TestConsole_Today(t *testing.T) {
 		"Invitations have expired":      {"/console/tenants?invitation=EXPIRED", "Invitation Clinic"},
 		"Contracts have a fault":        {"/console/contracts", "Contract Clinic"},
 		"Channel accounts are disabled": {"/console/contracts", "the ledger does not know it"},
-		"Stellar accounts are low":      {"/console/contracts", "0.0000007"},
+		"Stellar accounts need funds":   {"/console/contracts", "0.0000007"},
 		"No worker runs":                {"/console/platform", "Readiness"},
 		"Welcome mails were refused":    {"/console/tenants/" + ids["Mail"], "Mail Clinic"},
 	} {

@@ -69,8 +69,8 @@ func TestConsole_DatabaseAway(t *testing.T) {
 	}
 	p.get("/console/tenants/"+id+"/health", "HX-Request", "true").want(http.StatusServiceUnavailable).lacks("<html")
 	p.post("/console/tenants/"+id+"/moves/suspend", nil, "Content-Type", "application/x-www-form-urlencoded").want(http.StatusServiceUnavailable).lacks("tries again")
-	(&person{site: s}).post("/console/signin", map[string][]string{"key": {s.key}}).want(http.StatusServiceUnavailable).shows(`name="key"`)
-	(&person{site: s}).get("/console/signin").want(http.StatusOK)
+	(&person{site: s}).post("/console/sign-in", map[string][]string{"key": {s.key}}).want(http.StatusServiceUnavailable).shows(`name="key"`)
+	(&person{site: s}).get("/console/sign-in").want(http.StatusOK)
 	b.Do(chromedp.Navigate(s.url + "/console/tenants/" + id))
 	b.see("This page tries again every few seconds.")
 	if err := server.Resume(context.WithoutCancel(t.Context())); err != nil {

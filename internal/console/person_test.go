@@ -78,7 +78,7 @@ type page struct {
 func (s *site) person(key string) *person {
 	s.t.Helper()
 	p := &person{site: s}
-	answer := p.post("/console/signin", url.Values{"key": {key}}).want(http.StatusSeeOther)
+	answer := p.post("/console/sign-in", url.Values{"key": {key}}).want(http.StatusSeeOther)
 	for _, cookie := range (&http.Response{Header: answer.header}).Cookies() {
 		if cookie.Name == sessionCookie {
 			p.session = cookie.Value

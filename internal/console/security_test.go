@@ -29,7 +29,7 @@ func (s *site) routes(pattern *regexp.Regexp, tenant string) (all []string) {
 		s.t.Fatal(err)
 	}
 	for _, match := range pattern.FindAllStringSubmatch(string(source), -1) {
-		route := strings.NewReplacer("/blueprints/{name}", "/blueprints/absent", "/keys/{id}", "/keys/"+unknownID, "{id}", tenant, "{$}", "", "{name}", "absent").Replace(match[1])
+		route := strings.NewReplacer("/blueprints/{name}", "/blueprints/absent", "/keys/{id}", "/keys/"+unknownID, "{id}", tenant, "{login}", "login_1", "{$}", "", "{name}", "absent").Replace(match[1])
 		if before, found := strings.CutSuffix(route, "{move}"); found {
 			for _, move := range []string{"retry", "resume", "unarchive", "invite", "repair", "reconcile-contract", "migrate", "suspend", "hold", "clear-hold", "skip-undo", "archive", "purge"} {
 				all = append(all, before+move)
@@ -65,7 +65,7 @@ func TestConsole_Security(t *testing.T) {
 		}
 	})
 	s.sub("SessionCookie", func(t *testing.T) {
-		answer := (&person{site: s}).post("/console/signin", url.Values{"key": {s.key}}).want(http.StatusSeeOther)
+		answer := (&person{site: s}).post("/console/sign-in", url.Values{"key": {s.key}}).want(http.StatusSeeOther)
 		cookie := answer.header.Get("Set-Cookie")
 		attributes := strings.Split(cookie, "; ")
 		if !strings.HasPrefix(cookie, sessionCookie+"=") || strings.Contains(cookie, "Domain") || len(answer.header.Values("Set-Cookie")) != 1 {
@@ -79,10 +79,10 @@ func TestConsole_Security(t *testing.T) {
 	})
 	s.sub("SignInGivesANewSession", func(t *testing.T) {
 		planted := &person{s, strings.Repeat("A", len(ada.session))}
-		if answer := planted.post("/console/signin", url.Values{"key": {s.key}}).want(http.StatusSeeOther); strings.Contains(answer.header.Get("Set-Cookie"), planted.session) {
+		if answer := planted.post("/console/sign-in", url.Values{"key": {s.key}}).want(http.StatusSeeOther); strings.Contains(answer.header.Get("Set-Cookie"), planted.session) {
 			t.Error("the session is the one that the browser had before")
 		}
-		if location := planted.get("/console").want(http.StatusSeeOther).location(); !strings.Contains(location, "/signin") {
+		if location := planted.get("/console").want(http.StatusSeeOther).location(); !strings.Contains(location, "/sign-in") {
 			t.Errorf("a planted session leads to %s", location)
 		}
 	})
@@ -122,7 +122,7 @@ func testCrossSite(ada *person, id string) {
 func testHeaders(t *testing.T, ada *person, id string) {
 	nobody := &person{site: ada.site}
 	pages := []page{
-		nobody.get("/console/signin"), nobody.get("/console/absent"), nobody.get("/console/tenants/" + id), nobody.post("/console/signin", url.Values{"key": {"hct_x"}}),
+		nobody.get("/console/sign-in"), nobody.get("/console/absent"), nobody.get("/console/tenants/" + id), nobody.post("/console/sign-in", url.Values{"key": {"hct_x"}}),
 		ada.post("/console/tenants/actions", url.Values{"id": {id}, "move": {"suspend"}}), ada.get("/console/assets/absent.js"), ada.get("/console/tenants", "HX-Request", "true"),
 		ada.post("/console/language", url.Values{"language": {"en"}}),
 	}
@@ -145,7 +145,7 @@ func testHeaders(t *testing.T, ada *person, id string) {
 		}
 		p.lacks("<script>", " style=", " onclick=", "javascript:")
 	}
-	for _, asset := range regexp.MustCompile(`/console/assets/[^"]+`).FindAllString(nobody.get("/console/signin").text, -1) {
+	for _, asset := range regexp.MustCompile(`/console/assets/[^"]+`).FindAllString(nobody.get("/console/sign-in").text, -1) {
 		if p := nobody.get(asset).want(http.StatusOK); p.header.Get("Cache-Control") != "public, max-age=31536000, immutable" || p.header.Get("X-Content-Type-Options") != "nosniff" || p.header.Get("Set-Cookie") != "" {
 			t.Errorf("%s has %v", asset, p.header)
 		}
@@ -160,21 +160,21 @@ func testReturn(t *testing.T, ada *person) {
 	}
 	for _, address := range []string{
 		"https://evil.example", "//evil.example", "///evil.example", "/\\evil.example", "\\\\evil.example", "https:evil.example", "javascript:alert(1)", "/console\\..\\..\\evil", "/console//evil.example",
-		"/console/../../evil.example", "/console/%2e%2e/%2e%2e//evil.example", "/console/..%2f..%2f", "/consolex", "/admin/tenants", "/docs", "/console/signin", "/console/signin/oidc?return=/console", "\t//evil.example",
+		"/console/../../evil.example", "/console/%2e%2e/%2e%2e//evil.example", "/console/..%2f..%2f", "/consolex", "/admin/tenants", "/docs", "/console/sign-in", "/console/sign-in/oidc?return=/console", "\t//evil.example",
 		"/console\r\nSet-Cookie: a=b", "/console?x=\u2028y", "http://" + home.Host + "@evil.example/console", "/console" + strings.Repeat("/a", 400), "",
 	} {
 		for _, answer := range []page{
-			(&person{site: ada.site}).post("/console/signin", url.Values{"key": {ada.key}, "return": {address}}),
+			(&person{site: ada.site}).post("/console/sign-in", url.Values{"key": {ada.key}, "return": {address}}),
 			ada.post("/console/language", url.Values{"language": {"de"}, "return": {address}}),
 		} {
 			if target := answer.want(http.StatusSeeOther).location(); target != "/console" {
 				t.Errorf("%q leads to %q", address, target)
 			}
 		}
-		(&person{site: ada.site}).get("/console/signin?return=" + url.QueryEscape(address)).want(http.StatusOK).shows(`name="return" value="/console"`)
+		(&person{site: ada.site}).get("/console/sign-in?return=" + url.QueryEscape(address)).want(http.StatusOK).shows(`name="return" value="/console"`)
 	}
 	target := (&person{site: ada.site}).get("/console/tenants?status=FAILED&q=%C3%A4").want(http.StatusSeeOther).location()
-	if target != "/console/signin?return=%2Fconsole%2Ftenants%3Fstatus%3DFAILED%26q%3D%25C3%25A4" {
+	if target != "/console/sign-in?return=%2Fconsole%2Ftenants%3Fstatus%3DFAILED%26q%3D%25C3%25A4" {
 		t.Errorf("a page leads to %q", target)
 	}
 	(&person{site: ada.site}).get(target).shows(`value="/console/tenants?status=FAILED&amp;q=%C3%A4"`)

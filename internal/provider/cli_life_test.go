@@ -57,7 +57,7 @@ func TestCLITenant_Life(t *testing.T) {
 		w.moveTenant(id, "hold set", "--reason", "Case of Grace Hopper")
 		// The state does not know the hold: the registry refuses, records it, and archives nothing.
 		w.run("destroy", "-auto-approve", "-no-color", "-refresh=false").wantText(t, "Could not purge tenant", "Case of Grace Hopper", "is ACTIVE, and stays in the state")
-		if n := w.count(`SELECT count(*) FROM audit_events WHERE tenant_id::text = $1 AND action = 'tenant.purge' AND outcome = 'REJECTED'`, id); n != 1 {
+		if n := w.registry.RejectedPurges(id); n != 1 {
 			t.Errorf("%d refusals are recorded", n)
 		}
 		apply(hold+purge, "ACTIVE")

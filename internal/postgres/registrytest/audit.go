@@ -94,3 +94,10 @@ func (r *Registry) SkipReasons() []string {
 	}
 	return reasons
 }
+
+// Refusals counts the refused actions of a kind in the audit log of a tenant.
+func (r *Registry) Refusals(tenantID string, action audit.Action) (n int) {
+	r.t.Helper()
+	r.must(r.conn.QueryRow(r.ctx(), `SELECT count(*) FROM audit_events WHERE tenant_id::text = $1 AND action = $2 AND outcome = 'REJECTED'`, tenantID, action).Scan(&n))
+	return n
+}

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 )
 
 // lifeConfiguration is the tenant of the life with some more lines.
@@ -57,7 +59,7 @@ func TestCLITenant_Life(t *testing.T) {
 		w.moveTenant(id, "hold set", "--reason", "Case of Grace Hopper")
 		// The state does not know the hold: the registry refuses, records it, and archives nothing.
 		w.run("destroy", "-auto-approve", "-no-color", "-refresh=false").wantText(t, "Could not purge tenant", "Case of Grace Hopper", "is ACTIVE, and stays in the state")
-		if n := w.registry.RejectedPurges(id); n != 1 {
+		if n := w.registry.Refusals(id, audit.ActionPurge); n != 1 {
 			t.Errorf("%d refusals are recorded", n)
 		}
 		apply(hold+purge, "ACTIVE")

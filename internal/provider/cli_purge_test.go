@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/audit"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
@@ -214,7 +215,7 @@ func TestCLITenant_PurgeRefusedArchivesNothing(t *testing.T) {
 		w, id, schema := setupPurge(t, m, "")
 		w.moveTenant(id, "hold set", "--reason", "Case 17")
 		refused(t, w, id, "Case 17")
-		if w.registry.RejectedPurges(id) == 0 {
+		if w.registry.Refusals(id, audit.ActionPurge) == 0 {
 			t.Error("the refusal is not recorded")
 		}
 		w.moveTenant(id, "hold clear", "--reason", "Closed")

@@ -90,7 +90,7 @@ func (h *handovers) begin(id string) *operation {
 	return o
 }
 
-// end ends an operation. One that has waited in vain set no name free, so others do not wait again for it.
+// end ends an operation. One that has waited in vain set no name free, so others do not wait longer for it.
 func (o *operation) end() {
 	h := o.handovers
 	h.mu.Lock()

@@ -56,12 +56,9 @@ func (n planNote) save(ctx context.Context, private privateWriter, diags *diag.D
 		diags.Append(private.SetKey(ctx, planNoteKey, nil)...)
 		return
 	}
-	text, err := json.Marshal(n)
-	if err != nil {
-		diags.AddError("Plan cannot be stored", "The provider's note on the plan: "+err.Error()+". This is a defect of the provider; report it.")
-		return
+	if text, err := json.Marshal(n); err == nil { // Plain texts: it does not fail.
+		diags.Append(private.SetKey(ctx, planNoteKey, text)...)
 	}
-	diags.Append(private.SetKey(ctx, planNoteKey, text)...)
 }
 
 // refuse turns the errors among what a plan has found into warnings, and notes the first for the apply.
@@ -84,11 +81,11 @@ func (n *planNote) refuse(found diag.Diagnostics, diags *diag.Diagnostics) {
 }
 
 // addTo adds the refusal as an error, and reports whether there is one.
-func (r *refusal) addTo(diags *diag.Diagnostics) bool {
-	if r != nil {
-		diags.AddAttributeError(path.Root(r.Attribute), r.Summary, r.Detail)
+func (d *refusal) addTo(diags *diag.Diagnostics) bool {
+	if d != nil {
+		diags.AddAttributeError(path.Root(d.Attribute), d.Summary, d.Detail)
 	}
-	return r != nil
+	return d != nil
 }
 
 // noteOf begins the note on a tenant of the state.

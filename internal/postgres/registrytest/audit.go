@@ -30,12 +30,6 @@ func (r *Registry) RejectionsOf(kind audit.CallerKind) []string {
 	return all
 }
 
-// RejectedPurges counts the purges of a tenant that were refused and recorded.
-func (r *Registry) RejectedPurges(tenantID string) int {
-	r.t.Helper()
-	return value[int](r, `SELECT count(*)::int FROM audit_events WHERE tenant_id::text = $1 AND action = $2 AND outcome = 'REJECTED'`, tenantID, string(audit.ActionPurge))
-}
-
 // ChangeEvent changes the caller in an audit event, and not its hash.
 func (r *Registry) ChangeEvent(tenantID string, seq int) {
 	r.t.Helper()
@@ -110,4 +104,11 @@ func (r *Registry) SkipReasons() []string {
 		r.t.Fatal(err)
 	}
 	return reasons
+}
+
+// Refusals counts the refused actions of a kind in the audit log of a tenant.
+func (r *Registry) Refusals(tenantID string, action audit.Action) (n int) {
+	r.t.Helper()
+	r.must(r.conn.QueryRow(r.ctx(), `SELECT count(*) FROM audit_events WHERE tenant_id::text = $1 AND action = $2 AND outcome = 'REJECTED'`, tenantID, action).Scan(&n))
+	return n
 }

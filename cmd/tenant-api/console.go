@@ -20,7 +20,7 @@ func (s *server) addConsole(handler *api.Server) error {
 	if err != nil {
 		return err
 	}
-	pages, err := console.New(console.Options{API: handler.ForConsole(), Sessions: sessions, URL: o.URL, Version: buildVersion(), Logger: s.log, Stopping: handler.Stopping()})
+	pages, err := console.New(console.Options{API: handler.ForConsole(), Admit: handler.AdmitConsole, Sessions: sessions, URL: o.URL, Version: buildVersion(), Logger: s.log, Stopping: handler.Stopping()})
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,9 @@ func (s *Server) authorize(r *http.Request, c *requestContext) *problem.Problem 
 	}
 	id.Caller.Address, id.Caller.RequestID = c.caller.Address, c.id
 	c.caller, c.identity, c.authenticated = id.Caller, id, true
+	if c.page != nil {
+		c.page.caller = id.Caller // For the log of the page.
+	}
 
 	decision := s.callerLimiter.TakeOf(c.callerKey(), id.RateLimit)
 	decision.SetHeaders(c.response.Header())

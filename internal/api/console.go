@@ -36,13 +36,21 @@ func (s *Server) ForConsole() http.Handler {
 // fromConsole reports whether the console makes a request.
 func fromConsole(ctx context.Context) bool { return ctx.Value(inConsoleKey{}) != nil }
 
-// serveConsole serves a page of the console. A page without a slot is refused with plain text.
+// serveConsole serves a page of the console. It takes no slot yet: AdmitConsole does, once the request is known to be
+// complete and to need one.
 func (s *Server) serveConsole(c *requestContext, r *http.Request) {
+	r.Header.Set("X-Request-Id", c.id) // The calls of the API that the page makes have the same.
+	c.console = true
+	s.console.ServeHTTP(c.response, r)
+	c.consoleRoute = r.Pattern
+}
+
+// AdmitConsole takes a slot for a request of the console and holds its connection until leave is called. A problem
+// means that there is none. The form of the request has to be read before.
+func (s *Server) AdmitConsole(r *http.Request) (leave func(), refused error) {
 	leave, p := s.admit(r)
 	if p != nil {
-		http.Error(c.response, p.Detail, p.Status)
-		return
+		return nil, p
 	}
-	defer leave()
-	s.console.ServeHTTP(c.response, r)
+	return leave, nil
 }

@@ -33,7 +33,7 @@ func (s *Server) streamEvents(ctx context.Context, in *eventStreamInput) (*huma.
 		stop()
 		return &huma.StreamResponse{Body: func(ctx huma.Context) { ctx.SetStatus(http.StatusNoContent) }}, nil
 	}
-	leave, refused := s.eventStreamPlaces.Take(requestContextFrom(ctx).callerKey())
+	leave, refused := s.eventStreamPlaces.Take(requestContextFrom(ctx).placeKey())
 	if refused != nil {
 		stop()
 		return nil, refused

@@ -79,7 +79,7 @@ func (s *Server) streamFeed(ctx context.Context, in *feedStreamInput) (*huma.Str
 	if err != nil {
 		return nil, err
 	}
-	leave, refused := s.eventStreamPlaces.Take(requestContextFrom(ctx).callerKey())
+	leave, refused := s.eventStreamPlaces.Take(requestContextFrom(ctx).placeKey())
 	if refused != nil {
 		return nil, refused
 	}

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"runtime/debug"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -71,6 +72,8 @@ func (s *Server) finishRequest(c *requestContext, r *http.Request) {
 	route := ""
 	if c.endpoint != nil {
 		route = c.endpoint.path
+	} else if c.console {
+		_, route, _ = strings.Cut(c.consoleRoute, " ")
 	}
 	c.endSpan(route)
 	duration := s.opts.Clock.Now().Sub(c.startedAt)

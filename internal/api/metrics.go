@@ -18,6 +18,10 @@ func newMetrics(r prometheus.Registerer, lostRejections func() int64) (*telemetr
 // measure counts a request that ended, unless it was a stream.
 func (s *Server) measure(c *requestContext, took time.Duration) {
 	switch {
+	case c.console: // A stream, which says so to proxies, is not measured.
+		if c.response.Header().Get("X-Accel-Buffering") == "" {
+			s.metrics.ObserveRequest("console", c.response.Status(), took)
+		}
 	case c.endpoint == nil:
 		s.metrics.ObserveRequest("none", c.response.Status(), took)
 	case !c.endpoint.streaming:

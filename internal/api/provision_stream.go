@@ -39,7 +39,7 @@ func (s *Server) provisionExistingTenant(ctx context.Context, in *ByID) (*huma.S
 // streamProvision returns the event stream of a run. 503 or 429 when the server, or the caller,
 // already runs its maximum number of them.
 func (s *Server) streamProvision(ctx context.Context, provision stream.ProvisionFunc) (*huma.StreamResponse, error) {
-	leave, refused := s.provisionPlaces.Take(requestContextFrom(ctx).callerKey())
+	leave, refused := s.provisionPlaces.Take(requestContextFrom(ctx).placeKey())
 	if refused != nil {
 		return nil, refused
 	}

@@ -23,13 +23,19 @@ type requestContext struct {
 	traceID       string // Empty: no trace yet, or none at all.
 	startedAt     time.Time
 	response      *limits.ResponseWriter
-	endpoint      *endpoint    // Nil: unknown route.
-	caller        audit.Caller // Anonymous until authenticated.
+	endpoint      *endpoint       // Nil: unknown route.
+	console       bool            // It is a page of the console,
+	consoleRoute  string          // with this route; empty: none.
+	page          *requestContext // The page of the console that makes the request; nil: none does.
+	caller        audit.Caller    // Anonymous until authenticated.
 	identity      auth.Identity
 	authenticated bool      // The caller has a valid key or token.
 	tenantID      uuid.UUID // From the path; zero if it is not a UUID.
 	body          []byte
 }
+
+// placeKey names the caller in limits of what is held for long: all sessions of a person share them with the key.
+func (c *requestContext) placeKey() string { return string(c.caller.Kind) + " " + c.caller.ID }
 
 // callerKey names the caller in limits.
 func (c *requestContext) callerKey() string { return c.identity.LimitKey() }
@@ -44,6 +50,9 @@ func requestContextFrom(ctx context.Context) *requestContext {
 
 func (s *Server) newRequestContext(w http.ResponseWriter, r *http.Request) (*requestContext, *http.Request) {
 	c := &requestContext{id: requestID(r), startedAt: s.opts.Clock.Now(), method: r.Method, traceparent: r.Header.Get(tracing.Header)}
+	if fromConsole(r.Context()) {
+		c.page = requestContextFrom(r.Context())
+	}
 	c.response = limits.NewResponseWriter(w, r, s.timeouts.write)
 	c.caller = audit.Caller{Kind: audit.CallerAnonymous, Address: s.opts.TrustedProxies.ClientAddress(r), RequestID: c.id}
 	// Each operation has one content type. huma's parser of Accept panics on some values.

@@ -25,6 +25,7 @@ type apiCall struct {
 	query        url.Values
 	header       http.Header
 	body         any // Encoded as JSON. Nil: none.
+	accepted     int // A status that is an answer, too, and no problem. 0: none.
 }
 
 // get reads a resource into target.
@@ -41,7 +42,7 @@ func (c *apiClient) do(ctx context.Context, call apiCall, target any) error {
 	}
 	answer := &recordedAnswer{header: http.Header{}}
 	c.api.ServeHTTP(answer, r)
-	if answer.status >= http.StatusBadRequest {
+	if answer.status >= http.StatusBadRequest && answer.status != call.accepted {
 		p := &problem.Problem{}
 		if err := json.Unmarshal(answer.body.Bytes(), p); err != nil {
 			return fmt.Errorf("read the problem of %s %s: %w", call.method, call.path, err)

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"log/slog"
 	"net/http"
-	"time"
+	"strings"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/auth"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/config"
@@ -30,13 +30,13 @@ type Sessions interface {
 
 // Options are the settings of a Console.
 type Options struct {
-	API      http.Handler // Required: the API as it is called in the process.
+	API http.Handler // Required: the API as it is called in the process.
+	// Admit takes one of the server's places for a request until leave is called, or says why there is none. Default: no limit.
+	Admit    func(r *http.Request) (leave func(), refused error)
 	Sessions Sessions     // Required.
 	URL      string       // Where browsers reach the server, without a path: forms may come from there. Default: the host of the request.
 	Version  string       // Of the program, for the foot of the pages. Default "dev".
 	Logger   *slog.Logger // Default slog.Default().
-	// PollInterval is how often an open page asks for what has no event. Default 5 s.
-	PollInterval time.Duration
 	// Stopping is closed when the server stops; open timelines end then. Default: they end with their requests.
 	Stopping <-chan struct{}
 }
@@ -60,7 +60,10 @@ func New(o Options) (*Console, error) {
 	case o.Sessions == nil:
 		return nil, errs.Errorf(errs.KindInvalid, "set up console", "Sessions is missing")
 	}
-	o.Version, o.Logger, o.PollInterval = cmp.Or(o.Version, "dev"), cmp.Or(o.Logger, slog.Default()), cmp.Or(o.PollInterval, 5*time.Second)
+	o.Version, o.Logger = cmp.Or(o.Version, "dev"), cmp.Or(o.Logger, slog.Default())
+	if o.Admit == nil {
+		o.Admit = func(*http.Request) (func(), error) { return func() {}, nil }
+	}
 	c := &Console{opts: o, mux: http.NewServeMux(), guard: http.NewCrossOriginProtection(), assets: newAssets()}
 	if o.URL != "" {
 		if err := c.guard.AddTrustedOrigin(o.URL); err != nil {
@@ -107,13 +110,18 @@ func (c *Console) routes() {
 	c.page("GET /console/contracts", (*page).contracts)
 	c.page("GET /console/keys", (*page).keys)
 	c.page("POST /console/keys", (*page).createKey)
+	c.page("GET /console/keys/{id}/revoke", (*page).confirmRevoke)
 	c.page("POST /console/keys/{id}/revoke", (*page).revokeKey)
 	c.page("GET /console/platform", (*page).platform)
 	c.page("GET /console/platform/check", (*page).platformCheck)
 	c.page("GET /console/platform/verification", (*page).registryVerification)
 	for _, other := range []string{"/console", "/console/"} {
 		c.mux.HandleFunc(other, func(w http.ResponseWriter, r *http.Request) {
-			c.newPage(w, r, auth.Identity{}, "").fail(http.StatusNotFound, "This page does not exist.")
+			who, token, err := c.opts.Sessions.Current(r)
+			if err != nil {
+				who, token = auth.Identity{}, ""
+			}
+			c.newPage(w, r, who, token).fail(http.StatusNotFound, "This page does not exist.")
 		})
 	}
 }
@@ -133,28 +141,60 @@ func (c *Console) page(pattern string, serve func(*page) error) {
 	})
 }
 
-// ServeHTTP implements http.Handler.
+// ServeHTTP implements http.Handler. The form is read before anything of the server is held for the request.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	setSecurityHeaders(w.Header())
+	p := c.newPage(w, r, auth.Identity{}, "")
 	if err := c.guard.Check(r); err != nil {
-		c.newPage(w, r, auth.Identity{}, "").fail(http.StatusForbidden, "This form was sent from another site. Open the console and try again.")
+		p.fail(http.StatusForbidden, "This form was sent from another site. Open the console and try again.")
 		return
 	}
-	if r.Method == http.MethodPost {
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-		if err := r.ParseForm(); err != nil {
-			c.newPage(w, r, auth.Identity{}, "").fail(http.StatusBadRequest, "The form could not be read, or is too large.")
-			return
-		}
-		if body, ok := w.(interface{ BodyRead() }); ok {
-			body.BodyRead()
-		}
+	if r.Method == http.MethodPost && !c.readForm(w, r) {
+		p.fail(http.StatusBadRequest, "The form could not be read, or is too large.")
+		return
 	}
+	if isPublic(r) {
+		c.mux.ServeHTTP(w, r)
+		return
+	}
+	leave, err := c.opts.Admit(r)
+	if err != nil {
+		p.showError(err)
+		return
+	}
+	defer leave()
 	c.mux.ServeHTTP(w, r)
 }
 
-// maxForm is the largest form, in bytes: the ids of 500 tenants, or a tenant with 64 entries of metadata.
-const maxForm = 256 << 10
+// isPublic reports whether a request is for what everybody may read and costs no query: it needs no place.
+func isPublic(r *http.Request) bool {
+	return r.Method == http.MethodGet && (strings.HasPrefix(r.URL.Path, Root+"/assets/") || r.URL.Path == Root+"/sign-in")
+}
+
+const (
+	// maxForm is the largest form, in bytes: the ids of 500 tenants, or a tenant with 64 entries of metadata.
+	maxForm = 256 << 10
+	// maxPublicForm is that of a person who is not signed in: an API key, and where to return to.
+	maxPublicForm = 4 << 10
+)
+
+// readForm reads a form. Only a person who is signed in can send a large one.
+func (c *Console) readForm(w http.ResponseWriter, r *http.Request) bool {
+	limit := int64(maxPublicForm)
+	if r.ContentLength < 0 || r.ContentLength > limit {
+		if _, _, err := c.opts.Sessions.Current(r); err == nil {
+			limit = maxForm
+		}
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, limit)
+	if err := r.ParseForm(); err != nil {
+		return false
+	}
+	if body, ok := w.(interface{ BodyRead() }); ok {
+		body.BodyRead()
+	}
+	return true
+}
 
 // setSecurityHeaders sets what holds for every answer. Frames of other pages, inline scripts and styles, and
 // anything of another server are forbidden.

@@ -88,7 +88,7 @@ func (p *page) showRejectedEdit(rejected *problem.Problem) error {
 		v.Current = append(p.fieldsOf(t), formField{Label: translate(p.language, "Metadata"), Value: metadataText(t.Metadata)})
 	}
 	for i := range v.Fields {
-		v.Fields[i].Value, v.Fields[i].Fault = p.r.PostForm.Get(v.Fields[i].Name), faultOf(rejected, v.Fields[i].Name)
+		v.Fields[i].Value, v.Fields[i].Error = p.r.PostForm.Get(v.Fields[i].Name), errorOf(rejected, v.Fields[i].Name)
 	}
 	return p.render("edit_tenant", rejected.Status, p.view("tenants", "Edit", v))
 }

@@ -113,7 +113,7 @@ func TestConsole_Today(t *testing.T) {
 	for heading, expected := range map[string]struct{ link, listed string }{
 		"Provisioning does not move on": {"/console/tenants?status=PENDING", "Stuck Clinic"},
 		"Invitations have expired":      {"/console/tenants?invitation=EXPIRED", "Invitation Clinic"},
-		"Contracts have a fault":        {"/console/contracts", "Contract Clinic"},
+		"Contracts have an error":       {"/console/contracts", "Contract Clinic"},
 		"Channel accounts are disabled": {"/console/contracts", "the ledger does not know it"},
 		"Stellar accounts need funds":   {"/console/contracts", "0.0000007"},
 		"No worker runs":                {"/console/platform", "Readiness"},

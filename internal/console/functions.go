@@ -42,7 +42,7 @@ func (v *views) functions(language string) template.FuncMap {
 		"json":         compactJSON,
 		"bars":         bars,
 		"join":         func(all []string) string { return strings.Join(all, ", ") },
-		"or":           func(s *string) string { return deref(s) },
+		"deref":        deref,
 		"languages":    func() []string { return languages },
 		"languageName": func(code string) string { return map[string]string{"en": "English", "de": "Deutsch"}[code] },
 	}

@@ -66,8 +66,13 @@ var moves = []move{
 	{Name: "archive", Verb: "Archive", Explanation: "Takes the tenant out of service and keeps its data. A tenant that was never live is rolled back first.", Method: http.MethodPost, Path: "/archive",
 		Scope: access.ScopeWrite, Many: true, Destroys: true, offered: statusIn(tenant.StatusPending, tenant.StatusProvisioning, tenant.StatusActive, tenant.StatusSuspended, tenant.StatusFailed)},
 	{Name: "purge", Verb: "Purge", Explanation: "Deletes the tenant's data permanently: its schema, its role, and all personal data. This cannot be undone. The record, its log and a certificate stay.", Method: http.MethodPost, Path: "/purge",
-		Scope: access.ScopePurge, TypeName: true, Destroys: true, offered: statusIn(tenant.StatusArchived)},
+		Scope: access.ScopePurge, TypeName: true, Destroys: true, offered: func(t dto.Tenant) bool {
+			return statusIn(tenant.StatusArchived)(t) && t.LegalHold == nil && !t.DeletionProtection
+		}},
 }
+
+// Offered reports whether the move makes sense for a tenant.
+func (m move) Offered(t dto.Tenant) bool { return m.offered(t) }
 
 // findMove returns a move by its name.
 func findMove(name string) (move, bool) {

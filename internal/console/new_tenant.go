@@ -19,7 +19,7 @@ type formField struct {
 	Name, Label, Value, Autocomplete string
 	Max                              int
 	Required                         bool
-	Fault                            string // What is wrong with the value; empty: nothing.
+	Error                            string // What is wrong with the value; empty: nothing.
 }
 
 // tenantFields are the text fields of a tenant, by their names in the API.
@@ -45,7 +45,7 @@ type newTenantView struct {
 
 // variableField is the field of a variable of the blueprint.
 type variableField struct {
-	Name, Value, Default, Description, Fault string
+	Name, Value, Default, Description, Error string
 	Values                                   []string // The only ones; empty: any text.
 	Required                                 bool
 }
@@ -53,7 +53,7 @@ type variableField struct {
 // checkView is what the API says of the inputs so far.
 type checkView struct {
 	Good   bool
-	Faults []problem.FieldError
+	Errors []problem.FieldError
 }
 
 // Value is what was entered into a field.
@@ -62,15 +62,15 @@ func (v newTenantView) Value(name string) string { return v.values.Get(name) }
 // Field is a text field with its value and its fault.
 func (v newTenantView) Field(name string) formField {
 	f := tenantFields[slices.IndexFunc(tenantFields, func(f formField) bool { return f.Name == name })]
-	f.Label, f.Value, f.Fault = translate(v.language, f.Label), v.values.Get(name), faultOf(v.Problem, name)
+	f.Label, f.Value, f.Error = translate(v.language, f.Label), v.values.Get(name), errorOf(v.Problem, name)
 	if f.Autocomplete == "" {
 		f.Autocomplete = "off"
 	}
 	return f
 }
 
-// faultOf is what a problem says of a field.
-func faultOf(p *problem.Problem, field string) string {
+// errorOf is what a problem says of a field.
+func errorOf(p *problem.Problem, field string) string {
 	if p == nil {
 		return ""
 	}
@@ -104,7 +104,7 @@ func (p *page) showNewTenant(status int, values url.Values, rejected *problem.Pr
 		for _, one := range b.Variables {
 			v.Variables = append(v.Variables, variableField{
 				Name: one.Name, Value: values.Get("variable." + one.Name), Default: deref(one.Default), Description: deref(one.Description),
-				Values: choices(deref(one.Pattern)), Required: one.Default == nil, Fault: faultOf(rejected, "variables."+one.Name),
+				Values: choices(deref(one.Pattern)), Required: one.Default == nil, Error: errorOf(rejected, "variables."+one.Name),
 			})
 		}
 	}
@@ -196,7 +196,7 @@ func (p *page) checkTenant() error {
 	case rejected.Status == http.StatusUnauthorized || rejected.Status == http.StatusForbidden:
 		return rejected
 	case len(rejected.Errors) == 0:
-		check.Faults = []problem.FieldError{{Message: rejected.Detail}}
+		check.Errors = []problem.FieldError{{Message: rejected.Detail}}
 	}
 	if rejected != nil {
 		for _, e := range rejected.Errors {
@@ -207,7 +207,7 @@ func (p *page) checkTenant() error {
 				}
 				e.Field = translate(p.language, tenantFields[i].Label)
 			}
-			check.Faults = append(check.Faults, e)
+			check.Errors = append(check.Errors, e)
 		}
 	}
 	return p.renderFragment("new_tenant", "check", p.view("tenants", "New tenant", newTenantView{Check: check}))

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/auth"
@@ -159,8 +161,12 @@ func (p *page) showError(err error) {
 		p.askToSignIn(err)
 		return
 	}
+	detail := sentence(rejected.Detail)
+	if rejected.Status == http.StatusNotFound { // The API's text is for programs.
+		detail = translate(p.language, "It was deleted, never existed, or is not for you to see.")
+	}
 	v := errorView{
-		Status: rejected.Status, Heading: translate(p.language, errorHeading(rejected.Status)), Detail: rejected.Detail, Fields: rejected.Errors,
+		Status: rejected.Status, Heading: translate(p.language, errorHeading(rejected.Status)), Detail: detail, Fields: rejected.Errors,
 		RequestID: rejected.RequestID, Temporary: rejected.Status == http.StatusServiceUnavailable && p.r.Method == http.MethodGet,
 	}
 	p.showErrorView(v)
@@ -216,6 +222,12 @@ func problemOf(err error) *problem.Problem {
 		return rejected
 	}
 	return nil
+}
+
+// sentence begins a text of the API with a capital letter.
+func sentence(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	return string(unicode.ToUpper(first)) + text[size:]
 }
 
 // form returns the value of a field of the posted form, without blanks around it.

@@ -19,7 +19,8 @@ type platformPage struct {
 // platform shows readiness, registry and the platform's own audit trail.
 func (p *page) platform() error {
 	var v platformPage
-	if err := p.api.get(p.ctx(), "/readyz", nil, &v.readinessView); err != nil && problemOf(err) == nil {
+	readiness := apiCall{method: http.MethodGet, path: "/readyz", accepted: http.StatusServiceUnavailable} // With what is not ready.
+	if err := p.api.do(p.ctx(), readiness, &v.readinessView); err != nil && problemOf(err) == nil {
 		return err
 	}
 	var registry dto.Registry

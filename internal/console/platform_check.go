@@ -59,7 +59,7 @@ func (p *page) checkPlatform() (platformView, error) {
 // todayPlatform shows a summary of a recent check, for those who may check the platform.
 func (p *page) todayPlatform() error {
 	v, ok := p.console.platformChecks.recent()
-	if !ok || !p.may(access.ScopeAdmin) {
+	if !ok || !p.may(access.ScopeAdmin) || len(p.who.OnlyMetadata) > 0 { // What others may see, this person may not.
 		var err error
 		if v, err = p.checkPlatform(); err != nil {
 			if rejected := problemOf(err); rejected != nil && rejected.Status == http.StatusNotImplemented {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -64,13 +65,16 @@ func (p *page) selected() (all []dto.Tenant, err error) {
 		}
 		return p.matching(filter)
 	}
-	ids := p.r.PostForm["id"]
+	ids := slices.Clone(p.r.PostForm["id"])
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	slices.Reverse(ids) // The newest first, as in the list.
 	if len(ids) > maxSelection {
 		return nil, problem.New(http.StatusBadRequest, translate(p.language, "At most %d tenants can be processed in one go.", maxSelection))
 	}
 	for _, id := range ids {
 		var t dto.Tenant
-		err := p.api.get(p.ctx(), "/admin/tenants/"+url.PathEscape(id), nil, &t)
+		err := p.doWithinLimit(apiCall{method: http.MethodGet, path: "/admin/tenants/" + url.PathEscape(id)}, &t)
 		if rejected := problemOf(err); rejected != nil && rejected.Status == http.StatusNotFound {
 			continue
 		}
@@ -131,8 +135,13 @@ func (p *page) runSelection() error {
 	if err != nil {
 		return err
 	}
-	canaries, _ := strconv.Atoi(p.form("canary"))
+	canaries, fault := 0, error(nil)
+	if text := p.form("canary"); text != "" {
+		canaries, fault = strconv.Atoi(text)
+	}
 	switch {
+	case fault != nil || canaries < 0:
+		return p.showSelection(http.StatusBadRequest, translate(p.language, "The number of canaries is no whole number from 0."))
 	case p.form("confirm") != strconv.Itoa(len(tenants)) || len(tenants) == 0:
 		return p.showSelection(http.StatusBadRequest, translate(p.language, "The number does not match. Type %d to confirm.", len(tenants)))
 	case m.Reason && p.form("reason") == "":
@@ -144,6 +153,10 @@ func (p *page) runSelection() error {
 		return err
 	}
 	for i, t := range tenants {
+		if p.stopping() {
+			v.Skipped += len(tenants) - i
+			break
+		}
 		o := outcomeView{ID: t.ID.String(), Name: t.Name, Skipped: v.Skipped > 0 || i == canaries && canaries > 0 && v.Failed > 0}
 		if o.Skipped {
 			v.Skipped++
@@ -164,7 +177,7 @@ func (p *page) runSelection() error {
 func (p *page) moveOne(m move, o *outcomeView, v *runView) {
 	began := time.Now()
 	var answer movedAnswer
-	err := p.api.do(p.ctx(), m.call(o.ID, p.r.PostForm), &answer)
+	err := p.doWithinLimit(m.call(o.ID, p.r.PostForm), &answer)
 	o.Took, o.Queued = time.Since(began).Milliseconds(), answer.Queued()
 	if err == nil {
 		v.Done++
@@ -174,6 +187,41 @@ func (p *page) moveOne(m move, o *outcomeView, v *runView) {
 	o.Detail = translate(p.language, "The log of the server has the cause.")
 	if rejected := problemOf(err); rejected != nil {
 		o.Detail = rejected.Detail
+	}
+}
+
+// limitPause is how long a selection waits when the person's limit of requests is used up, and limitPauses how often.
+const (
+	limitPause  = 2 * time.Second
+	limitPauses = 45
+)
+
+// doWithinLimit makes a call, and waits while the person's limit of requests in a minute is used up: a selection is
+// many requests.
+func (p *page) doWithinLimit(call apiCall, target any) error {
+	for range limitPauses {
+		err := p.api.do(p.ctx(), call, target)
+		if rejected := problemOf(err); rejected == nil || rejected.Status != http.StatusTooManyRequests {
+			return err
+		}
+		select {
+		case <-time.After(limitPause):
+		case <-p.console.opts.Stopping:
+			return err
+		case <-p.ctx().Done():
+			return p.ctx().Err()
+		}
+	}
+	return p.api.do(p.ctx(), call, target)
+}
+
+// stopping reports whether the server stops.
+func (p *page) stopping() bool {
+	select {
+	case <-p.console.opts.Stopping:
+		return true
+	default:
+		return false
 	}
 }
 

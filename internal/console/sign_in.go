@@ -25,6 +25,13 @@ func (p *page) askToSignIn(err error) {
 		p.showError(rejected)
 		return
 	}
+	if p.r.Method == http.MethodGet && errors.Is(err, signin.ErrNotSignedIn) && p.r.Header.Get("Sec-Fetch-Site") == "cross-site" {
+		// A link of another site: the browser has kept the cookie back, and sends it with what this page asks for.
+		if err := p.render("signed_in", http.StatusOK, p.view("", "Continue", signin.SafeReturn(p.r.URL.RequestURI()))); err != nil {
+			p.showError(err)
+		}
+		return
+	}
 	query := url.Values{}
 	if p.r.Method == http.MethodGet && !p.isFragment() && p.r.Header.Get("X-Dialog") == "" {
 		query.Set("return", p.r.URL.RequestURI())

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/access"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -38,8 +39,11 @@ type tenantView struct {
 	timelineView
 	trailView
 
-	Moves  []move
-	Logins []dto.Login // That are not ended.
+	Moves    []move
+	Editable bool
+	Logins   []dto.Login // That are not ended.
+
+	LoginsProblem *problem.Problem // Why they could not be read; nil: they could.
 }
 
 // trailView is a part of an audit trail, newest first.
@@ -72,12 +76,13 @@ func (p *page) tenant() error {
 	if err != nil {
 		return err
 	}
-	v := tenantView{timelineView: timeline, Moves: p.offeredMoves(timeline.Tenant, len(ownSteps(log)) > 0)}
+	v := tenantView{timelineView: timeline, Moves: p.offeredMoves(timeline.Tenant, len(ownSteps(log)) > 0), Editable: timeline.Tenant.PurgedAt == nil && p.may(access.ScopeWrite)}
 	if v.trailView, err = p.readTrail(p.tenantPath() + "/audit"); err != nil {
 		return err
 	}
 	var logins dto.LoginList
-	if err := p.api.get(p.ctx(), p.tenantPath()+"/database-credentials", nil, &logins); err != nil && problemOf(err) == nil {
+	err = p.api.get(p.ctx(), p.tenantPath()+"/database-credentials", nil, &logins)
+	if v.LoginsProblem = problemOf(err); err != nil && v.LoginsProblem == nil {
 		return err
 	}
 	v.Logins = logins.Logins

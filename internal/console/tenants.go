@@ -3,6 +3,9 @@ package console
 import (
 	"net/http"
 	"net/url"
+	"strings"
+
+	"github.com/google/uuid"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/dto"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/api/problem"
@@ -34,6 +37,9 @@ var moreFilterNames = []string{"invitation", "held", "suspended", "behind", "man
 // tenants shows the list. Its filters are in the address.
 func (p *page) tenants() error {
 	v := tenantsView{Filter: p.r.URL.Query(), Invitations: []string{"NONE", "PENDING", "ACCEPTED", "EXPIRED", "REVOKED"}}
+	if id, err := uuid.Parse(strings.TrimSpace(v.Filter.Get("q"))); err == nil && !p.isFragment() {
+		return p.redirect(Root+"/tenants/"+id.String(), nil)
+	}
 	for _, status := range tenant.Statuses() {
 		v.Statuses = append(v.Statuses, string(status))
 	}

@@ -40,7 +40,7 @@ var doneTexts = map[string]string{
 	"retry": "Another attempt is queued.", "suspend": "The tenant is suspended.", "resume": "The tenant is in service again.",
 	"archive": "The tenant is archived. Its data is kept.", "unarchive": "The tenant is in service again.", "invite": "The invitation is on its way.",
 	"hold": "The legal hold is set.", "clear-hold": "The legal hold is cleared.", "purge": "The tenant's data is deleted.", "repair": "The drift is repaired.",
-	"reconcile-contract": "The contract is reconciled.", "migrate": "The tenant is migrated.", "skip-undo": "The undo is skipped.", "protect": "Deletion protection is on.", "unprotect": "Deletion protection is off.",
+	"reconcile-contract": "The contract is reconciled.", "migrate": "The tenant is migrated.", "skip-undo": "The undo is skipped.",
 	"queued":      "A worker will do it. This page shows when it is done.",
 	"close-login": "The login has ended.",
 	"activate":    "New tenants are made from this revision.", "retire": "No new tenants are made from this blueprint.", "revoke": "The key is revoked.",

@@ -62,8 +62,6 @@ var germanMoves = map[string]string{
 	// What a form has done.
 	"A worker will do it. This page shows when it is done.": "Ein Worker übernimmt das. Diese Seite zeigt an, wenn es erledigt ist.",
 	"Another attempt is queued.":                            "Ein weiterer Versuch ist in der Warteschlange.",
-	"Deletion protection is off.":                           "Der Löschschutz ist ausgeschaltet.",
-	"Deletion protection is on.":                            "Der Löschschutz ist eingeschaltet.",
 	"New tenants are made from this revision.":              "Neue Mandanten erhalten diese Revision.",
 	"No new tenants are made from this blueprint.":          "Aus dem Blueprint entstehen keine neuen Mandanten mehr.",
 	"The change is saved.":                                  "Die Änderung ist gespeichert.",

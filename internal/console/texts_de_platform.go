@@ -76,5 +76,4 @@ var germanPlatform = map[string]string{
 	"Verify the registry":                                              "Registry verifizieren",
 	"Verification of the registry":                                     "Verifizierung der Registry",
 	"The registry's chain, records and privileges verify.":             "Kette, Einträge und Rechte der Registry sind verifiziert.",
-	"Audit trail of the platform":                                      "Audit-Protokoll der Plattform",
 }

@@ -38,6 +38,9 @@ func (e *eventWriter) send(name, data string) error {
 	return e.write(b.String())
 }
 
+// retryLater lets the browser connect again after some seconds.
+func (e *eventWriter) retryLater() error { return e.write("retry: 5000\nevent: later\ndata: \n\n") }
+
 // keepAlive writes a comment.
 func (e *eventWriter) keepAlive() error { return e.write(": keep-alive\n\n") }
 
@@ -79,8 +82,11 @@ func (p *page) timeline() error {
 	stop()
 	for range signals { // Until the API's stream has ended, too.
 	}
-	if problem := problemOf(rejected); problem != nil && problem.Status == http.StatusTooManyRequests {
-		s.poll() // All places for streams of the API are taken.
+	if problemOf(rejected) != nil { // All places for streams are taken. The browser has the newest state, and comes back.
+		if current, _ := s.send(); current && !s.live {
+			return s.out.send("end", "")
+		}
+		_ = s.out.retryLater()
 	}
 	return nil
 }
@@ -180,29 +186,3 @@ func (s *timelineStream) send() (current, alive bool) {
 	sent := s.out.send("", s.sent) == nil
 	return sent, sent
 }
-
-// poll sends the timeline every few seconds, for a while: the browser connects again afterwards.
-func (s *timelineStream) poll() {
-	ticker := time.NewTicker(s.page.console.opts.PollInterval)
-	defer ticker.Stop()
-	for range pollsOfTimeline {
-		select {
-		case <-ticker.C:
-			current, alive := s.send()
-			if current && !s.live {
-				_ = s.out.send("end", "")
-				return
-			}
-			if !alive || s.out.keepAlive() != nil {
-				return
-			}
-		case <-s.page.console.opts.Stopping:
-			return
-		case <-s.page.ctx().Done():
-			return
-		}
-	}
-}
-
-// pollsOfTimeline is how often a page without a place for a stream is brought up to date before it has to connect again.
-const pollsOfTimeline = 6

@@ -57,7 +57,7 @@ var attentionTexts = map[string]struct{ heading, link string }{
 	"FAILED":                {"Provisioning failed", "/tenants?status=FAILED"},
 	"STUCK":                 {"Provisioning does not move on", ""},
 	"DRIFTED":               {"Schemas or roles have drifted", ""},
-	"CONTRACT_FAULT":        {"Contracts have a fault", "/contracts"},
+	"CONTRACT_ERROR":        {"Contracts have an error", "/contracts"},
 	"CONTRACT_EXPIRING":     {"Contracts expire soon", "/contracts?state=EXPIRING"},
 	"CHANNEL_DISABLED":      {"Channel accounts are disabled", "/contracts"},
 	"LOW_BALANCE":           {"Stellar accounts need funds", "/contracts"},

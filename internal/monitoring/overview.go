@@ -18,7 +18,7 @@ const (
 	AttentionFailed          AttentionKind = "FAILED"                // Tenants whose provisioning failed.
 	AttentionStuck           AttentionKind = "STUCK"                 // Unfinished tenants that no run has held for ten minutes.
 	AttentionDrifted         AttentionKind = "DRIFTED"               // ACTIVE tenants whose schema or role differs from what was made.
-	AttentionContractFault   AttentionKind = "CONTRACT_FAULT"        // Contracts that are missing, expired or others', or whose reconciliation failed.
+	AttentionContractError   AttentionKind = "CONTRACT_ERROR"        // Contracts that are missing, expired or others', or whose reconciliation failed.
 	AttentionContractExpires AttentionKind = "CONTRACT_EXPIRING"     // Contracts whose time to live ends soon.
 	AttentionChannelDisabled AttentionKind = "CHANNEL_DISABLED"      // Channel accounts that cannot be used.
 	AttentionLowBalance      AttentionKind = "LOW_BALANCE"           // The deployer has few lumens.
@@ -32,7 +32,7 @@ const (
 // AttentionKinds are all kinds, the most urgent first.
 func AttentionKinds() []AttentionKind {
 	return []AttentionKind{
-		AttentionRestored, AttentionWorkerMissing, AttentionFailed, AttentionStuck, AttentionDrifted, AttentionContractFault, AttentionContractExpires, AttentionChannelDisabled,
+		AttentionRestored, AttentionWorkerMissing, AttentionFailed, AttentionStuck, AttentionDrifted, AttentionContractError, AttentionContractExpires, AttentionChannelDisabled,
 		AttentionLowBalance, AttentionMailFailed, AttentionMailPending, AttentionInvitation, AttentionLogins, AttentionBehind,
 	}
 }

@@ -41,7 +41,7 @@ func NewTenantCounts(n map[tenant.Status]int64) *TenantCounts {
 
 // Attention is a group of what needs attention for one reason.
 type Attention struct {
-	Kind      string            `json:"kind" enum:"REGISTRY_RESTORED,WORKER_MISSING,FAILED,STUCK,DRIFTED,CONTRACT_FAULT,CONTRACT_EXPIRING,CHANNEL_DISABLED,LOW_BALANCE,WELCOME_EMAIL_FAILED,WELCOME_EMAIL_PENDING,INVITATION_EXPIRED,LOGINS_OVERDUE,TENANTS_BEHIND"`
+	Kind      string            `json:"kind" enum:"REGISTRY_RESTORED,WORKER_MISSING,FAILED,STUCK,DRIFTED,CONTRACT_ERROR,CONTRACT_EXPIRING,CHANNEL_DISABLED,LOW_BALANCE,WELCOME_EMAIL_FAILED,WELCOME_EMAIL_PENDING,INVITATION_EXPIRED,LOGINS_OVERDUE,TENANTS_BEHIND"`
 	Count     int64             `json:"count" minimum:"1"`
 	Blueprint *string           `json:"blueprint" nullable:"true" doc:"Of TENANTS_BEHIND, which has a group for each blueprint."`
 	Message   *string           `json:"message" nullable:"true" doc:"What it is and what to do, of a group that is not about tenants."`

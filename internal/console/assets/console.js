@@ -8,13 +8,14 @@
 
   // Times come in UTC. The page shows the browser's zone, with its name, and UTC as a title.
   const format = new Intl.DateTimeFormat(language, {dateStyle: "medium", timeStyle: "short"})
+  const exact = new Intl.DateTimeFormat(language, {dateStyle: "medium", timeStyle: "medium"})
   const zone = new Intl.DateTimeFormat(language, {timeZoneName: "short"})
   const zoneOf = at => zone.formatToParts(at).find(p => p.type === "timeZoneName")?.value || ""
   function enhance(root) {
     for (const time of all("time:not([title])", root)) {
       const at = new Date(time.dateTime)
       time.title = time.textContent
-      time.textContent = format.format(at) + " " + zoneOf(at)
+      time.textContent = (time.closest(".trail") ? exact : format).format(at) + " " + zoneOf(at)
     }
     for (const element of all(".scripted[hidden], [data-pick-all][hidden]", root)) element.hidden = false
   }
@@ -45,7 +46,10 @@
   document.addEventListener("click", event => {
     const target = event.target.closest("[data-dialog], [data-close], [data-copy]")
     if (!target || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return
-    if (target.matches("[data-copy]")) { navigator.clipboard?.writeText(target.dataset.copy); return }
+    if (target.matches("[data-copy]")) {
+      navigator.clipboard?.writeText(target.dataset.copy).then(() => { target.textContent += " ✓" }, () => {})
+      return
+    }
     if (target.matches("[data-close]") && target.closest("dialog")) { event.preventDefault(); target.closest("dialog").close(); return }
     if (target.matches("[data-dialog]")) { event.preventDefault(); openDialog(target) }
   })
@@ -138,6 +142,23 @@
   document.addEventListener("htmx:sse:error", event => { if (event.detail?.status === 401) location.reload() })
   document.addEventListener("htmx:after:swap", () => enhance(document))
   document.addEventListener("htmx:after:process", () => enhance(document))
+
+  // A reload must not repeat a form, nor say again what one has done.
+  const address = $("[data-address]")
+  const here = new URL(location.href)
+  if (address) history.replaceState(history.state, "", address.dataset.address)
+  else if (here.searchParams.has("done")) {
+    here.searchParams.delete("done")
+    history.replaceState(history.state, "", here)
+  }
+
+  // The first page stays current while a person is there, not for ever: an open page is no use of the session.
+  const attended = 15 * 60_000
+  let lastInput = Date.now()
+  for (const kind of ["pointerdown", "keydown", "scroll"]) addEventListener(kind, () => { lastInput = Date.now() }, {passive: true})
+  setInterval(() => {
+    if ($("[data-refresh]") && !document.hidden && Date.now() - lastInput < attended) refresh()
+  }, 60_000)
 
   // A page that could not be shown tries again.
   const reload = $("[data-reload]")

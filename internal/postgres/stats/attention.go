@@ -44,7 +44,7 @@ var attentionGroups = []attentionGroup{
 		since: `t.updated_at`, reason: `coalesce(t.provisioning_error, 'the last step that was completed is ' || t.checkpoint)`,
 	},
 	{
-		kind: monitoring.AttentionContractFault, from: contractsWithTenants, orderBy: `t.id IS NOT NULL, c.checked_at DESC NULLS LAST`,
+		kind: monitoring.AttentionContractError, from: contractsWithTenants, orderBy: `t.id IS NOT NULL, c.checked_at DESC NULLS LAST`,
 		where: contractNeedsLook + ` AND (c.state IN ('MISSING', 'MISMATCH', 'EXPIRED') OR c.last_error IS NOT NULL) AND t.purged_at IS NULL`,
 		since: `c.checked_at`, reason: `coalesce(c.last_error, 'the contract is ' || c.state)`,
 	},

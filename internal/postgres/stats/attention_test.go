@@ -31,17 +31,17 @@ func TestAttention(t *testing.T) {
 			`UPDATE tenants SET activated_at = NULL, status = 'PROVISIONING', checkpoint = 'SEED_DATA', updated_at = now() - interval '11 minutes'`,
 			`UPDATE tenants SET run_expires_at = now() + interval '1 minute', run_lease = '1 minute'`, monitoring.AttentionStuck, "the last step that was completed is SEED_DATA", false,
 		},
-		"ContractMissing": {contract + `'MISSING', 0, now() FROM tenants`, `UPDATE tenant_contracts SET state = 'LIVE'`, monitoring.AttentionContractFault, "the contract is MISSING", false},
+		"ContractMissing": {contract + `'MISSING', 0, now() FROM tenants`, `UPDATE tenant_contracts SET state = 'LIVE'`, monitoring.AttentionContractError, "the contract is MISSING", false},
 		"ContractFailed": {
 			contract + `'LIVE', 0, now() FROM tenants`, ``, "", "", false,
 		},
 		"ContractWithError": {
 			contract + `'EXPIRING', 0, now() FROM tenants; UPDATE tenant_contracts SET last_error = 'no answer'`, `UPDATE tenants SET status = 'ARCHIVED', archived_at = now(), purged_at = now(), suspended_at = NULL`,
-			monitoring.AttentionContractFault, "no answer", false,
+			monitoring.AttentionContractError, "no answer", false,
 		},
 		"ContractExpiring": {contract + `'EXPIRING', 4711, now() FROM tenants`, `UPDATE tenant_contracts SET state = 'LIVE'`, monitoring.AttentionContractExpires, "it expires at ledger 4711", false},
 		"RegistryContract": {
-			`INSERT INTO tenant_contracts (tenant_id, contract_id, state) SELECT id, 'C', 'EXPIRED' FROM registry`, `DELETE FROM tenant_contracts`, monitoring.AttentionContractFault, "", true,
+			`INSERT INTO tenant_contracts (tenant_id, contract_id, state) SELECT id, 'C', 'EXPIRED' FROM registry`, `DELETE FROM tenant_contracts`, monitoring.AttentionContractError, "", true,
 		},
 		"MailFailed": {
 			`UPDATE tenants SET welcome_email = 'FAILED', invitation_accepted_at = NULL; UPDATE provisioning_logs SET error = '550 no such mailbox' WHERE step = 'SEND_WELCOME_EMAIL'`,

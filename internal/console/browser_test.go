@@ -45,7 +45,7 @@ func TestConsole_Moves(t *testing.T) {
 	b.press("Purge")
 	b.fill("confirm", "Clinic")
 	b.press("Purge")
-	b.see("retention")
+	b.see("its data are kept until")
 	if purged := s.call(http.MethodGet, "/admin/tenants/"+id, nil)["purgedAt"]; purged != nil {
 		t.Errorf("purged at %v within the retention", purged)
 	}

@@ -99,36 +99,49 @@ func (p *person) openTabs(ctx context.Context, n int, id string) *tabs {
 		found.all.Go(func() {
 			told := sync.OnceFunc(opened.Done)
 			defer told()
-			r, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+"/console/tenants/"+id+"/timeline", nil)
-			if err != nil {
-				p.t.Error(err)
-				return
-			}
-			r.Header.Set("Hx-Request", "true")
-			r.Header.Set("Cookie", sessionCookie+"="+p.session)
-			answer, err := withoutRedirects.Do(r)
-			if err != nil {
-				p.t.Error(err)
-				return
-			}
-			defer func() { _ = answer.Body.Close() }() // Only read.
-			if answer.StatusCode != http.StatusOK {
-				found.refused.Add(1)
-				return
-			}
-			for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
-				if strings.HasPrefix(lines.Text(), "data: <ol") {
-					found.answered.Add(1)
-					told()
-				}
-				if lines.Text() == "event: end" {
-					found.ended.Add(1)
-				}
+			answered := sync.OnceFunc(func() { found.answered.Add(1); told() })
+			for p.followTab(ctx, id, &found, answered) { // A tab without a place for a stream connects again.
+				time.Sleep(time.Second)
 			}
 		})
 	}
 	opened.Wait()
 	return &found
+}
+
+// followTab reads the timeline of a tenant until it ends, and reports whether the tab has to connect again.
+func (p *person) followTab(ctx context.Context, id string, found *tabs, answered func()) (again bool) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+"/console/tenants/"+id+"/timeline", nil)
+	if err != nil {
+		p.t.Error(err)
+		return false
+	}
+	r.Header.Set("Hx-Request", "true")
+	r.Header.Set("Cookie", sessionCookie+"="+p.session)
+	answer, err := withoutRedirects.Do(r)
+	if err != nil {
+		if ctx.Err() == nil {
+			p.t.Error(err)
+		}
+		return false
+	}
+	defer func() { _ = answer.Body.Close() }() // Only read.
+	if answer.StatusCode != http.StatusOK {
+		found.refused.Add(1)
+		return false
+	}
+	for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
+		switch line := lines.Text(); {
+		case strings.HasPrefix(line, "data: <ol"):
+			answered()
+		case line == "event: later":
+			again = true
+		case line == "event: end":
+			found.ended.Add(1)
+			return false
+		}
+	}
+	return again
 }
 
 // metric reads a metric of the server.

@@ -65,10 +65,12 @@ func (p *page) selected() (all []dto.Tenant, err error) {
 		}
 		return p.matching(filter)
 	}
-	ids := slices.Clone(p.r.PostForm["id"])
-	slices.Sort(ids)
-	ids = slices.Compact(ids)
-	slices.Reverse(ids) // The newest first, as in the list.
+	var ids []string // Each once, in their order.
+	for _, id := range p.r.PostForm["id"] {
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
 	if len(ids) > maxSelection {
 		return nil, problem.New(http.StatusBadRequest, translate(p.language, "At most %d tenants can be processed in one go.", maxSelection))
 	}

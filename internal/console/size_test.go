@@ -138,7 +138,7 @@ func (p *person) fastest(path string) time.Duration {
 
 // A page may take so many times as long with many tenants as with few, of which a very short time says nothing.
 const (
-	slower   = 5
+	slower   = 20
 	shortest = 20 * time.Millisecond
 )
 

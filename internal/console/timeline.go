@@ -39,7 +39,7 @@ func (e *eventWriter) send(name, data string) error {
 }
 
 // retryLater lets the browser connect again after some seconds.
-func (e *eventWriter) retryLater() error { return e.write("retry: 5000\nevent: later\ndata: \n\n") }
+func (e *eventWriter) retryLater() error { return e.write("retry: 15000\nevent: later\ndata: \n\n") }
 
 // keepAlive writes a comment.
 func (e *eventWriter) keepAlive() error { return e.write(": keep-alive\n\n") }

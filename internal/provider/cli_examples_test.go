@@ -103,6 +103,7 @@ var exampleRuns = map[string]exampleRun{
 	"Modules":         {files: []string{"guides/modules/"}, modes: []mode{databaseMode}, run: runModules},
 	"Regions":         {files: []string{"guides/several-regions/"}, modes: []mode{databaseMode}, run: runRegions},
 	"Operations":      {files: []string{"guides/operations/"}, coveredBy: "TestOperationsGuide_HasEachScript"},
+	"Console":         {files: []string{"guides/console/"}, coveredBy: "TestConsoleGuide"},
 	"Security":        {files: []string{"guides/security/"}, coveredBy: "TestSecurityGuide"},
 	"Troubleshooting": {files: []string{"guides/troubleshooting/log.sh", "guides/troubleshooting/look.sh"}, modes: bothModes, run: runTroubleshooting},
 }

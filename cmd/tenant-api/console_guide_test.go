@@ -1,0 +1,60 @@
+//go:build unix
+
+package main_test
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestConsoleGuide runs the commands of the guide: the keys that they make lead to the pages, and the session of a key ends
+// with it.
+func TestConsoleGuide(t *testing.T) {
+	w := setup(t)
+	g := w.guideShell("console")
+	admin := strings.TrimSpace(g.mustShell(g.script("key.sh")).out)
+	reader := strings.TrimSpace(g.mustShell(g.script("read.sh")).out)
+	server := w.start("", "serve")
+	ada, night := server.signInWithKey(admin), server.signInWithKey(reader)
+	if a := server.visit(server.url+"/console/keys", ada); a.StatusCode != http.StatusOK {
+		t.Errorf("Ada Lovelace gets %s", a.Status)
+	}
+	if a := server.visit(server.url+"/console/tenants", night); a.StatusCode != http.StatusOK {
+		t.Errorf("the night shift gets %s", a.Status)
+	}
+	if a := server.visit(server.url+"/console/tenants/new", night); a.StatusCode != http.StatusForbidden {
+		t.Errorf("the night shift may create tenants: %s", a.Status)
+	}
+	prefix := regexp.MustCompile(`^hck_([a-z2-7]{12})\.`).FindStringSubmatch(reader)
+	if prefix == nil {
+		t.Fatal("read.sh prints no key")
+	}
+	ended := g.mustShell("PREFIX=" + prefix[1] + "\n" + g.script("end.sh"))
+	if !strings.Contains(ended.out, "Night shift") || !strings.Contains(ended.err, "is revoked since") {
+		t.Errorf("end.sh: %s%s", ended.out, ended.err)
+	}
+	if a := server.visit(server.url+"/console/tenants", night); a.StatusCode != http.StatusSeeOther || !strings.Contains(a.Header.Get("Location"), "ended=1") {
+		t.Errorf("the session of the revoked key gets %s, %s", a.Status, a.Header.Get("Location"))
+	}
+	if a := server.visit(server.url+"/console/tenants", ada); a.StatusCode != http.StatusOK {
+		t.Errorf("another session gets %s", a.Status)
+	}
+}
+
+// signInWithKey signs in with an API key and returns the cookie of the session.
+func (p *process) signInWithKey(key string) (session string) {
+	p.t.Helper()
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	answer, err := client.PostForm(p.url+"/console/sign-in", url.Values{"key": {key}})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	_ = answer.Body.Close()
+	if answer.StatusCode != http.StatusSeeOther || len(answer.Cookies()) != 1 {
+		p.t.Fatalf("signing in is answered with %s and %v", answer.Status, answer.Cookies())
+	}
+	return answer.Cookies()[0].Name + "=" + answer.Cookies()[0].Value
+}

@@ -16,7 +16,7 @@ type platformPage struct {
 	Problem  *problem.Problem // Of the trail: the person may not see it.
 }
 
-// platform shows readiness, registry and the platform's own audit trail.
+// platform shows readiness, registry and the platform's own audit log.
 func (p *page) platform() error {
 	var v platformPage
 	readiness := apiCall{method: http.MethodGet, path: "/readyz", accepted: http.StatusServiceUnavailable} // With what is not ready.

@@ -46,13 +46,13 @@ type tenantView struct {
 	LoginsProblem *problem.Problem // Why they could not be read; nil: they could.
 }
 
-// trailView is a part of an audit trail, newest first.
+// trailView is a part of an audit log, newest first.
 type trailView struct {
 	Events     []auditEvent
 	MoreEvents string // The address with the older ones; empty: there are none.
 }
 
-// auditEvent is an event of an audit trail.
+// auditEvent is an event of an audit log.
 type auditEvent struct{ dto.AuditEvent }
 
 // By names the caller.

@@ -19,14 +19,14 @@ func TestConsoleGuide(t *testing.T) {
 	reader := strings.TrimSpace(g.mustShell(g.script("read.sh")).out)
 	server := w.start("", "serve")
 	ada, night := server.signInWithKey(admin), server.signInWithKey(reader)
-	if a := server.visit(server.url+"/console/keys", ada); a.StatusCode != http.StatusOK {
-		t.Errorf("Ada Lovelace gets %s", a.Status)
+	if a := server.visit(server.url+"/console/keys", ada); a.status != http.StatusOK {
+		t.Errorf("Ada Lovelace gets %d", a.status)
 	}
-	if a := server.visit(server.url+"/console/tenants", night); a.StatusCode != http.StatusOK {
-		t.Errorf("the night shift gets %s", a.Status)
+	if a := server.visit(server.url+"/console/tenants", night); a.status != http.StatusOK {
+		t.Errorf("the night shift gets %d", a.status)
 	}
-	if a := server.visit(server.url+"/console/tenants/new", night); a.StatusCode != http.StatusForbidden {
-		t.Errorf("the night shift may create tenants: %s", a.Status)
+	if a := server.visit(server.url+"/console/tenants/new", night); a.status != http.StatusForbidden {
+		t.Errorf("the night shift may create tenants: %d", a.status)
 	}
 	prefix := regexp.MustCompile(`^hck_([a-z2-7]{12})\.`).FindStringSubmatch(reader)
 	if prefix == nil {
@@ -36,11 +36,11 @@ func TestConsoleGuide(t *testing.T) {
 	if !strings.Contains(ended.out, "Night shift") || !strings.Contains(ended.err, "is revoked since") {
 		t.Errorf("end.sh: %s%s", ended.out, ended.err)
 	}
-	if a := server.visit(server.url+"/console/tenants", night); a.StatusCode != http.StatusSeeOther || !strings.Contains(a.Header.Get("Location"), "ended=1") {
-		t.Errorf("the session of the revoked key gets %s, %s", a.Status, a.Header.Get("Location"))
+	if a := server.visit(server.url+"/console/tenants", night); a.status != http.StatusSeeOther || !strings.Contains(a.location, "ended=1") {
+		t.Errorf("the session of the revoked key gets %d, %s", a.status, a.location)
 	}
-	if a := server.visit(server.url+"/console/tenants", ada); a.StatusCode != http.StatusOK {
-		t.Errorf("another session gets %s", a.Status)
+	if a := server.visit(server.url+"/console/tenants", ada); a.status != http.StatusOK {
+		t.Errorf("another session gets %d", a.status)
 	}
 }
 

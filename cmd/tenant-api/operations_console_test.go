@@ -33,13 +33,20 @@ func rotateConsoleClient(t *testing.T) {
 	server.terminate()
 	next := w.start("", "serve")
 	next.signIn(http.StatusOK)
-	if answer := next.visit(next.url+"/console/tenants", session); answer.StatusCode != http.StatusOK {
-		t.Errorf("the session of before is answered with %s", answer.Status)
+	if answer := next.visit(next.url+"/console/tenants", session); answer.status != http.StatusOK {
+		t.Errorf("the session of before is answered with %d", answer.status)
 	}
 }
 
-// visit gets a page with cookies and follows no redirect. The body is not read.
-func (p *process) visit(address, cookies string) *http.Response {
+// visited is the answer of a page, without its body.
+type visited struct {
+	status   int
+	location string
+	cookies  []*http.Cookie
+}
+
+// visit gets a page with cookies and follows no redirect.
+func (p *process) visit(address, cookies string) visited {
 	p.t.Helper()
 	r, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, address, nil)
 	if err != nil {
@@ -52,30 +59,30 @@ func (p *process) visit(address, cookies string) *http.Response {
 		p.t.Fatal(err)
 	}
 	_ = answer.Body.Close()
-	return answer
+	return visited{answer.StatusCode, answer.Header.Get("Location"), answer.Cookies()}
 }
 
 // signIn signs Ada Lovelace in at the issuer, and expects a status at the end. It returns the cookie of the session.
 func (p *process) signIn(want int) (session string) {
 	p.t.Helper()
 	begun := p.visit(p.url+"/console/sign-in/oidc", "")
-	back := p.visit(begun.Header.Get("Location"), "")
-	callback, err := url.Parse(back.Header.Get("Location"))
-	if err != nil || len(begun.Cookies()) != 1 {
-		p.t.Fatalf("%v, %s, cookies %v", err, begun.Status, begun.Cookies())
+	back := p.visit(begun.location, "")
+	callback, err := url.Parse(back.location)
+	if err != nil || len(begun.cookies) != 1 {
+		p.t.Fatalf("%v, %d, cookies %v", err, begun.status, begun.cookies)
 	}
-	attempt := begun.Cookies()[0]
+	attempt := begun.cookies[0]
 	done := p.visit(p.url+callback.RequestURI(), attempt.Name+"="+attempt.Value)
-	if done.StatusCode != want {
-		p.t.Fatalf("the sign-in ended with %s, want %d", done.Status, want)
+	if done.status != want {
+		p.t.Fatalf("the sign-in ended with %d, want %d", done.status, want)
 	}
-	for _, c := range done.Cookies() {
+	for _, c := range done.cookies {
 		if strings.HasSuffix(c.Name, "-session") {
 			session = c.Name + "=" + c.Value
 		}
 	}
 	if (session != "") != (want == http.StatusOK) {
-		p.t.Errorf("a sign-in with %s has the cookies %v", done.Status, done.Cookies())
+		p.t.Errorf("a sign-in with %d has the cookies %v", done.status, done.cookies)
 	}
 	return session
 }

@@ -255,6 +255,7 @@ func (b *browser) press(text string) {
 	b.WaitFor(fmt.Sprintf(`(() => {
 		const found = [...document.querySelectorAll("dialog[open] button, dialog[open] a")].concat([...document.querySelectorAll("main button, main a, header button, header a")])
 			.find(e => e.textContent.trim() === %q && e.getClientRects().length)
+		if (document.readyState !== "complete") return false
 		if (found) found.click()
 		return !!found
 	})()`, text))
@@ -264,7 +265,7 @@ func (b *browser) press(text string) {
 func (b *browser) move(verb string) {
 	b.t.Helper()
 	b.press(verb)
-	b.WaitFor(`document.querySelector("dialog[open] button") !== null`)
+	b.WaitFor(`document.querySelector("dialog[open] button, section.narrow form button") !== null`) // A page, if the script was not there yet.
 	b.press(verb)
 }
 

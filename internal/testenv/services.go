@@ -4,6 +4,7 @@ package testenv
 
 import (
 	"context"
+	"net"
 	"strconv"
 	"testing"
 	"time"
@@ -44,6 +45,9 @@ func NetworkWith(t testing.TB, o stellarnet.Options) *stellarnet.Network {
 	t.Helper()
 	if o.Host == nil {
 		o.Host = SorobanHost(t)
+	}
+	if o.Addr == "" { // Not a port that the system gives to connections: a test may close it for a while.
+		o.Addr = net.JoinHostPort("127.0.0.1", FreePort(t))
 	}
 	network, err := stellarnet.Start(context.WithoutCancel(t.Context()), o)
 	if err != nil {

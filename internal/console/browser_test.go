@@ -68,6 +68,7 @@ func TestConsole_LiveTimeline(t *testing.T) {
 	b.press("Create and provision")
 	b.see("The tenant is being provisioned.")
 	b.WaitFor(`document.querySelectorAll(".steps > .completed").length === 4 && document.querySelectorAll(".steps > .in-progress").length === 1`)
+	b.WaitFor(`document.querySelector("h1 + .badge").textContent === "Provisioning"`) // The page was made while it was pending.
 	top := pagetest.Evaluate[float64](b.Page, `document.getElementById("trail").getBoundingClientRect().top`)
 
 	s.kill() // The page connects again, and loses nothing.

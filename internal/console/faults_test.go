@@ -130,7 +130,7 @@ func (p *person) followTab(ctx context.Context, id string, found *tabs, answered
 	}
 	for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
 		switch line := lines.Text(); {
-		case strings.HasPrefix(line, "data: <ol"):
+		case strings.HasPrefix(line, "data:") && strings.Contains(line, "<ol"):
 			answered()
 		case line == "event: later":
 			again = true
@@ -228,7 +228,9 @@ func TestConsole_ServerStops(t *testing.T) {
 	s.flags = []string{"--worker=false"}
 	s.start()
 	id := s.submit("Waiting Clinic")
-	open := s.person(s.key).openTabs(t.Context(), 70, id)
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	defer cancel()
+	open := s.person(s.key).openTabs(ctx, 70, id)
 	connected, unconnected := s.signedIn(1280, s.key), s.signedIn(1280, s.key)
 	connected.visit("/console/tenants/" + id)
 	connected.WaitFor(`document.getElementById("timeline")._htmx?.sse !== undefined`)

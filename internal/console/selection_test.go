@@ -4,6 +4,7 @@ package console_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -51,7 +52,19 @@ func (s *site) wards(n int) (ids []string) {
 	return ids
 }
 
-var outcomeLine = regexp.MustCompile(`<li class="(completed|failed)"><a href="/console/tenants/([^"]+)">`)
+var outcomeItem = regexp.MustCompile(`<li class="(completed|failed)"><a href="/console/tenants/([^"]+)">`)
+
+// splitItems gives a bufio.Scanner the text up to the end of each list item, and what follows the last one.
+func splitItems(data []byte, atEOF bool) (advance int, token []byte, err error) {
+	const end = "</li>"
+	if i := bytes.Index(data, []byte(end)); i >= 0 {
+		return i + len(end), data[:i+len(end)], nil
+	}
+	if atEOF && len(data) > 0 {
+		return len(data), data, nil
+	}
+	return 0, nil, nil
+}
 
 func TestConsole_Selection(t *testing.T) {
 	s := setup(t)
@@ -111,16 +124,18 @@ func testOutcomes(t *testing.T, ada *person, chosen url.Values, ids []string) {
 		rest         strings.Builder
 		early        bool
 	)
-	for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
-		rest.WriteString(lines.Text() + "\n")
-		found := outcomeLine.FindStringSubmatch(lines.Text())
+	items := bufio.NewScanner(answer.Body)
+	items.Split(splitItems)
+	for items.Scan() {
+		rest.WriteString(items.Text())
+		found := outcomeItem.FindStringSubmatch(items.Text())
 		if found == nil {
 			continue
 		}
 		if seen = append(seen, found[2]); found[1] == "failed" {
 			failed = append(failed, found[2])
-			if !strings.Contains(lines.Text(), "ARCHIVED") {
-				t.Errorf("the outcome does not say why: %s", lines.Text())
+			if !strings.Contains(items.Text(), "ARCHIVED") {
+				t.Errorf("the outcome does not say why: %s", items.Text())
 			}
 		}
 		if len(seen) == 1 {
@@ -145,8 +160,10 @@ func testBrowserGone(t *testing.T, ada *person, chosen url.Values) {
 	defer leave()
 	answer := ada.begin(ctx, http.MethodPost, "/console/tenants/actions/run", chosen)
 	outcomes := 0
-	for lines := bufio.NewScanner(answer.Body); outcomes < 3 && lines.Scan(); {
-		if outcomeLine.MatchString(lines.Text()) {
+	items := bufio.NewScanner(answer.Body)
+	items.Split(splitItems)
+	for outcomes < 3 && items.Scan() {
+		if outcomeItem.MatchString(items.Text()) {
 			outcomes++
 		}
 	}

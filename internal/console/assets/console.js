@@ -134,13 +134,20 @@
       enhance(main)
     } catch { refreshLater() }
   }
+  // A live timeline brings the tenant's status along: the badge beside the name must not contradict it.
+  function showStatus() {
+    const steps = $("[data-live] > .steps"), badge = $("h1 + .badge")
+    if (!steps || !badge) return
+    badge.className = "badge " + steps.dataset.status
+    badge.textContent = steps.dataset.text
+  }
   let later
   function refreshLater() { clearTimeout(later); later = setTimeout(refresh, 5000) }
   // The first connection of a timeline has failed; htmx repeats only later ones.
   for (const name of ["htmx:error", "htmx:response:error"]) document.addEventListener(name, event => { if (event.target.closest?.("[data-live]")) refreshLater() })
   document.addEventListener("end", event => { if (event.target.closest("[data-live]")) refresh() })
   document.addEventListener("htmx:sse:error", event => { if (event.detail?.status === 401) location.reload() })
-  document.addEventListener("htmx:after:swap", () => enhance(document))
+  document.addEventListener("htmx:after:swap", () => { enhance(document); showStatus() })
   document.addEventListener("htmx:after:process", () => enhance(document))
 
   // A reload must not repeat a form, nor say again what one has done.

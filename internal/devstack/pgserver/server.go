@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/watchdog"
@@ -259,15 +260,29 @@ const (
 	freePorts     = 12_000
 )
 
-// FreePort is a TCP port of 127.0.0.1 that nothing listens on, chosen at random.
+// claimedPorts are sockets on the ports that FreePort has returned, open as long as this process.
+var claimedPorts sync.Map
+
+// FreePort is a TCP port of 127.0.0.1 that nothing listens on, chosen at random. No two calls return
+// the same one, in this process or another, while the first one's process exists: what is to listen
+// on a port often takes a second to start. A UDP socket on the port is the claim; nothing else here
+// uses UDP.
 func FreePort(ctx context.Context) (port int, err error) {
 	var config net.ListenConfig
 	for range 100 {
 		port = firstFreePort + mathrand.IntN(freePorts) //nolint:gosec // No secret.
-		var l net.Listener
-		if l, err = config.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
-			return port, l.Close()
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		var claim net.PacketConn
+		if claim, err = config.ListenPacket(ctx, "udp", address); err != nil {
+			continue
 		}
+		var l net.Listener
+		if l, err = config.Listen(ctx, "tcp", address); err != nil {
+			_ = claim.Close()
+			continue
+		}
+		claimedPorts.Store(port, claim)
+		return port, l.Close()
 	}
 	return 0, err
 }

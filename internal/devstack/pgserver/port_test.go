@@ -3,7 +3,10 @@
 package pgserver_test
 
 import (
+	"context"
 	"net"
+	"os"
+	"os/exec"
 	"strconv"
 	"sync"
 	"testing"
@@ -41,4 +44,32 @@ func TestFreePort_NoneTwice(t *testing.T) {
 		})
 	}
 	callers.Wait()
+}
+
+// TestFreePort_BesideNewProcesses: one can listen on the port although this process starts others
+// meanwhile. A child has a copy of each socket of its parent until it executes its program.
+func TestFreePort_BesideNewProcesses(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	var starts sync.WaitGroup
+	defer starts.Wait()
+	defer stop()
+	for range 4 {
+		starts.Go(func() {
+			for ctx.Err() == nil {
+				_ = exec.CommandContext(ctx, os.Args[0], "-test.run=^$").Run()
+			}
+		})
+	}
+	for range 300 {
+		port, err := pgserver.FreePort(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var config net.ListenConfig
+		l, err := config.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = l.Close()
+	}
 }

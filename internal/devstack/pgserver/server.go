@@ -3,6 +3,7 @@
 package pgserver
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -18,6 +19,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/devstack/watchdog"
 )
@@ -267,22 +269,30 @@ var claimedPorts sync.Map
 // the same one, in this process or another, while the first one's process exists: what is to listen
 // on a port often takes a second to start. A UDP socket on the port is the claim; nothing else here
 // uses UDP.
-func FreePort(ctx context.Context) (port int, err error) {
-	var config net.ListenConfig
+//
+// It connects to the port, and does not listen there itself: a process that this one starts has a
+// copy of each socket until it executes its program, and nothing else could listen meanwhile.
+func FreePort(ctx context.Context) (int, error) {
+	var (
+		config net.ListenConfig
+		dialer = net.Dialer{Timeout: time.Second}
+	)
 	for range 100 {
-		port = firstFreePort + mathrand.IntN(freePorts) //nolint:gosec // No secret.
+		port := firstFreePort + mathrand.IntN(freePorts) //nolint:gosec // No secret.
 		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-		var claim net.PacketConn
-		if claim, err = config.ListenPacket(ctx, "udp", address); err != nil {
+		claim, err := config.ListenPacket(ctx, "udp", address)
+		if err != nil {
 			continue
 		}
-		var l net.Listener
-		if l, err = config.Listen(ctx, "tcp", address); err != nil {
-			_ = claim.Close()
-			continue
+		conn, err := dialer.DialContext(ctx, "tcp", address)
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			claimedPorts.Store(port, claim)
+			return port, nil
 		}
-		claimedPorts.Store(port, claim)
-		return port, l.Close()
+		if err == nil {
+			_ = conn.Close()
+		}
+		_ = claim.Close()
 	}
-	return 0, err
+	return 0, cmp.Or(ctx.Err(), errors.New("100 ports chosen at random are in use"))
 }

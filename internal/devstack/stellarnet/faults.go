@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/stellar/go-stellar-sdk/strkey"
@@ -132,8 +133,19 @@ func (f *Faults) ExpireEntry(key xdr.LedgerKey) error {
 // Down refuses connections and closes existing ones. The network keeps running.
 func (f *Faults) Down() error { return f.network.server.shutdown() }
 
-// Up ends Down on the same port, or fails if another process uses it.
-func (f *Faults) Up() error { return f.network.server.open(f.network.server.addr) }
+// Up ends Down on the same port, or fails if another process uses it for a second: one that this
+// process starts has a copy of the closed socket until it executes its program.
+func (f *Faults) Up() error {
+	err := f.network.server.open(f.network.server.addr)
+	for range 100 {
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			return err
+		}
+		time.Sleep(10 * time.Millisecond)
+		err = f.network.server.open(f.network.server.addr)
+	}
+	return err
+}
 
 // Calls returns the number of HTTP calls of a method so far, failed ones included.
 func (f *Faults) Calls(method string) int {

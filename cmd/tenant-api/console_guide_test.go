@@ -47,14 +47,14 @@ func TestConsoleGuide(t *testing.T) {
 // signInWithKey signs in with an API key and returns the cookie of the session.
 func (p *process) signInWithKey(key string) (session string) {
 	p.t.Helper()
-	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	answer, err := client.PostForm(p.url+"/console/sign-in", url.Values{"key": {key}})
+	r, err := http.NewRequestWithContext(p.t.Context(), http.MethodPost, p.url+"/console/sign-in", strings.NewReader(url.Values{"key": {key}}.Encode()))
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	_ = answer.Body.Close()
-	if answer.StatusCode != http.StatusSeeOther || len(answer.Cookies()) != 1 {
-		p.t.Fatalf("signing in is answered with %s and %v", answer.Status, answer.Cookies())
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	answer := p.ask(r)
+	if answer.status != http.StatusSeeOther || len(answer.cookies) != 1 {
+		p.t.Fatalf("signing in is answered with %d and %v", answer.status, answer.cookies)
 	}
-	return answer.Cookies()[0].Name + "=" + answer.Cookies()[0].Value
+	return answer.cookies[0].Name + "=" + answer.cookies[0].Value
 }

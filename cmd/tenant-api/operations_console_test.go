@@ -53,6 +53,12 @@ func (p *process) visit(address, cookies string) visited {
 		p.t.Fatal(err)
 	}
 	r.Header.Set("Cookie", cookies)
+	return p.ask(r)
+}
+
+// ask sends a request and follows no redirect.
+func (p *process) ask(r *http.Request) visited {
+	p.t.Helper()
 	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	answer, err := client.Do(r)
 	if err != nil {

@@ -101,7 +101,10 @@ func (p *person) openTabs(ctx context.Context, n int, id string) *tabs {
 			defer told()
 			answered := sync.OnceFunc(func() { found.answered.Add(1); told() })
 			for p.followTab(ctx, id, &found, answered) { // A tab without a place for a stream connects again.
-				time.Sleep(5 * time.Second)
+				select {
+				case <-time.After(5 * time.Second): // As a browser does, which waits some seconds between two tries.
+				case <-ctx.Done():
+				}
 			}
 		})
 	}

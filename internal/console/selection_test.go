@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -54,16 +55,20 @@ func (s *site) wards(n int) (ids []string) {
 
 var outcomeItem = regexp.MustCompile(`<li class="(completed|failed)"><a href="/console/tenants/([^"]+)">`)
 
-// splitItems gives a bufio.Scanner the text up to the end of each list item, and what follows the last one.
-func splitItems(data []byte, atEOF bool) (advance int, token []byte, err error) {
-	const end = "</li>"
-	if i := bytes.Index(data, []byte(end)); i >= 0 {
-		return i + len(end), data[:i+len(end)], nil
-	}
-	if atEOF && len(data) > 0 {
-		return len(data), data, nil
-	}
-	return 0, nil, nil
+// scanItems scans a page for the text up to the end of each list item, and what follows the last one.
+func scanItems(page io.Reader) *bufio.Scanner {
+	items := bufio.NewScanner(page)
+	items.Split(func(data []byte, atEOF bool) (advance int, token []byte, err error) {
+		const end = "</li>"
+		if i := bytes.Index(data, []byte(end)); i >= 0 {
+			return i + len(end), data[:i+len(end)], nil
+		}
+		if atEOF && len(data) > 0 {
+			return len(data), data, nil
+		}
+		return 0, nil, nil
+	})
+	return items
 }
 
 func TestConsole_Selection(t *testing.T) {
@@ -124,8 +129,7 @@ func testOutcomes(t *testing.T, ada *person, chosen url.Values, ids []string) {
 		rest         strings.Builder
 		early        bool
 	)
-	items := bufio.NewScanner(answer.Body)
-	items.Split(splitItems)
+	items := scanItems(answer.Body)
 	for items.Scan() {
 		rest.WriteString(items.Text())
 		found := outcomeItem.FindStringSubmatch(items.Text())
@@ -160,8 +164,7 @@ func testBrowserGone(t *testing.T, ada *person, chosen url.Values) {
 	defer leave()
 	answer := ada.begin(ctx, http.MethodPost, "/console/tenants/actions/run", chosen)
 	outcomes := 0
-	items := bufio.NewScanner(answer.Body)
-	items.Split(splitItems)
+	items := scanItems(answer.Body)
 	for outcomes < 3 && items.Scan() {
 		if outcomeItem.MatchString(items.Text()) {
 			outcomes++

@@ -135,14 +135,12 @@ func (f *Faults) Down() error { return f.network.server.shutdown() }
 
 // Up ends Down on the same port, or fails if another process uses it for a second: one that this
 // process starts has a copy of the closed socket until it executes its program.
-func (f *Faults) Up() error {
-	err := f.network.server.open(f.network.server.addr)
+func (f *Faults) Up() (err error) {
 	for range 100 {
-		if !errors.Is(err, syscall.EADDRINUSE) {
+		if err = f.network.server.open(f.network.server.addr); !errors.Is(err, syscall.EADDRINUSE) {
 			return err
 		}
-		time.Sleep(10 * time.Millisecond)
-		err = f.network.server.open(f.network.server.addr)
+		time.Sleep(10 * time.Millisecond) // Nothing tells when the other process executes its program.
 	}
 	return err
 }

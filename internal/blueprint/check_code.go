@@ -68,9 +68,22 @@ func (k statementChecker) dynamic(tokens []pglexer.Token, where scope, depth int
 		}
 		inner, _ := lex(t.Value(), t.Line)
 		for _, part := range codeParts(inner) {
-			k.check(part, where, depth+1)
+			k.check(withCreateFunction(part), where, depth+1)
 		}
 	}
+}
+
+// withCreateFunction completes what follows the name of a function that code puts together:
+// 'CREATE FUNCTION ' || name || '() RETURNS ...'.
+func withCreateFunction(tokens []pglexer.Token) []pglexer.Token {
+	if !tokens[0].IsSymbol("(") || !hasWords(tokens, "LANGUAGE") {
+		return tokens
+	}
+	var whole []pglexer.Token
+	for _, word := range []string{"CREATE", "FUNCTION", "name"} {
+		whole = append(whole, pglexer.Token{Kind: pglexer.Word, Text: word, Line: tokens[0].Line})
+	}
+	return append(whole, tokens...)
 }
 
 // routine refuses the clauses of functions that change whose privileges they have.

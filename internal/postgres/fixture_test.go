@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/blueprintsql"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
@@ -25,11 +26,11 @@ func value[T any](b fixture, query string, args ...any) T {
 	return postgrestest.Value[T](b.Fixture, query, args...)
 }
 
-// names replaces {{id}}, {{schema}} and {{role}} by those of a tenant, {{other}} and
+// names replaces {{id}}, {{schema}}, {{role}} and {{digest}} by those of a tenant, {{other}} and
 // {{otherRole}} by those of another one, and {{connect}} by the connect role.
 func (b fixture) names(t, other tenant.Tenant) *strings.Replacer {
 	b.T.Helper()
-	return strings.NewReplacer("{{id}}", t.ID.String(), "{{schema}}", t.SchemaName, "{{role}}", t.DatabaseRole, "{{other}}", other.SchemaName, "{{otherRole}}", other.DatabaseRole,
+	return strings.NewReplacer("{{id}}", t.ID.String(), "{{schema}}", t.SchemaName, "{{role}}", t.DatabaseRole, "{{digest}}", blueprintsql.Digest(t.SchemaName), "{{other}}", other.SchemaName, "{{otherRole}}", other.DatabaseRole,
 		"{{connect}}", value[string](b, `SELECT connect_role::text FROM registry`))
 }
 

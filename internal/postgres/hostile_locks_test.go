@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/clock"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/blueprintsql"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/pgdb"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -172,7 +173,7 @@ func TestTenantAuditChain_HostileLogin(t *testing.T) {
 			`DELETE FROM `+head, `TRUNCATE `+head, `DO $$ BEGIN LOCK TABLE `+head+` IN ACCESS SHARE MODE; END $$`)
 		// Otherwise it would run, as the schema owner, the triggers of a head that the login made.
 		for _, role := range []string{"public", subject.DatabaseRole} {
-			if value[bool](b, `SELECT has_function_privilege($1, $2::regprocedure, 'EXECUTE')`, role, subject.SchemaName+".audit_chain()") {
+			if value[bool](b, `SELECT has_function_privilege($1, $2::regprocedure, 'EXECUTE')`, role, subject.SchemaName+".audit_chain_"+blueprintsql.Digest(subject.SchemaName)+"()") {
 				t.Errorf("%s can use the trigger's function for its own tables", role)
 			}
 		}

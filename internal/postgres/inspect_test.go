@@ -120,7 +120,7 @@ func TestDB_Repair(t *testing.T) {
 		{"Less", `REVOKE ALL ON ALL TABLES IN SCHEMA {{schema}} FROM {{role}}; REVOKE USAGE ON SCHEMA {{schema}} FROM {{role}}`, ""},
 		{"Columns", `GRANT UPDATE (changes) ON {{schema}}.audit_logs TO {{role}}`, ""},
 		{"GrantOption", `GRANT SELECT ON {{schema}}.roles TO {{role}} WITH GRANT OPTION`, ""},
-		{"Function", `GRANT EXECUTE ON FUNCTION {{schema}}.audit_chain() TO {{role}}`, ""},
+		{"Function", `GRANT EXECUTE ON FUNCTION {{schema}}.audit_chain_{{digest}}() TO {{role}}`, ""},
 		{"Owner", asDBA + `ALTER TABLE {{schema}}.users OWNER TO {{role}}; REVOKE SELECT ON {{schema}}.roles FROM {{role}}`, "owns its table users"},
 		{"Neighbour", `GRANT USAGE ON SCHEMA {{other}} TO {{role}}`, "has privileges on schema {{other}}"},
 	} {

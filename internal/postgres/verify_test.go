@@ -150,7 +150,7 @@ func TestDB_Verify(t *testing.T) {
 		{"Create", `GRANT CREATE ON SCHEMA {{schema}} TO {{role}}`, verification.SubjectRole, "has CREATE, USAGE on its schema instead of USAGE"},
 		{"Column", `GRANT UPDATE (changes) ON {{schema}}.audit_logs TO {{role}}`, verification.SubjectRole, "UPDATE (changes) on its table audit_logs"},
 		{"GrantOption", `GRANT SELECT ON {{schema}}.roles TO {{role}} WITH GRANT OPTION`, verification.SubjectRole, "SELECT WITH GRANT OPTION"},
-		{"Function", `GRANT EXECUTE ON FUNCTION {{schema}}.audit_chain() TO {{role}}`, verification.SubjectRole, "has EXECUTE on its function audit_chain() instead of nothing"},
+		{"Function", `GRANT EXECUTE ON FUNCTION {{schema}}.audit_chain_{{digest}}() TO {{role}}`, verification.SubjectRole, "has EXECUTE on its function audit_chain_{{digest}}() instead of nothing"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := setup(t)

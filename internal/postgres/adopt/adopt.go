@@ -115,9 +115,14 @@ func (e expectation) compare(ctx context.Context, tx pgx.Tx, schema string) (d p
 	if actual, err = fingerprint.Read(ctx, tx, schema); err != nil {
 		return d, nil, err
 	}
-	found := e.structure.Compare(actual, e.template.Own().Ignore)
+	found := e.structure.Compare(actual, e.template.Own().Ignore).In(schema)
 	d.Missing, d.Changed, d.Unmanaged = found.Missing, found.Changed, found.Unmanaged
-	d.Statements, err = ownerStatements(ctx, tx, schema)
+	for _, r := range found.Renamed { // The schema had another name when they were made.
+		d.Missing, d.Unmanaged = append(d.Missing, r.Wanted), append(d.Unmanaged, r.Found)
+		d.Statements = append(d.Statements, r.Statement(schema))
+	}
+	grants, err := ownerStatements(ctx, tx, schema)
+	d.Statements = append(d.Statements, grants...)
 	return d, actual, err
 }
 
@@ -188,7 +193,11 @@ func (e expectation) takeOver(ctx context.Context, tx pgx.Tx, run *provisioning.
 		return err
 	}
 	if !d.Equal() {
-		return errs.Errorf(errs.KindConflict, op, "the schema %s is not what the migrations up to %d make: %s; correct the schema or the version, or list tables that come and go under ignore", t.SchemaName, e.version, d)
+		remedy := ""
+		if len(d.Statements) > 0 {
+			remedy = ". A DBA has to run first: " + strings.Join(d.Statements, "; ")
+		}
+		return errs.Errorf(errs.KindConflict, op, "the schema %s is not what the migrations up to %d make: %s; correct the schema or the version, or list tables that come and go under ignore%s", t.SchemaName, e.version, d, remedy)
 	}
 	if len(d.Statements) > 0 {
 		return errs.Errorf(errs.KindPermanent, op, "objects in the schema %s belong to roles whose privileges this user lacks; have a DBA run: %s", t.SchemaName, strings.Join(d.Statements, "; "))

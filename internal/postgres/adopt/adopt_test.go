@@ -2,11 +2,13 @@ package adopt_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/errs"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/blueprintsql"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/provisioning"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
@@ -115,5 +117,46 @@ func TestAdopt_DifferentSchema(t *testing.T) {
 	}
 	if n := postgrestest.Value[int](b, `SELECT count(*) FROM tenants`); n != 0 {
 		t.Errorf("%d tenants", n)
+	}
+}
+
+// TestAdopt_RenamedSchema: a function whose name has the digest of the schema's earlier name is an obstacle,
+// which is named with the statement that removes it.
+func TestAdopt_RenamedSchema(t *testing.T) {
+	b := postgrestest.Setup(t)
+	const sql = orgSQL + `DO $do$
+DECLARE
+    name text := 'upper_login_' || left(encode(sha256(convert_to(current_schema(), 'UTF8')), 'hex'), 8);
+BEGIN
+    EXECUTE 'CREATE FUNCTION ' || name || $function$() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.login := upper(NEW.login); RETURN NEW; END $$ $function$;
+    EXECUTE 'CREATE TRIGGER upper_login BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION ' || name || '()';
+END $do$;
+`
+	_, err := b.Blueprints.Publish(t.Context(), fstest.MapFS{
+		"blueprint.yaml":          {Data: []byte("apiVersion: healthcare-platform/v1\nkind: Blueprint\nname: org\nextends: none\n")},
+		"migrations/0001_org.sql": {Data: []byte("-- +goose Up\n" + sql)},
+	}, true)
+	b.Must(err)
+	b.ExecScript(`CREATE SCHEMA "Org-0"; SET search_path = "Org-0"; ` + sql + `SET search_path = public; ALTER SCHEMA "Org-0" RENAME TO "Org-1"`)
+	before, after := "upper_login_"+blueprintsql.Digest("Org-0"), "upper_login_"+blueprintsql.Digest("Org-1")
+	statement := `ALTER FUNCTION "Org-1"."` + before + `"() RENAME TO "` + after + `"`
+	d, err := b.CompareSchema(t.Context(), "org", provisioning.Adoption{Schema: "Org-1", Version: 1})
+	if err != nil || d.Equal() || !slices.Equal(d.Missing, []string{"function " + after + "()"}) || len(d.Changed) > 0 || !slices.Equal(d.Statements, []string{statement}) {
+		t.Fatalf("%+v, %v", d, err)
+	}
+	_, err = adopt(b)
+	if errs.KindOf(err) != errs.KindConflict || !strings.Contains(errs.SafeMessage(err), "it lacks the function "+after+"()") || !strings.HasSuffix(errs.SafeMessage(err), "A DBA has to run first: "+statement) {
+		t.Errorf("%v", err)
+	}
+	b.Exec(statement)
+	run, err := adopt(b)
+	b.Must(err)
+	active, err := b.Advance(t.Context(), run, postgrestest.Activation())
+	b.Must(err)
+	if found, err := b.Verify(t.Context(), active.ID); err != nil || len(found) > 0 {
+		t.Errorf("%+v, %v", found, err)
+	}
+	if owner := postgrestest.Value[string](b, `SELECT proowner::regrole::text FROM pg_proc WHERE proname = $1`, after); !strings.HasPrefix(owner, "healthcare_schemas_") {
+		t.Errorf("the function belongs to %s", owner)
 	}
 }

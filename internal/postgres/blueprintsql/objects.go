@@ -27,7 +27,7 @@ type Table struct {
 
 // Function is a function or a procedure.
 type Function struct {
-	Signature string `json:"signature"` // With the types of its arguments, without its schema.
+	Signature string `json:"signature"` // With the types of its arguments, without its schema; {{digest}} is that of the schema's name.
 	Trigger   bool   `json:"trigger,omitempty"`
 }
 

@@ -16,8 +16,10 @@ var CreateRole = dbroles.CreateSQL("{{role}}")
 // members cannot become the role.
 const CitusLogin = `ALTER ROLE {{role}} LOGIN PASSWORD NULL`
 
-// Names replaces {{schema}}, {{role}} and {{owner}} by quoted names.
+// Names replaces {{schema}}, {{role}} and {{owner}} by quoted names, and {{digest}} by the digest of
+// the schema's name.
 func Names(t tenant.Tenant, schemaOwner string) *strings.Replacer {
 	return strings.NewReplacer("{{schema}}", pgx.Identifier{t.SchemaName}.Sanitize(),
-		"{{role}}", pgx.Identifier{t.DatabaseRole}.Sanitize(), "{{owner}}", pgx.Identifier{schemaOwner}.Sanitize())
+		"{{role}}", pgx.Identifier{t.DatabaseRole}.Sanitize(), "{{owner}}", pgx.Identifier{schemaOwner}.Sanitize(),
+		"{{digest}}", Digest(t.SchemaName))
 }

@@ -49,7 +49,7 @@ func (t *Template) Own() blueprint.Blueprint { return t.Blueprints[len(t.Bluepri
 // standardObjects are what the migrations of standard make.
 var standardObjects = Objects{
 	Tables:    []Table{{Name: "audit_head"}, {Name: "audit_logs"}, {Name: "roles"}, {Name: "users"}},
-	Functions: []Function{{Signature: "audit_chain()", Trigger: true}},
+	Functions: []Function{{Signature: "audit_chain" + digestPlaceholder + "()", Trigger: true}},
 }
 
 // Part is a migration, or what comes before or after its line for the seed rows.

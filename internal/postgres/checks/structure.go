@@ -59,7 +59,10 @@ func (v *verifier) checkStructure(t tenant.Tenant) error {
 	if err != nil {
 		return err
 	}
-	d := v.expected.structure.Compare(actual, v.expected.template.Own().Ignore)
+	d := v.expected.structure.Compare(actual, v.expected.template.Own().Ignore).In(t.SchemaName)
+	for _, r := range d.Renamed {
+		v.addDrift(verification.SubjectSchema, "the schema %s has the %s in place of the %s: it had another name when the function was made; have a DBA run: %s", t.SchemaName, r.Found, r.Wanted, r.Statement(t.SchemaName))
+	}
 	for _, object := range d.Missing {
 		v.addDrift(verification.SubjectSchema, "the schema %s lacks the %s", t.SchemaName, object)
 	}

@@ -1,6 +1,7 @@
 // Package fingerprint reads the structure of a schema, and compares two: that of a tenant with
-// the one that its blueprint makes. It does not depend on the schema's name, nor on the numbers of
-// columns, of which a migrated table has others than a new one.
+// the one that its blueprint makes. It does not depend on the schema's name, nor on the digest of
+// that in the names of functions, nor on the numbers of columns, of which a migrated table has others
+// than a new one.
 package fingerprint
 
 import (
@@ -11,10 +12,13 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/blueprintsql"
 )
 
 // Fingerprint has the definition of each object of a schema by its kind and name, such as
 // "column users.email". The text is as PostgreSQL prints it, and differs between major versions.
+// Both are general, see blueprintsql.GeneralSQL.
 type Fingerprint map[string]string
 
 // Read reads the structure of a schema in a transaction. It sets the transaction's search_path,
@@ -34,8 +38,9 @@ func Read(ctx context.Context, tx pgx.Tx, schema string) (found Fingerprint, err
 	return found, err
 }
 
-// query reads everything from indexes: the cost does not grow with the number of schemas.
-const query = `WITH n AS (SELECT oid, quote_ident(nspname) || '.' AS prefix FROM pg_namespace WHERE nspname = $1::name),
+// query reads everything from indexes: the cost does not grow with the number of schemas. Objects
+// whose kind and name read alike are one with all their definitions, so that none is hidden.
+var query = `WITH n AS (SELECT oid, nspname, quote_ident(nspname) || '.' AS prefix FROM pg_namespace WHERE nspname = $1::name),
 	rel AS MATERIALIZED (SELECT c.* FROM n JOIN pg_depend d ON d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid AND d.classid = 'pg_class'::regclass
 		JOIN pg_class c ON c.oid = d.objid),
 	made AS (
@@ -65,7 +70,7 @@ const query = `WITH n AS (SELECT oid, quote_ident(nspname) || '.' AS prefix FROM
 		FROM rel r JOIN pg_rewrite u ON u.ev_class = r.oid WHERE u.rulename <> '_RETURN'
 	UNION ALL SELECT 'sequence ' || r.relname, concat_ws(' ', format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcache, s.seqcycle)
 		FROM rel r JOIN pg_sequence s ON s.seqrelid = r.oid
-	UNION ALL SELECT CASE p.prokind WHEN 'a' THEN 'aggregate ' WHEN 'p' THEN 'procedure ' ELSE 'function ' END || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
+	UNION ALL SELECT CASE p.prokind WHEN 'a' THEN 'aggregate ' WHEN 'p' THEN 'procedure ' ELSE 'function ' END || p.proname || '(' || replace(pg_get_function_identity_arguments(p.oid), n.prefix, '') || ')',
 		CASE WHEN p.prokind = 'a' THEN pg_get_function_result(p.oid) ELSE pg_get_functiondef(p.oid) END
 		FROM n JOIN pg_depend d ON d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid AND d.classid = 'pg_proc'::regclass JOIN pg_proc p ON p.oid = d.objid
 	UNION ALL SELECT 'type ' || t.typname, CASE t.typtype
@@ -76,34 +81,10 @@ const query = `WITH n AS (SELECT oid, quote_ident(nspname) || '.' AS prefix FROM
 		FROM n JOIN pg_depend d ON d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid AND d.classid = 'pg_type'::regclass JOIN pg_type t ON t.oid = d.objid
 		WHERE t.typtype <> 'm'
 	)
-	SELECT coalesce(jsonb_object_agg(replace(object, n.prefix, ''), replace(definition, n.prefix, '')), '{}') FROM made, n`
-
-// Difference is how a schema differs from what it has to be. The lists are sorted.
-type Difference struct {
-	Missing   []string
-	Changed   []string
-	Unmanaged []string // That others added.
-}
-
-// Compare compares the structure of a tenant's schema with f, without the tables that match one
-// of the patterns (path.Match) and what is on them.
-func (f Fingerprint) Compare(actual Fingerprint, ignore []string) (d Difference) {
-	for _, object := range slices.Sorted(maps.Keys(f)) {
-		switch found, exists := actual[object]; {
-		case isIgnored(object, ignore):
-		case !exists:
-			d.Missing = append(d.Missing, object)
-		case !matches(f[object], found):
-			d.Changed = append(d.Changed, object)
-		}
-	}
-	for _, object := range slices.Sorted(maps.Keys(actual)) {
-		if _, expected := f[object]; !expected && !isIgnored(object, ignore) && !isPart(object, f, actual) {
-			d.Unmanaged = append(d.Unmanaged, object)
-		}
-	}
-	return d
-}
+	SELECT coalesce(jsonb_object_agg(object, definition), '{}') FROM (
+		SELECT ` + blueprintsql.GeneralSQL("object", "nspname") + ` COLLATE "C" AS object,
+			string_agg(` + blueprintsql.GeneralSQL("replace(coalesce(definition, ''), n.prefix, '')", "nspname") + `, E'\n' ORDER BY definition COLLATE "C") AS definition
+		FROM made, n GROUP BY 1) found`
 
 // openDefault stands in a column's definition for a default value that each tenant's variables
 // shape. PostgreSQL prints none like it.
@@ -160,10 +141,10 @@ func isPart(object string, f, actual Fingerprint) bool {
 
 // isIgnored reports whether a table, or what is on it, matches one of the patterns.
 func isIgnored(object string, ignore []string) bool {
-	kind, name, _ := strings.Cut(object, " ")
-	if kind == "function" || kind == "procedure" || kind == "aggregate" {
+	if isRoutine(object) {
 		return false
 	}
+	_, name, _ := strings.Cut(object, " ")
 	if i := strings.LastIndexByte(name, ' '); i >= 0 { // "materialized view x".
 		name = name[i+1:]
 	}

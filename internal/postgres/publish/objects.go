@@ -17,8 +17,9 @@ import (
 )
 
 // objectsSQL lists what a schema has, as blueprintsql.Objects. A partition is reached through its
-// table, and a sequence of an identity column through that.
-const objectsSQL = `SELECT jsonb_build_object(
+// table, and a sequence of an identity column through that. The names of functions are general, see
+// blueprintsql.GeneralSQL.
+var objectsSQL = `SELECT jsonb_build_object(
 	'tables', (SELECT coalesce(jsonb_agg(jsonb_build_object('name', c.relname, 'view', c.relkind IN ('v', 'm')) ORDER BY c.relname), '[]') FROM pg_class c
 		WHERE c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition),
 	'sequences', (SELECT coalesce(jsonb_agg(c.relname ORDER BY c.relname), '[]') FROM pg_class c
@@ -26,7 +27,7 @@ const objectsSQL = `SELECT jsonb_build_object(
 	'ownedSequences', (SELECT coalesce(jsonb_agg(c.relname ORDER BY c.relname), '[]') FROM pg_class c
 		WHERE c.relnamespace = n.oid AND c.relkind = 'S' AND EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'a' AND d.refobjsubid > 0)),
 	'functions', (SELECT coalesce(jsonb_agg(jsonb_build_object('trigger', p.prorettype IN ('trigger'::regtype, 'event_trigger'::regtype),
-			'signature', p.proname || '(' || replace(pg_get_function_identity_arguments(p.oid), quote_ident(n.nspname) || '.', '') || ')') ORDER BY p.proname), '[]')
+			'signature', ` + blueprintsql.GeneralSQL("p.proname || '(' || replace(pg_get_function_identity_arguments(p.oid), quote_ident(n.nspname) || '.', '') || ')'", "n.nspname") + `) ORDER BY p.proname), '[]')
 		FROM pg_proc p WHERE p.pronamespace = n.oid AND p.prokind IN ('f', 'w')))
 	FROM pg_namespace n WHERE n.nspname = $1`
 
@@ -61,6 +62,45 @@ func checkNames(ctx context.Context, tx pgx.Tx, b blueprint.Blueprint, objects b
 		if !exists {
 			add("names under grants[%d].role the role %s, which does not exist in this database; have a DBA run: CREATE ROLE %s", i, g.Role, pgx.Identifier{g.Role}.Sanitize())
 		}
+	}
+	return problemsError(problems)
+}
+
+// checkDefiners finds functions that run with the privileges of the schemas' owner, beside those of
+// standard. The parser does not see SECURITY DEFINER in a text that code puts together.
+func checkDefiners(ctx context.Context, tx pgx.Tx, schema string, standard []blueprintsql.Function) error {
+	names := []string{}
+	for _, f := range standard {
+		names = append(names, f.Signature)
+	}
+	rows, _ := tx.Query(ctx, `SELECT f FROM (SELECT p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')' AS f
+		FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = $1 AND p.prosecdef) found WHERE f <> ALL ($2::text[]) ORDER BY 1`, schema, names)
+	found, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return err
+	}
+	var problems blueprint.Problems
+	for _, f := range found {
+		problems = append(problems, blueprint.Problem{File: "blueprint.yaml", Message: "makes the function " + f + " with SECURITY DEFINER, so that it would have the privileges of the schemas' owner, who reaches all tenants; remove that"})
+	}
+	return problemsError(problems)
+}
+
+// checkDigests finds tables, views and sequences that have the digest of the schema's name in theirs,
+// and names that read like the placeholder for it.
+func checkDigests(structure fingerprint.Fingerprint) error {
+	var problems blueprint.Problems
+	for _, object := range slices.Sorted(maps.Keys(structure)) {
+		message := ""
+		switch {
+		case strings.Contains(object, blueprintsql.EscapedBraces):
+			message = "has {{ in its name; choose another name"
+		case blueprintsql.HasDigest(object) && slices.ContainsFunc([]string{"table ", "view ", "materialized view ", "foreign table ", "sequence "}, func(kind string) bool { return strings.HasPrefix(object, kind) }):
+			message = "has the digest of the schema's name in its name, which is for functions alone; give it a name that is the same in all schemas"
+		default:
+			continue
+		}
+		problems = append(problems, blueprint.Problem{File: "blueprint.yaml", Message: "makes the " + object + ", which " + message})
 	}
 	return problemsError(problems)
 }

@@ -84,10 +84,10 @@ func (s *scratch) template(version int) *blueprintsql.Template {
 }
 
 // tryNewTenant makes a schema from nothing, as a new tenant gets it, and rolls it back: once, or
-// with two sets of variables, on which nothing but default values may depend.
+// in two schemas with two sets of variables, on which nothing but default values may depend.
 func (s *scratch) tryNewTenant(ctx context.Context) (blueprintsql.Objects, fingerprint.Fingerprint, error) {
 	objects, found, err := s.tryVariables(ctx, 0)
-	if err != nil || len(s.blueprint.Variables) == 0 {
+	if err != nil || len(s.blueprint.Variables) == 0 && !s.runsCode() {
 		return objects, found, err
 	}
 	objects, other, err := s.tryVariables(ctx, 1)
@@ -95,11 +95,23 @@ func (s *scratch) tryNewTenant(ctx context.Context) (blueprintsql.Objects, finge
 		return objects, nil, err
 	}
 	found = found.OpenDefaults(other)
-	if d := found.Compare(other, nil); len(d.Missing)+len(d.Changed)+len(d.Unmanaged) > 0 {
-		return objects, nil, problemsError(blueprint.Problems{{File: "blueprint.yaml", Message: fmt.Sprintf("has variables on which the structure depends: %q; they may shape rows and default values alone",
-			slices.Concat(d.Missing, d.Changed, d.Unmanaged))}})
+	if d := found.Compare(other, nil); !d.IsEmpty() {
+		message := "makes another structure in each schema: %q; names may not depend on the schema, but for its digest in those of functions"
+		if len(s.blueprint.Variables) > 0 {
+			message = "has variables on which the structure depends: %q; they may shape rows and default values alone"
+		}
+		return objects, nil, problemsError(blueprint.Problems{{File: "blueprint.yaml", Message: fmt.Sprintf(message, slices.Concat(d.Missing, d.Changed, d.Unmanaged))}})
 	}
 	return objects, found, nil
+}
+
+// runsCode reports whether a migration of the blueprint's own has code, which can put names together.
+func (s *scratch) runsCode() bool {
+	return slices.ContainsFunc(s.blueprint.Migrations, func(m blueprint.Migration) bool {
+		return slices.ContainsFunc(m.Up, func(statement blueprint.Statement) bool {
+			return slices.Contains([]string{"DO", "CALL"}, statement.Command)
+		})
+	})
 }
 
 // tryVariables does so with one set of variables, and reads what was made.
@@ -109,17 +121,28 @@ func (s *scratch) tryVariables(ctx context.Context, set int) (objects blueprints
 		return objects, nil, err
 	}
 	err = s.rolledBack(ctx, func(tx pgx.Tx) error {
-		if err := s.makeSchema(ctx, tx, t, s.template(s.blueprint.SchemaVersion())); err != nil {
+		template := s.template(s.blueprint.SchemaVersion())
+		if err := s.makeSchema(ctx, tx, t, template); err != nil {
+			return err
+		}
+		var standard []blueprintsql.Function
+		if template.HasUsers() {
+			standard = blueprintsql.Standard.In(t.SchemaName).Objects.Functions
+		}
+		if err := checkDefiners(ctx, tx, t.SchemaName, standard); err != nil {
 			return err
 		}
 		if objects, err = readObjects(ctx, tx, t.SchemaName); err != nil {
 			return err
 		}
 		objects.ExtensionSchemas = s.extensions
-		if err := s.tryPrivileges(ctx, tx, t, objects); err != nil {
+		if structure, err = fingerprint.Read(ctx, tx, t.SchemaName); err != nil {
 			return err
 		}
-		if structure, err = fingerprint.Read(ctx, tx, t.SchemaName); err != nil {
+		if err := checkDigests(structure); err != nil {
+			return err
+		}
+		if err := s.tryPrivileges(ctx, tx, t, objects); err != nil {
 			return err
 		}
 		return checkSettings(s.blueprint, structure)

@@ -37,6 +37,7 @@ func (s *Schemas) Inspect(ctx context.Context, ids []uuid.UUID) ([]inspection.In
 		if f.role.template, err = s.blueprints.Template(ctx, pool, f.tenant.Blueprint, f.tenant.BlueprintRevision); err != nil {
 			return nil, err
 		}
+		f.role.template = f.role.template.In(f.tenant.SchemaName)
 		f.role.suspended = f.tenant.Suspended()
 		inspections[i].Database, inspections[i].DatabaseDrift = f.role.databaseState(f.tenant)
 	}
@@ -73,6 +74,6 @@ func (s *Schemas) InspectRole(ctx context.Context, tx pgx.Tx, t tenant.Tenant) (
 		return f, err
 	}
 	err = tx.QueryRow(ctx, `SELECT `+roleInspectionSQL+` FROM tenants WHERE id = $1`, t.ID).Scan(&f)
-	f.template, f.suspended = made, t.Suspended()
+	f.template, f.suspended = made.In(t.SchemaName), t.Suspended()
 	return f, err
 }

@@ -158,7 +158,7 @@ func (m *oneMigration) finish(ctx context.Context, tx pgx.Tx, from, to int) erro
 		}
 		for _, statement := range statements {
 			if _, err := tx.Exec(ctx, names.Replace(statement)); err != nil {
-				return err
+				return lacksFunctionError(err, "migrate tenant", t)
 			}
 		}
 	}

@@ -88,7 +88,7 @@ func (s *Schemas) repairLocked(ctx context.Context, tx pgx.Tx, op string, t tena
 	}
 	for _, statement := range repairStatements(t, found) {
 		if _, err := tx.Exec(ctx, statement); err != nil {
-			return nil, repairError(err, op, statement)
+			return nil, lacksFunctionError(repairError(err, op, statement), op, t)
 		}
 	}
 	if found, err = s.InspectRole(ctx, tx, t); err != nil {
@@ -111,6 +111,16 @@ func repairError(err error, op, statement string) error {
 		return errs.Wrap(err, errs.KindPermanent, op, "the database did not permit this statement (%s); run it as a superuser, and repair again: %s", pgErr.Message, statement)
 	}
 	return err
+}
+
+// lacksFunctionError explains the error of a statement on a function that the schema does not have, or
+// has under another name.
+func lacksFunctionError(err error, op string, t tenant.Tenant) error {
+	var pgErr *pgconn.PgError
+	if !errors.As(err, &pgErr) || pgErr.Code != "42883" {
+		return err
+	}
+	return errs.Wrap(err, errs.KindPermanent, op, "%s; run tenant-api tenants verify %s: it says what the schema lacks and, if the schema had another name before, the statement that gives the function its right name", pgErr.Message, t.ID)
 }
 
 // repairStatements are the statements that restore what the blueprint gives a role in its own
@@ -145,7 +155,7 @@ func repairStatements(t tenant.Tenant, inspection RoleInspection) (statements []
 		}
 	}
 	for _, grant := range inspection.OpenTo {
-		add(grant.revoke())
+		statements = append(statements, grant.revoke()) // Others chose the names in it.
 	}
 	if len(inspection.missingGrants()) > 0 {
 		for _, grant := range inspection.template.PlatformGrants() {

@@ -34,7 +34,7 @@ type RoleInspection struct {
 	OpenTo []openGrant // What PUBLIC, and so every tenant, or another tenant may access in the schema.
 	Others []roleGrant // What other roles may access in the schema: those of the platform.
 
-	template  *blueprintsql.Template // What the tenant is compared with.
+	template  *blueprintsql.Template // What the tenant is compared with, with the names of its schema.
 	suspended bool                   // No role may use the schema.
 }
 

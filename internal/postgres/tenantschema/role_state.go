@@ -89,6 +89,7 @@ func (s *Schemas) RoleStates(ctx context.Context, after uuid.UUID, limit int) ([
 		if f.found.template, err = s.blueprints.Template(ctx, pool, t.Blueprint, t.BlueprintRevision); err != nil {
 			return nil, err
 		}
+		f.found.template = f.found.template.In(t.SchemaName)
 		f.found.suspended = t.Suspended()
 		states[i] = f.state
 		states[i].describe(f.found)

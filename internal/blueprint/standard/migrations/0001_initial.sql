@@ -41,8 +41,15 @@ INSERT INTO audit_head (seq) VALUES (0);
 -- or deleted row is detectable. The head, which the tenant's role can neither read nor write,
 -- shows whether the last rows are missing. The caller's values of created_at, seq and the
 -- hashes are overwritten.
+--
+-- PostgreSQL looks up a function among all of its name in the database, so one name in all schemas
+-- would make each new tenant slower. The name ends in a digest of the schema's name.
 -- +goose StatementBegin
-CREATE FUNCTION audit_chain() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DO $do$
+DECLARE
+    chain text := 'audit_chain_' || left(encode(sha256(convert_to(current_schema(), 'UTF8')), 'hex'), 8);
+BEGIN
+    EXECUTE 'CREATE FUNCTION ' || chain || $function$() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     log       record;
     head_name name := 'audit_head';
@@ -72,9 +79,11 @@ BEGIN
     EXECUTE format('UPDATE %I.%I SET seq = $1, hash = encode($2, ''hex'') WHERE NOT EXISTS (SELECT FROM %s WHERE id = $3)',
         log.nspname, head_name, TG_RELID::regclass) USING NEW.seq, NEW.hash, NEW.id;
     RETURN NEW;
-END $$;
+END $$
+$function$;
+    EXECUTE 'CREATE TRIGGER audit_chain BEFORE INSERT ON audit_logs FOR EACH ROW EXECUTE FUNCTION ' || chain || '()';
+END $do$;
 -- +goose StatementEnd
-CREATE TRIGGER audit_chain BEFORE INSERT ON audit_logs FOR EACH ROW EXECUTE FUNCTION audit_chain();
 
 -- Each foreign key that is checked in a new schema leaves a plan behind in the connection, and
 -- a connection that makes many tenants would grow slower: the rows come before the keys.

@@ -24,8 +24,9 @@ var standard = sync.OnceValues(func() (Blueprint, error) {
 // Standard returns the embedded blueprint: roles, users and audit logs, and the product's
 // mails. The result is shared; it must not be changed.
 //
-// Its function audit_chain is the only SECURITY DEFINER of a tenant's schema. The tenant's role
-// must not have EXECUTE on it, or a trigger of its own could write as the schemas' owner.
+// Its function audit_chain_ with the digest of the schema's name is the only SECURITY DEFINER of a
+// tenant's schema. The tenant's role must not have EXECUTE on it, or a trigger of its own could write
+// as the schemas' owner.
 func Standard() Blueprint {
 	b, err := standard()
 	if err != nil {

@@ -26,6 +26,13 @@ func runBlueprints(t *testing.T, w *testEnv) {
 	}
 	w.mustShell("-eu", "back.sh").wantText(t, "get revision 1", "makes no new tenants", "get revision 2", "revision 2 is active; 3 tenants, 0 behind")
 
+	w.copyExample(guide+"changed_at.sql", "practice/migrations/0005_changed_at.sql")
+	w.mustShell("-euc", "tenant-api blueprints publish ./practice --activate; tenant-api tenants migrate --blueprint practice; tenant-api tenants verify --offline").
+		wantText(t, "migrations/0005_changed_at.sql", "3 of 3 tenants migrated, 0 failed", "3 tenants checked, 0 findings")
+	if got := w.text(`UPDATE "` + w.registry.Named("Hill Practice").SchemaName + `".patients SET phone = '2' RETURNING (changed_at IS NOT NULL)::text`); got != "true" {
+		t.Errorf("the trigger has set changed_at: %s", got)
+	}
+
 	if err := os.CopyFS(w.dir+"/clinic", os.DirFS(exampleFolder(t, "blueprints/clinic"))); err != nil {
 		t.Fatal(err)
 	}

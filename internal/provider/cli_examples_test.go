@@ -83,7 +83,7 @@ var exampleRuns = map[string]exampleRun{
 		"guides/postgresql/rotate.sql", "guides/postgresql/retire.sql", "guides/postgresql/set-role.sql", "guides/postgresql/server.sql", "guides/postgresql/server.sh"},
 		modes: []mode{databaseMode}, run: runUsers},
 	"Blueprints": {files: []string{"guides/blueprints/first.sh", "guides/blueprints/patients.sql", "guides/blueprints/appointments.sql", "guides/blueprints/invoices.sql",
-		"guides/blueprints/main.tf", "guides/blueprints/tenants.sh", "guides/blueprints/fourth.sh", "guides/blueprints/back.sh", "guides/blueprints/mail.sh"},
+		"guides/blueprints/main.tf", "guides/blueprints/tenants.sh", "guides/blueprints/fourth.sh", "guides/blueprints/back.sh", "guides/blueprints/changed_at.sql", "guides/blueprints/mail.sh"},
 		modes: bothModes, run: runBlueprints},
 	"OwnSteps": {files: []string{"guides/blueprints/steps.yaml", "guides/blueprints/directory.sh", "guides/blueprints/lakeside.tf", "guides/blueprints/step.sh", "guides/blueprints/skip.sh"},
 		modes: []mode{databaseMode}, run: runOwnSteps},

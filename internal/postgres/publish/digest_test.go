@@ -84,12 +84,13 @@ func TestValidate_NamesBySchema(t *testing.T) {
 	}
 	for name, c := range map[string]struct{ sql, want string }{
 		"Table":    {digestSQL("notes", "EXECUTE 'CREATE TABLE ' || name || ' (id int)';"), "makes the table notes_{{digest}}, which has the digest of the schema's name in its name"},
-		"Braces":   {`CREATE TABLE "a{{digest}}" (id int);`, "has {{ in its name"},
+		"Braces":   {`CREATE TABLE "a{{digest}}" (id int);`, "makes the table a{{digest}}, which has {{ in its name"},
 		"Other":    {function("'f_' || left(encode(sha256('x' || convert_to(current_schema(), 'UTF8')), 'hex'), 8)", ""), `makes another structure in each schema: ["function f_`},
 		"Whole":    {function("current_schema()", ""), "makes another structure in each schema"},
 		"TooLong":  {function("repeat('f', 58) || '_' || left(encode(sha256(convert_to(current_schema(), 'UTF8')), 'hex'), 8)", ""), "makes another structure in each schema"},
 		"Definer":  {function("'f'", "SECU' || 'RITY DEFINER"), "makes the function f() with SECURITY DEFINER"},
 		"Function": {namedFunctions, ""},
+		"Renamed":  {digestSQL("patient_count", "EXECUTE 'ALTER FUNCTION patient_count() RENAME TO ' || name;"), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := b.Blueprints.Validate(t.Context(), clinic(c.sql))

@@ -91,7 +91,7 @@ func checkDefiners(ctx context.Context, tx pgx.Tx, schema string, standard []blu
 func checkDigests(structure fingerprint.Fingerprint) error {
 	var problems blueprint.Problems
 	for _, object := range slices.Sorted(maps.Keys(structure)) {
-		message := ""
+		var message string
 		switch {
 		case strings.Contains(object, blueprintsql.EscapedBraces):
 			message = "has {{ in its name; choose another name"
@@ -100,7 +100,7 @@ func checkDigests(structure fingerprint.Fingerprint) error {
 		default:
 			continue
 		}
-		problems = append(problems, blueprint.Problem{File: "blueprint.yaml", Message: "makes the " + object + ", which " + message})
+		problems = append(problems, blueprint.Problem{File: "blueprint.yaml", Message: "makes the " + strings.ReplaceAll(object, blueprintsql.EscapedBraces, "{{") + ", which " + message})
 	}
 	return problemsError(problems)
 }

@@ -43,7 +43,8 @@ INSERT INTO audit_head (seq) VALUES (0);
 -- hashes are overwritten.
 --
 -- PostgreSQL looks up a function among all of its name in the database, so one name in all schemas
--- would make each new tenant slower. The name ends in a digest of the schema's name.
+-- would make each new tenant slower. The name ends in a digest of the schema's name. Each EXECUTE
+-- has one statement, because Citus sends its text to the other nodes.
 -- +goose StatementBegin
 DO $do$
 DECLARE

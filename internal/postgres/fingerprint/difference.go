@@ -17,7 +17,7 @@ type Difference struct {
 	Missing   []string
 	Changed   []string
 	Unmanaged []string  // That others added.
-	Renamed   []Renamed // Functions, which are not in the other lists.
+	Renamed   []Renamed // Functions, which are neither in Missing nor in Unmanaged.
 }
 
 // Renamed is a function whose name has the digest of another schema's name: that was the schema's name

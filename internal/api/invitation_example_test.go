@@ -167,7 +167,7 @@ func TestInvitationExample_Readable(t *testing.T) {
 	b, site, _, token := setupExample(t, body, serverOptions{})
 	b.clock.stop()
 	axe := testenv.NewAxe(t)
-	for _, width := range testenv.BrowserWidths {
+	for _, width := range testenv.Variants(t, testenv.BrowserWidths...) {
 		p, backgrounds := pagetest.Open(t, width), map[string]bool{}
 		check := func(state string) {
 			t.Helper()

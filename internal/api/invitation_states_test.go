@@ -192,20 +192,21 @@ func setupStates(t *testing.T, language string) *pageStates {
 // the pictures of the guides; with SCREENSHOTS=<folder>, also one of each state.
 func TestInvitationPage_States(t *testing.T) {
 	t.Parallel()
-	for _, language := range pageLanguages {
+	for _, language := range testenv.Variants(t, pageLanguages...) {
 		t.Run(language, func(t *testing.T) {
 			axe, s, backgrounds := testenv.NewAxe(t), setupStates(t, language), map[string]string{}
+			widths := testenv.Variants(t, testenv.BrowserWidths...)
 			for _, state := range invitationStates {
 				s.clock.advance(time.Minute) // The limits of requests.
 				state.show(s)
 				s.wantTexts(state.name)
 				for _, scheme := range pageSchemes {
 					testenv.SetColorScheme(t, s.Context, scheme)
-					for _, width := range testenv.BrowserWidths {
+					for _, width := range widths {
 						name := state.picture(language, scheme, width)
 						s.Do(chromedp.EmulateViewport(width, 900))
 						backgrounds[scheme] = s.wantReadable(name, width)
-						if width == testenv.BrowserWidths[0] { // No rule of the page's style depends on the width.
+						if width == widths[0] { // No rule of the page's style depends on the width.
 							s.WantAccessible(axe, name)
 						}
 						s.picture(name)

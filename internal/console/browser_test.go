@@ -91,12 +91,12 @@ func TestConsole_Accessible(t *testing.T) {
 		"/console", "/console/tenants", "/console/tenants/" + id, "/console/tenants/new", "/console/tenants/" + id + "/edit", "/console/tenants/" + id + "/moves/hold",
 		"/console/blueprints", "/console/contracts", "/console/keys", "/console/platform", "/console/platform/check", "/console/nothing",
 	}
-	for _, width := range []int64{360, 1440} {
+	for _, width := range testenv.Variants(t, int64(360), 1440) {
 		b := s.open(width)
 		b.visit("/console/sign-in")
 		b.WantAccessible(axe, "sign-in")
 		b.signIn(s.key)
-		for _, scheme := range []string{"light", "dark"} {
+		for _, scheme := range testenv.Variants(t, "light", "dark") {
 			testenv.SetColorScheme(t, b.Context, scheme)
 			for _, path := range paths {
 				b.visit(path)

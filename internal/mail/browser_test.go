@@ -33,7 +33,7 @@ func TestMailer_FitsEachWidth(t *testing.T) {
 		_, _ = w.Write([]byte(mail.HTML))
 	}))
 	t.Cleanup(server.Close)
-	for _, width := range testenv.BrowserWidths {
+	for _, width := range testenv.Variants(t, testenv.BrowserWidths...) {
 		ctx := testenv.Browser(t, width)
 		if err := chromedp.Do(ctx, chromedp.Navigate(server.URL)); err != nil {
 			t.Fatal(err)
@@ -120,7 +120,7 @@ func assertReadable(t *testing.T, pages []string) {
 		_, _ = w.Write([]byte(pages[number]))
 	}))
 	t.Cleanup(server.Close)
-	for _, width := range testenv.BrowserWidths {
+	for _, width := range testenv.Variants(t, testenv.BrowserWidths...) {
 		ctx := testenv.Browser(t, width)
 		backgrounds := map[string]string{}
 		for _, scheme := range []string{"light", "dark"} {

@@ -116,7 +116,7 @@ func TestCLIExamples(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, m := range e.modes {
+			for _, m := range testenv.Variants(t, e.modes...) {
 				t.Run(string(m), func(t *testing.T) {
 					w := setup(t, m, "")
 					w.installTools()

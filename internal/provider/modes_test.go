@@ -27,11 +27,11 @@ const (
 	apiMode      mode = "API"      // Through a separate tenant-api process.
 )
 
-// inBothModes runs a test in each mode.
+// inBothModes runs a test in each mode, see testenv.Variants.
 func inBothModes(t *testing.T, test func(t *testing.T, m mode)) {
 	t.Helper()
 	t.Parallel()
-	for _, m := range []mode{databaseMode, apiMode} {
+	for _, m := range testenv.Variants(t, databaseMode, apiMode) {
 		t.Run(string(m), func(t *testing.T) { test(t, m) })
 	}
 }

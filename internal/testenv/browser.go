@@ -4,6 +4,7 @@ package testenv
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"testing"
@@ -21,27 +22,43 @@ const BrowserVariable = "CHROMIUM"
 // a desktop.
 var BrowserWidths = []int64{360, 768, 1280}
 
-// browserLimit is how long a browser may take for a test.
+// browserLimit is how long a test may use the browser.
 const browserLimit = 3 * time.Minute
 
-// Browser starts a headless Chromium with a page of this width in CSS pixels. It ends with
-// the test, or after three minutes. The result is the context for chromedp.Run and chromedp.Do.
-func Browser(t testing.TB, width int64) context.Context {
-	t.Helper()
-	path := browser(t)
+// sharedBrowser is the browser of the test binary, as a context of chromedp: its start takes longer
+// than many a test.
+var sharedBrowser = once[context.Context]{make: startBrowser}
+
+func startBrowser() (context.Context, error) {
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path),
+		chromedp.ExecPath(browserPath()),
 		chromedp.NoSandbox, // Containers lack what its sandbox needs, and root may not use it.
 		chromedp.Flag("disable-dev-shm-usage", true),
 	)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), browserLimit)
+	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, end := chromedp.NewContext(ctx)
+	addCleanup(func() error { end(); stop(); return nil })
+	if err := chromedp.Do(ctx); err != nil {
+		return nil, fmt.Errorf("start %s: %w", browserPath(), err)
+	}
+	return ctx, nil
+}
+
+// Browser gives a test a headless Chromium with a page of this width in CSS pixels, and with
+// cookies, storage and a window of its own. They end with the test, or after three minutes. The
+// result is the context for chromedp.Run and chromedp.Do.
+func Browser(t testing.TB, width int64) context.Context {
+	t.Helper()
+	if browserPath() == "" {
+		SkipUnlessCI(t, "no browser is installed: apt-get install chromium, or set "+BrowserVariable)
+	}
+	ctx, cancel := context.WithTimeout(sharedBrowser.get(t), browserLimit)
 	t.Cleanup(cancel)
-	ctx, stop := chromedp.NewExecAllocator(ctx, options...)
-	t.Cleanup(stop)
-	ctx, closePage := chromedp.NewContext(ctx)
+	// A tab behind another one of the same window would not be drawn.
+	ctx, closePage := chromedp.NewContext(ctx, chromedp.WithNewBrowserContext(), chromedp.WithNewWindow(true))
 	t.Cleanup(closePage)
 	if err := chromedp.Do(ctx, chromedp.EmulateViewport(width, 900)); err != nil {
-		t.Fatalf("start %s: %v", path, err)
+		t.Fatalf("open a page: %v", err)
 	}
 	return ctx
 }
@@ -90,8 +107,8 @@ const MeasureContrast = `(() => {
 	return found
 })()`
 
-func browser(t testing.TB) string {
-	t.Helper()
+// browserPath is the path of the browser, empty without one.
+func browserPath() string {
 	if path := os.Getenv(BrowserVariable); path != "" {
 		return path
 	}
@@ -100,7 +117,6 @@ func browser(t testing.TB) string {
 			return path
 		}
 	}
-	SkipUnlessCI(t, "no browser is installed: apt-get install chromium, or set "+BrowserVariable)
 	return ""
 }
 

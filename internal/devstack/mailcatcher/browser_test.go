@@ -19,7 +19,7 @@ func TestWeb_Browser(t *testing.T) {
 	if err := send(c, nil, content); err != nil {
 		t.Fatal(err)
 	}
-	for _, width := range testenv.BrowserWidths {
+	for _, width := range testenv.Variants(t, testenv.BrowserWidths...) {
 		ctx := testenv.Browser(t, width)
 		if err := chromedp.Do(ctx, chromedp.Navigate(c.URL()), chromedp.WaitVisible(chromedp.CSS("iframe"))); err != nil {
 			t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/tenant"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
 // platformFiles are the blueprint of a platform that made its tenants' schemas itself.
@@ -62,7 +63,7 @@ func (w *testEnv) adoptPlatform(n int) {
 // TestCLIAdopted: the tenants that a platform brings come into Terraform by import blocks, with the
 // configuration that Terraform generates, and nothing changes.
 func TestCLIAdopted(t *testing.T) {
-	const n = 300
+	n := testenv.Count(t, 60, 300)
 	w := setup(t, databaseMode, "")
 	w.adoptPlatform(n)
 	before := w.registry.All()

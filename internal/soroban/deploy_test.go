@@ -93,14 +93,17 @@ func TestDeployer_Deploy(t *testing.T) {
 		b := setup(t)
 		d := b.deployer()
 		b.deploy(d, b.begin())
-		b.net.Faults().Reset()
-		c := b.deploy(d, b.begin())
 		f := b.net.Faults()
-		t.Logf("%s %d, %s %d, %s %d, %s %d, %s %d, %s %d; fee %d", network, f.Calls(network), entries, f.Calls(entries),
-			simulate, f.Calls(simulate), feeStats, f.Calls(feeStats), send, f.Calls(send), ask, f.Calls(ask), c.FeeCharged)
-		// Most reads of entries are polls, whose number depends on the ledger time.
-		if f.Calls(network) != 0 || f.Calls(ask) > 2 || f.Calls(simulate) != 1 || f.Calls(feeStats) > 1 || f.Calls(send) != 1 {
-			t.Error("more calls than necessary")
+		for range 3 { // On a machine under load a transaction may have to be sent again.
+			f.Reset()
+			c := b.deploy(d, b.begin())
+			t.Logf("%s %d, %s %d, %s %d, %s %d, %s %d, %s %d; fee %d", network, f.Calls(network), entries, f.Calls(entries),
+				simulate, f.Calls(simulate), feeStats, f.Calls(feeStats), send, f.Calls(send), ask, f.Calls(ask), c.FeeCharged)
+			// Most reads of entries are polls, whose number depends on the ledger time.
+			if f.Calls(network) == 0 && f.Calls(ask) <= 2 && f.Calls(simulate) == 1 && f.Calls(feeStats) <= 1 && f.Calls(send) == 1 {
+				return
+			}
 		}
+		t.Error("more calls than necessary, three times")
 	})
 }

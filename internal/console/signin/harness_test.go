@@ -60,6 +60,16 @@ type options struct {
 	maxRejections int
 }
 
+// stopClock stops the time of all limits of requests.
+func stopClock(o *options) { o.Clock = stoppedClock{at: time.Now()} }
+
+type stoppedClock struct {
+	clock.System
+	at time.Time
+}
+
+func (c stoppedClock) Now() time.Time { return c.at }
+
 func setup(t *testing.T, change ...func(*options)) *site {
 	t.Helper()
 	t.Parallel()
@@ -84,13 +94,13 @@ func open(t *testing.T, change ...func(*options)) *site {
 		Sessions: s.db.Sessions, IdleTimeout: 30 * time.Minute, TTL: 12 * time.Hour, Logger: slog.New(slog.NewTextHandler(&lockedWriter{w: s.log}, nil)),
 		OIDC:            signin.OIDC{URL: s.server.URL},
 		RecordRejection: func(e audit.Event) { _ = s.db.Record(t.Context(), e) },
-		TrustedProxies:  proxies.Trusted{},
+		TrustedProxies:  proxies.Trusted{}, Clock: clock.System{},
 	}}
 	for _, f := range change {
 		f(&o)
 	}
 	s.auth = auth.New(auth.Options{
-		Keys: s.db.APIKeys, Sessions: o.sessions, OIDC: o.oidc, MaxRejections: o.maxRejections, Clock: clock.System{}, Logger: slog.New(slog.DiscardHandler),
+		Keys: s.db.APIKeys, Sessions: o.sessions, OIDC: o.oidc, MaxRejections: o.maxRejections, Clock: o.Clock, Logger: slog.New(slog.DiscardHandler),
 	})
 	o.Authenticator = s.auth
 	if s.manager, err = signin.New(o.Options); err != nil {

@@ -90,7 +90,7 @@ func TestManager_WithKey(t *testing.T) {
 		s.wantEvents("sign_in REJECTED anonymous  another site")
 	})
 	t.Run("LimitsRejectionsOfAnAddress", func(t *testing.T) {
-		s := setup(t, func(o *options) { o.maxRejections = 3 })
+		s := setup(t, stopClock, func(o *options) { o.maxRejections = 3 })
 		b, key := s.browser(), s.key("ops", access.ScopeRead)
 		for range 3 {
 			b.post("/console/key", "key", "hck_x").want(http.StatusUnauthorized)
@@ -105,7 +105,7 @@ func TestManager_WithKey(t *testing.T) {
 		b.wantName("ops")
 	})
 	t.Run("LimitsSignInsOfAKey", func(t *testing.T) {
-		s := setup(t)
+		s := setup(t, stopClock)
 		key := s.key("ops", access.ScopeRead)
 		for range 30 {
 			s.browser().post("/console/key", "key", key).want(http.StatusOK)

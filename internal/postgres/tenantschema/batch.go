@@ -58,8 +58,11 @@ func recordTimestamp(number string) string {
 	return `set_config('healthcare.timestamp_` + number + `', clock_timestamp()::text, true)`
 }
 
-// newSchemaBatch makes the transaction of a new tenant. The tenant's role comes after the
-// blueprint's SQL, so that no lock on the list of roles can be the registry's own before it.
+// newSchemaBatch makes the transaction of a new tenant. The tenant's role comes after SQL that the
+// guard checks, so that no lock on the list of roles can be the registry's own before it. Without such
+// SQL it comes first: from PostgreSQL 16 on the user is a member of each role that it made, and CREATE
+// ROLE reads all of its memberships again. CREATE SCHEMA AUTHORIZATION and SET ROLE read them only if
+// another session has made a role since. With Citus the order is the one that was tried there.
 func newSchemaBatch(types *pgtype.Map, t *blueprintsql.Template, r provisioning.Run, seed provisioning.Seed, server serverFacts) *schemaBatch {
 	tenant := r.Tenant
 	b := &schemaBatch{types: types, names: blueprintsql.Names(tenant, server.schemaOwner), origins: map[int]blueprintsql.Origin{}}
@@ -68,6 +71,10 @@ func newSchemaBatch(types *pgtype.Map, t *blueprintsql.Template, r provisioning.
 		tenant.ID, r.Epoch, seed.AdminUser, tenant.BlueprintRevision, t.Version())
 	if !t.Trusted {
 		b.checkActive(tenant)
+	}
+	roleFirst := t.Trusted && !server.citus
+	if roleFirst {
+		b.addRole(server)
 	}
 	b.add(`CREATE SCHEMA {{schema}} AUTHORIZATION {{owner}}`)
 	first, last := t.AroundSeed()
@@ -88,9 +95,8 @@ func newSchemaBatch(types *pgtype.Map, t *blueprintsql.Template, r provisioning.
 	if t.HasUsers() {
 		b.addInvitation(tenant, seed)
 	}
-	b.add(blueprintsql.CreateRole)
-	if server.citus {
-		b.add(blueprintsql.CitusLogin)
+	if !roleFirst {
+		b.addRole(server)
 	}
 	b.add(`SELECT revoke_defaults($1::text, '{%}')`, tenant.SchemaName)
 	for _, statement := range t.GrantStatements() {
@@ -101,6 +107,14 @@ func newSchemaBatch(types *pgtype.Map, t *blueprintsql.Template, r provisioning.
 	b.addLog(t, r, seed)
 	b.add(`COMMIT`)
 	return b
+}
+
+// addRole makes the tenant's role.
+func (b *schemaBatch) addRole(server serverFacts) {
+	b.add(blueprintsql.CreateRole)
+	if server.citus {
+		b.add(blueprintsql.CitusLogin)
+	}
 }
 
 // withoutFunctionChecks leaves out the check of the bodies of a new tenant's functions, which were

@@ -7,16 +7,30 @@ import (
 
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/blueprint"
 	"github.com/healthcare-platform/terraform-provider-healthcare/internal/postgres/postgrestest"
+	"github.com/healthcare-platform/terraform-provider-healthcare/internal/testenv"
 )
 
-// countReads stores how many rows of pg_proc each transaction that makes a tenant reads, between its
-// first statement, which updates the tenant's row, and its commit.
+// countReads stores how many rows of a catalog, {{catalog}}, each transaction that makes a tenant reads,
+// between its first statement, which updates the tenant's row, and its commit.
 const countReads = `CREATE TABLE reads (n bigint);
-CREATE FUNCTION reads_so_far() RETURNS bigint LANGUAGE sql AS 'SELECT idx_tup_fetch FROM pg_stat_xact_sys_tables WHERE relid = ''pg_proc''::regclass';
+CREATE FUNCTION reads_so_far() RETURNS bigint LANGUAGE sql AS 'SELECT idx_tup_fetch FROM pg_stat_xact_sys_tables WHERE relid = ''{{catalog}}''::regclass';
 CREATE FUNCTION begin_reads() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM set_config('test.reads', reads_so_far()::text, true); RETURN NEW; END $$;
 CREATE FUNCTION end_reads() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO reads VALUES (reads_so_far() - current_setting('test.reads')::bigint); RETURN NULL; END $$;
 CREATE TRIGGER reads BEFORE UPDATE ON tenants FOR EACH ROW EXECUTE FUNCTION begin_reads();
 CREATE CONSTRAINT TRIGGER reads AFTER INSERT ON tenant_migrations DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION end_reads()`
+
+// countReads returns a function that makes tenants and tells how many rows of a catalog that takes for one.
+func (b fixture) countReads(catalog string) func(round string) int {
+	b.T.Helper()
+	b.ExecScript(strings.ReplaceAll(countReads, "{{catalog}}", catalog))
+	return func(round string) int {
+		b.Exec(`TRUNCATE reads`)
+		for i := range 4 { // A new connection reads more.
+			b.ActiveTenant(postgrestest.Inputs(fmt.Sprintf("Clinic %s %d", round, i)))
+		}
+		return value[int](b, `SELECT min(n) FROM reads`)
+	}
+}
 
 // otherSchemas makes schemas with the functions of standard, by the statements of its migrations.
 func (b fixture) otherSchemas(n int) {
@@ -41,14 +55,7 @@ func (b fixture) otherSchemas(n int) {
 // looks up a function among all of its name, so a name that each schema has would cost more with each.
 func TestPrepareSchema_ReadsOwnFunctions(t *testing.T) {
 	b := setup(t)
-	b.ExecScript(countReads)
-	reads := func(round string) int {
-		b.Exec(`TRUNCATE reads`)
-		for i := range 4 { // A new connection reads more.
-			b.ActiveTenant(postgrestest.Inputs(fmt.Sprintf("Clinic %s %d", round, i)))
-		}
-		return value[int](b, `SELECT min(n) FROM reads`)
-	}
+	reads := b.countReads("pg_proc")
 	const others = 400
 	alone := reads("before")
 	b.otherSchemas(others)
@@ -59,5 +66,28 @@ func TestPrepareSchema_ReadsOwnFunctions(t *testing.T) {
 		t.Errorf("%d reads of pg_proc, and %d beside %d other schemas", alone, beside, others)
 	} else {
 		t.Logf("%d reads of pg_proc, and %d beside %d other schemas", alone, beside, others)
+	}
+}
+
+// TestPrepareSchema_ReadsMembershipsOnce: from PostgreSQL 16 on the user is a member of each role that
+// it made, and a tenant of standard costs one reading of all of its memberships.
+func TestPrepareSchema_ReadsMembershipsOnce(t *testing.T) {
+	if testenv.IsSuperuser() {
+		t.Skip("a superuser reads none")
+	}
+	b := setup(t)
+	reads := b.countReads("pg_auth_members")
+	const others = 400
+	alone := reads("before")
+	each := func(command string) {
+		b.ExecScript(fmt.Sprintf(`DO $others$ BEGIN FOR i IN 1..%d LOOP EXECUTE '%s "' || current_database() || '_other_' || i || '"'; END LOOP; END $others$`, others, command))
+	}
+	each("CREATE ROLE")
+	defer each("DROP ROLE")
+	beside := reads("after")
+	if beside > alone+others*3/2 {
+		t.Errorf("%d reads of pg_auth_members, and %d beside %d other roles", alone, beside, others)
+	} else {
+		t.Logf("%d reads of pg_auth_members, and %d beside %d other roles", alone, beside, others)
 	}
 }

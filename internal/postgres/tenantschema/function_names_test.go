@@ -19,7 +19,7 @@ CREATE FUNCTION end_reads() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT 
 CREATE TRIGGER reads BEFORE UPDATE ON tenants FOR EACH ROW EXECUTE FUNCTION begin_reads();
 CREATE CONSTRAINT TRIGGER reads AFTER INSERT ON tenant_migrations DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION end_reads()`
 
-// countReads returns a function that makes tenants and tells how many rows of a catalog that takes for one.
+// countReads returns a function that makes tenants, and returns how many rows of a catalog one of them reads.
 func (b fixture) countReads(catalog string) func(round string) int {
 	b.T.Helper()
 	b.ExecScript(strings.ReplaceAll(countReads, "{{catalog}}", catalog))

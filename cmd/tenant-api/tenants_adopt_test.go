@@ -56,7 +56,7 @@ func (w *testEnv) makePlatform(n int, backend string) {
 	}
 }
 
-// TestTenantsAdopt_Platform: 300 schemas of a platform come in by one command, which is killed
+// TestTenantsAdopt_Platform: the schemas of a platform come in by one command, which is killed
 // and repeated, with a contract each. Nothing in them changes.
 func TestTenantsAdopt_Platform(t *testing.T) {
 	n := testenv.Count(t, 90, 300)

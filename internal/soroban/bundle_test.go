@@ -67,9 +67,9 @@ type testBundle struct {
 	registry *registrytest.Registry
 }
 
-func setup(t *testing.T) *testBundle {
+func setup(t *testing.T, change ...func(*stellarnet.Options)) *testBundle {
 	t.Helper()
-	b := setupUnfunded(t)
+	b := setupUnfunded(t, change...)
 	b.must(b.net.Fund(b.key.Address(), funding))
 	b.first = int64(b.account().SeqNum)
 	return b

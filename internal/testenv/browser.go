@@ -30,8 +30,9 @@ const browserLimit = 3 * time.Minute
 var sharedBrowser = once[context.Context]{make: startBrowser}
 
 func startBrowser() (context.Context, error) {
+	path := browserPath()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(browserPath()),
+		chromedp.ExecPath(path),
 		chromedp.NoSandbox, // Containers lack what its sandbox needs, and root may not use it.
 		chromedp.Flag("disable-dev-shm-usage", true),
 	)
@@ -39,7 +40,7 @@ func startBrowser() (context.Context, error) {
 	ctx, end := chromedp.NewContext(ctx)
 	addCleanup(func() error { end(); stop(); return nil })
 	if err := chromedp.Do(ctx); err != nil {
-		return nil, fmt.Errorf("start %s: %w", browserPath(), err)
+		return nil, fmt.Errorf("start %s: %w", path, err)
 	}
 	return ctx, nil
 }

@@ -34,8 +34,10 @@ func GeneralSQL(text, schema string) string {
 }
 
 // InSchema is the reverse of GeneralSQL.
-func InSchema(general, schema string) string {
-	return strings.NewReplacer(digestPlaceholder, "_"+Digest(schema), EscapedBraces, braces).Replace(general)
+func InSchema(general, schema string) string { return inSchema(schema).Replace(general) }
+
+func inSchema(schema string) *strings.Replacer {
+	return strings.NewReplacer(digestPlaceholder, "_"+Digest(schema), EscapedBraces, braces)
 }
 
 // HasDigest reports whether a general name has the placeholder.
@@ -48,9 +50,9 @@ func AnyDigest(general string) string {
 
 // In returns the objects with the names that they have in a schema.
 func (o Objects) In(schema string) Objects {
-	functions := make([]Function, len(o.Functions))
+	names, functions := inSchema(schema), make([]Function, len(o.Functions))
 	for i, f := range o.Functions {
-		f.Signature = InSchema(f.Signature, schema)
+		f.Signature = names.Replace(f.Signature)
 		functions[i] = f
 	}
 	o.Functions = functions
